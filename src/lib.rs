@@ -1,0 +1,1 @@
+//! greenavatar: the library behind the command of the same name.
