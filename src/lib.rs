@@ -1,1 +1,9 @@
 //! greenavatar: the library behind the command of the same name.
+
+pub mod chat_id;
+pub mod escape;
+pub mod failure;
+pub mod http;
+pub mod interrupt;
+pub mod record;
+pub mod token;

@@ -1,0 +1,64 @@
+//! Foreign text made fit for a terminal, a log and a line of JSON.
+//!
+//! Whatever a server or a list sent may hold control characters that move the cursor and bidirectional
+//! marks that turn text round: none of them is ever written raw. This file knows nothing of what the text means.
+
+/// The longest piece of a server's text that is shown, in characters.
+const LONGEST: usize = 300;
+
+/// The text on one line, with every control, invisible and bidirectional character escaped as `\u{…}`.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_unsafe(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// [`escape`], cut at 300 characters with an ellipsis.
+pub fn escape_short(text: &str) -> String {
+    shorten(&escape(text), LONGEST)
+}
+
+/// At most `most` characters of the text; a cut shows as an ellipsis.
+pub fn shorten(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// Characters that act on a terminal or a reader instead of being seen.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_and_bidirectional_characters_are_escaped() {
+        assert_eq!(escape("a\u{1b}[31mb\u{202e}c\u{9b}d\ne"), "a\\u{1b}[31mb\\u{202e}c\\u{9b}d\\ne");
+    }
+
+    #[test]
+    fn letters_of_every_script_stay() {
+        assert_eq!(escape("Привет, 世界 — ok"), "Привет, 世界 — ok");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(shorten("ééé", 2), "éé…");
+        assert_eq!(shorten("ééé", 3), "ééé");
+    }
+}

@@ -1,0 +1,264 @@
+//! The agent: one HTTP call in bounded time, over TLS and proxies, and its answer or its trouble.
+//!
+//! This room alone names ureq. It knows neither GREEN-API nor what an answer means, and no text that leaves
+//! it holds a URL: ureq's own messages do, and the token is in the URL.
+
+pub mod proxy;
+mod resolver;
+mod transport;
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use ureq::config::Config;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
+
+pub use self::proxy::Proxy;
+use self::resolver::CachingResolver;
+use self::transport::{ConnectionCounter, InterruptibleTcp};
+
+/// The largest answer that is read: 64 KiB.
+pub const ANSWER_LIMIT: usize = 64 * 1024;
+const USER_AGENT: &str = concat!("greenavatar/", env!("CARGO_PKG_VERSION"));
+/// ureq fills its buffers with zeros for every connection, twice under TLS: 16 KiB is enough for any header.
+const INPUT_BUFFER: usize = 16 * 1024;
+const OUTPUT_BUFFER: usize = 4 * 1024;
+
+/// How an [`Agent`] reaches its servers.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bounds one call as a whole, from name resolution to the last byte.
+    pub timeout: Duration,
+    /// Bounds connecting and the TLS handshake.
+    pub connect_timeout: Duration,
+    /// Connections kept alive.
+    pub connections: usize,
+    /// Certificates to trust.
+    pub roots: Roots,
+    /// The proxy, where one is to be used.
+    pub proxy: Option<Proxy>,
+    /// True: a name must not lead to a private, loopback or otherwise special address.
+    pub public_addresses_only: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            connections: 1,
+            roots: Roots(RootCerts::WebPki),
+            proxy: None,
+            public_addresses_only: false,
+        }
+    }
+}
+
+/// Certificates to trust: Mozilla's, built in, or those of a file.
+#[derive(Clone, Debug)]
+pub struct Roots(RootCerts);
+
+impl Roots {
+    /// The certificates of a PEM file, which replace the built-in ones.
+    pub fn read(path: &Path) -> anyhow::Result<Roots> {
+        let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut certificates = Vec::new();
+        for item in parse_pem(&pem) {
+            if let PemItem::Certificate(certificate) = item.ok().context("not a PEM file")? {
+                certificates.push(certificate);
+            }
+        }
+        anyhow::ensure!(!certificates.is_empty(), "no certificate in {}", path.display());
+        Ok(Roots(RootCerts::from(certificates)))
+    }
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub enum Call<'a> {
+    /// GET.
+    Get,
+    /// DELETE.
+    Delete,
+    /// POST of a JSON text.
+    PostJson(&'a str),
+}
+
+/// What a server answered, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status, 100 to 999.
+    pub status: u16,
+    /// The Retry-After header, raw.
+    pub retry_after: Option<String>,
+    /// The body, up to the limit.
+    pub body: Vec<u8>,
+    /// False: the body was longer than the limit.
+    pub complete: bool,
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The time limit ran out.
+    Timeout,
+    /// The run was interrupted and the call cut off.
+    Interrupted,
+    /// No connection, or one that broke off.
+    Unreachable(String),
+    /// The other side's certificate is not good, or it does not speak TLS.
+    Tls(String),
+    /// The name leads to an address that is not public.
+    NotPublic,
+    /// What came is not HTTP, or its header is endless.
+    NotHttp(String),
+}
+
+/// Keeps connections alive and makes calls. Shared by all workers.
+#[derive(Clone, Debug)]
+pub struct Agent(ureq::Agent);
+
+impl Agent {
+    /// An agent; nothing is opened or looked up before the first call.
+    pub fn new(options: &Options) -> Agent {
+        let proxy = options.proxy.as_ref().map(|proxy| proxy.0.clone());
+        let resolver = CachingResolver::new(options.public_addresses_only, options.proxy.as_ref());
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(options.timeout))
+            .timeout_connect(Some(options.connect_timeout))
+            .max_idle_connections(options.connections)
+            .max_idle_connections_per_host(options.connections)
+            .input_buffer_size(INPUT_BUFFER)
+            .output_buffer_size(OUTPUT_BUFFER)
+            .user_agent(USER_AGENT)
+            .accept_encoding("")
+            .tls_config(TlsConfig::builder().root_certs(options.roots.0.clone()).build())
+            .proxy(proxy)
+            .build();
+        let connector =
+            ().chain(SocksConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(InterruptibleTcp)
+                .chain(RustlsConnector::default())
+                .chain(ConnectionCounter);
+        Agent(ureq::Agent::with_parts(config, connector, resolver))
+    }
+
+    /// Makes a call and reads its answer up to [`ANSWER_LIMIT`]. Redirects are answers like any other.
+    pub fn call(&self, url: &str, call: Call<'_>) -> Result<Answer, Trouble> {
+        let mut body = Vec::new();
+        let mut answer = self.stream(url, call, ANSWER_LIMIT as u64, &mut |piece| {
+            body.extend_from_slice(piece);
+            Ok(())
+        })?;
+        answer.body = body;
+        Ok(answer)
+    }
+
+    /// Makes a call and hands the body to `sink` piece by piece, up to `limit` bytes in all.
+    /// The answer's own body stays empty; an error of `sink` is told as an interrupted call and known to its caller.
+    pub fn stream(
+        &self,
+        url: &str,
+        call: Call<'_>,
+        limit: u64,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Answer, Trouble> {
+        let mut response = loop {
+            let before = connections_made();
+            let result = match call {
+                Call::Get => self.0.get(url).call(),
+                Call::Delete => self.0.delete(url).call(),
+                Call::PostJson(json) => self.0.post(url).header("Content-Type", "application/json").send(json),
+            };
+            match result {
+                Ok(response) => break response,
+                // A kept-alive connection that the server had closed meanwhile: the next one is tried at once.
+                // Every turn uses up one idle connection, and a fresh one never comes here.
+                Err(ureq::Error::Io(error)) if is_broken(&error) && connections_made() == before => {}
+                Err(error) => return Err(trouble(error)),
+            }
+        };
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            retry_after: response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned),
+            body: Vec::new(),
+            complete: true,
+        };
+        let mut reader = response.body_mut().as_reader();
+        let mut buffer = [0; 4096];
+        let mut left = limit;
+        loop {
+            let got = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(answer),
+                Ok(got) => got,
+                Err(error) => return Err(trouble(error.into())),
+            };
+            if got as u64 > left {
+                answer.complete = false;
+                return sink(&buffer[..left as usize]).map(|()| answer).map_err(|_| Trouble::Interrupted);
+            }
+            left -= got as u64;
+            sink(&buffer[..got]).map_err(|_| Trouble::Interrupted)?;
+        }
+    }
+}
+
+thread_local! {
+    /// Connections that this thread has opened: tells a stale connection from one that broke at once.
+    static CONNECTIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn connections_made() -> u64 {
+    CONNECTIONS.get()
+}
+
+fn is_broken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    )
+}
+
+/// ureq's errors in our words: some of its messages hold the whole URL.
+fn trouble(error: ureq::Error) -> Trouble {
+    match error {
+        ureq::Error::Timeout(_) => Trouble::Timeout,
+        ureq::Error::Io(error) => io_trouble(&error),
+        ureq::Error::HostNotFound => Trouble::Unreachable("the host name is not known".into()),
+        ureq::Error::Rustls(error) => Trouble::Tls(error.to_string()),
+        ureq::Error::Tls(what) => Trouble::Tls(what.to_owned()),
+        ureq::Error::ConnectProxyFailed(what) => Trouble::Unreachable(format!("the proxy gives no tunnel: {what}")),
+        ureq::Error::LargeResponseHeader(..) => Trouble::NotHttp("the answer's header is too long".into()),
+        ureq::Error::Protocol(error) => Trouble::NotHttp(error.to_string()),
+        ureq::Error::Other(error) if error.is::<resolver::NotPublic>() => Trouble::NotPublic,
+        ureq::Error::Other(error) => match error.downcast::<io::Error>() {
+            Ok(error) => io_trouble(&error),
+            Err(_) => Trouble::Unreachable("the connection failed".into()),
+        },
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Trouble::NotHttp("the URL cannot be called".into()),
+        _ => Trouble::Unreachable("the connection failed".into()),
+    }
+}
+
+fn io_trouble(error: &io::Error) -> Trouble {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Trouble::Tls(tls.to_string());
+    }
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::Timeout,
+        io::ErrorKind::Interrupted => Trouble::Interrupted,
+        io::ErrorKind::ConnectionRefused => Trouble::Unreachable("connection refused".into()),
+        _ if is_broken(error) => Trouble::Unreachable("the connection broke off".into()),
+        _ => Trouble::Unreachable(error.to_string()),
+    }
+}

@@ -1,0 +1,177 @@
+//! Which proxy a URL is reached through, decided as curl decides it.
+//!
+//! The variable of the URL's scheme comes first, then the one for all; `http_proxy` counts in lower case only;
+//! `NO_PROXY` wins over both. ureq's own order is another one, and it passes over a value that it cannot read:
+//! here a malformed value is an error. No message holds a value: there may be a password in it.
+
+use std::net::IpAddr;
+
+/// A proxy that ureq can use.
+#[derive(Clone)]
+pub struct Proxy(pub(super) ureq::Proxy);
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.describe())
+    }
+}
+
+/// A proxy variable whose value cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Its name.
+    pub variable: &'static str,
+}
+
+impl Proxy {
+    /// The proxy for a host, or `None` for a direct connection. `env` looks a variable up.
+    pub fn for_host(
+        is_https: bool,
+        host: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Proxy>, Malformed> {
+        // Not HTTP_PROXY: a web server sets it from a request's header.
+        const HTTP: &[&str] = &["http_proxy", "all_proxy", "ALL_PROXY"];
+        const HTTPS: &[&str] = &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+        let set = |name: &str| env(name).filter(|value| !value.is_empty());
+        let variables = if is_https { HTTPS } else { HTTP };
+        let Some((variable, value)) = variables.iter().find_map(|name| Some((*name, set(name)?))) else {
+            return Ok(None);
+        };
+        let exempt = set("no_proxy").or_else(|| set("NO_PROXY"));
+        if exempt.is_some_and(|list| is_exempt(host, &list)) {
+            return Ok(None);
+        }
+        let normal = normalize(value.trim()).ok_or(Malformed { variable })?;
+        ureq::Proxy::new(&normal).map(|proxy| Some(Proxy(proxy))).map_err(|_| Malformed { variable })
+    }
+
+    /// Scheme, host and port, without name and password.
+    pub fn describe(&self) -> String {
+        let scheme = self.0.uri().scheme_str().unwrap_or("http");
+        format!("{scheme}://{}:{}", self.0.host(), self.0.port())
+    }
+}
+
+/// The value with its scheme and port written out; `None` where it is none of curl's forms.
+fn normalize(value: &str) -> Option<String> {
+    let (scheme, rest) = match value.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => ("http".to_owned(), value),
+    };
+    let default_port = match scheme.as_str() {
+        "https" => 443,
+        // curl's default for every other kind, http included.
+        "http" | "socks4" | "socks4a" | "socks5" | "socks5h" => 1080,
+        _ => return None,
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (user, address) = match authority.rsplit_once('@') {
+        Some((user, address)) => (Some(user), address),
+        None => (None, authority),
+    };
+    let (host, port) = match address.strip_prefix('[') {
+        Some(v6) => {
+            let (host, after) = v6.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            let port = if after.is_empty() { None } else { Some(after.strip_prefix(':')?) };
+            (format!("[{host}]"), port)
+        }
+        None => match address.split_once(':') {
+            Some((host, port)) => (host.to_owned(), Some(port)),
+            None => (address.to_owned(), None),
+        },
+    };
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':');
+    if host.is_empty() || !host.chars().all(named) {
+        return None;
+    }
+    let port = match port {
+        Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => port.parse::<u16>().ok().filter(|&port| port > 0)?,
+        Some(_) => return None,
+        None => default_port,
+    };
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    Some(format!("{scheme}://{user}{host}:{port}"))
+}
+
+/// Whether the list of NO_PROXY names the host: `*`, a name with all that ends in it, an address, or a CIDR block.
+fn is_exempt(host: &str, list: &str) -> bool {
+    let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    let address: Option<IpAddr> = host.parse().ok();
+    if list.trim() == "*" {
+        return true;
+    }
+    list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()).any(|entry| {
+        let entry = entry.trim_matches(['[', ']']).to_ascii_lowercase();
+        if let Some(address) = address {
+            return match entry.split_once('/') {
+                Some((block, bits)) => in_block(address, block, bits),
+                None => entry.parse() == Ok(address),
+            };
+        }
+        let name = entry.trim_start_matches('.').trim_end_matches('.');
+        !name.is_empty() && host.strip_suffix(name).is_some_and(|head| head.is_empty() || head.ends_with('.'))
+    })
+}
+
+fn in_block(address: IpAddr, block: &str, bits: &str) -> bool {
+    let Ok(bits) = bits.parse::<u32>() else { return false };
+    match (address, block.parse()) {
+        (IpAddr::V4(address), Ok(IpAddr::V4(block))) if bits <= 32 => {
+            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+            address.to_bits() & mask == block.to_bits() & mask
+        }
+        (IpAddr::V6(address), Ok(IpAddr::V6(block))) if bits <= 128 => {
+            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+            address.to_bits() & mask == block.to_bits() & mask
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(is_https: bool, host: &str, variables: &[(&str, &str)]) -> Result<Option<String>, Malformed> {
+        let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
+        Proxy::for_host(is_https, host, &env).map(|proxy| proxy.map(|proxy| proxy.describe()))
+    }
+
+    #[test]
+    fn the_variable_of_the_scheme_comes_before_the_one_for_all() {
+        let both = [("ALL_PROXY", "http://all:1"), ("HTTPS_PROXY", "http://tls:2"), ("http_proxy", "http://plain:3")];
+        assert_eq!(choose(true, "h", &both), Ok(Some("http://tls:2".into())));
+        assert_eq!(choose(false, "h", &both), Ok(Some("http://plain:3".into())));
+        assert_eq!(choose(true, "h", &both[..1]), Ok(Some("http://all:1".into())));
+        assert_eq!(choose(false, "h", &[("HTTP_PROXY", "http://upper:1")]), Ok(None));
+        assert_eq!(choose(true, "h", &[("https_proxy", ""), ("HTTPS_PROXY", "u:9")]), Ok(Some("http://u:9".into())));
+    }
+
+    #[test]
+    fn a_value_is_read_as_curl_reads_it() {
+        let one = |value| choose(true, "h", &[("ALL_PROXY", value)]);
+        assert_eq!(one("proxy.example"), Ok(Some("http://proxy.example:1080".into())));
+        assert_eq!(one("https://p"), Ok(Some("https://p:443".into())));
+        assert_eq!(one("socks5h://u:p@p:1234/"), Ok(Some("socks5h://p:1234".into())));
+        assert_eq!(one("http://[::1]:3128"), Ok(Some("http://[::1]:3128".into())));
+        for bad in ["http://", "http://p:port", "http://p:99999", "ftp://p", "http://p q", "socks9://p", "://p", "p:"] {
+            assert!(one(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_proxy_matches_names_at_their_dots_and_addresses_in_their_blocks() {
+        let exempt = |host, list| choose(true, host, &[("ALL_PROXY", "p:1"), ("NO_PROXY", list)]) == Ok(None);
+        assert!(exempt("api.green-api.com", "green-api.com"));
+        assert!(exempt("api.green-api.com", "x, .green-api.com"));
+        assert!(exempt("green-api.com", ".green-api.com"));
+        assert!(exempt("anything", "*"));
+        assert!(exempt("127.0.0.1", "127.0.0.0/8"));
+        assert!(exempt("[::1]", "::1"));
+        assert!(!exempt("evilgreen-api.com", "green-api.com"));
+        assert!(!exempt("127.0.0.1", "0.0.1"));
+        assert!(!exempt("api.green-api.com", "api"));
+    }
+}

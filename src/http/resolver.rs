@@ -1,0 +1,202 @@
+//! Name resolution under ureq: remembered for a minute, bounded in time, and kept off private addresses where told.
+//!
+//! ureq resolves before every request, pooled or not, with a thread for each. This resolver answers an address
+//! literal itself and remembers the rest; a minute, so that a run of days survives a change of the name.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Mutex;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use super::proxy::Proxy;
+use crate::interrupt;
+
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// More hosts than one run ever talks to; pictures come from a handful.
+const MOST_HOSTS: usize = 64;
+const MOST_ADDRESSES: usize = 16;
+
+/// Said when every address of a name is private.
+#[derive(Debug)]
+pub struct NotPublic;
+
+impl fmt::Display for NotPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name leads to an address that is not public")
+    }
+}
+
+impl std::error::Error for NotPublic {}
+
+#[derive(Debug)]
+pub struct CachingResolver {
+    known: Mutex<Vec<Known>>,
+    public_only: bool,
+    /// The proxy may well have a private address: the rule is for what is behind it.
+    proxy: Option<(String, u16)>,
+}
+
+#[derive(Debug)]
+struct Known {
+    host: String,
+    port: u16,
+    addresses: ResolvedSocketAddrs,
+    since: Instant,
+}
+
+impl CachingResolver {
+    pub fn new(public_only: bool, proxy: Option<&Proxy>) -> CachingResolver {
+        CachingResolver {
+            known: Mutex::new(Vec::new()),
+            public_only,
+            proxy: proxy.map(|proxy| (proxy.0.host().to_owned(), proxy.0.port())),
+        }
+    }
+
+    fn may_be_private(&self, host: &str, port: u16) -> bool {
+        !self.public_only || self.proxy.as_ref().is_some_and(|proxy| proxy.0 == host && proxy.1 == port)
+    }
+}
+
+impl Resolver for CachingResolver {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().ok_or(Error::HostNotFound)?;
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some(scheme) if scheme.starts_with("socks") => 1080,
+            _ => default,
+        });
+        let mut found = self.empty();
+        if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            // Whoever let a literal through has decided about it.
+            found.push(SocketAddr::new(literal, port));
+            return Ok(found);
+        }
+        let now = Instant::now();
+        {
+            let mut known = self.known.lock().expect("no holder of this lock panics");
+            known.retain(|entry| now.duration_since(entry.since) < REMEMBERED);
+            if let Some(entry) = known.iter().find(|entry| entry.port == port && entry.host == host) {
+                return Ok(entry.addresses.clone());
+            }
+        }
+        let all = look_up(host.to_owned(), port, timeout)?;
+        let allowed = |address: &SocketAddr| self.may_be_private(host, port) || is_public(address.ip());
+        let any = !all.is_empty();
+        for address in all.into_iter().filter(allowed).take(MOST_ADDRESSES) {
+            found.push(address);
+        }
+        if found.is_empty() {
+            return Err(if any { Error::Other(Box::new(NotPublic)) } else { Error::HostNotFound });
+        }
+        let mut known = self.known.lock().expect("no holder of this lock panics");
+        if known.len() < MOST_HOSTS {
+            known.push(Known { host: host.to_owned(), port, addresses: found.clone(), since: now });
+        }
+        Ok(found)
+    }
+}
+
+/// getaddrinfo in a thread, since nothing else bounds it. The thread outlives a time-out, idle.
+fn look_up(host: String, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+    const SLICE: Duration = Duration::from_millis(100);
+    let deadline = Instant::now().checked_add(*timeout.after);
+    let (tell, told) = sync_channel(1);
+    std::thread::Builder::new().name("resolver".into()).stack_size(256 * 1024).spawn(move || {
+        let _ = tell.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
+    })?;
+    loop {
+        match told.recv_timeout(SLICE) {
+            Ok(Ok(addresses)) => return Ok(addresses),
+            Ok(Err(_)) => return Err(Error::HostNotFound),
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::HostNotFound),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = Instant::now();
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            return Err(Error::Timeout(timeout.reason));
+        }
+        if interrupt::cut_off().is_some_and(|cut| now >= cut) {
+            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+        }
+    }
+}
+
+/// Whether an address is on the public internet: neither loopback nor private, link-local, shared, or for documentation.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_documentation()
+                || a == 0
+                || a >= 224
+                || (a == 100 && (64..128).contains(&b))
+                || (a == 192 && b == 0 && c == 0)
+                || (a == 198 && (18..20).contains(&b)))
+        }
+        IpAddr::V6(v6) => {
+            if let Some(v4) = v6.to_ipv4_mapped() {
+                return is_public(IpAddr::V4(v4));
+            }
+            let s = v6.segments();
+            // 64:ff9b::/96 and 2002::/16 carry an IPv4 address that a gateway may reach.
+            if s[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+                return is_public(IpAddr::V4(std::net::Ipv4Addr::from((u32::from(s[6]) << 16) | u32::from(s[7]))));
+            }
+            if s[0] == 0x2002 {
+                return is_public(IpAddr::V4(std::net::Ipv4Addr::from((u32::from(s[1]) << 16) | u32::from(s[2]))));
+            }
+            // 2000::/3 is all that is given out; 2001:db8::/32 of it is for documentation, 2001::/32 is Teredo.
+            (s[0] & 0xe000) == 0x2000 && !(s[0] == 0x2001 && (s[1] == 0xdb8 || s[1] == 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_the_public_internet_are_public() {
+        for public in ["157.240.1.60", "8.8.8.8", "2a03:2880:f2ff:c3:face:b00c:0:167", "64:ff9b::808:808"] {
+            assert!(is_public(public.parse().expect(public)), "{public}");
+        }
+        for special in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "::127.0.0.1",
+        ] {
+            assert!(!is_public(special.parse().expect(special)), "{special}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The line that goes out: what became of one chat, as text or as JSON.
+//!
+//! One [`Record`] is one line on standard output and one line of a journal. It knows the form of the line alone,
+//! not who asked or how; the token is taken out of the finished line by whoever writes it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::escape::escape;
+use crate::failure::{Failure, Kind};
+
+/// What became of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// GREEN-API took the request; the result comes later, if it comes.
+    Accepted,
+    /// There is an avatar, and this is its URL.
+    Found,
+    /// The account has no avatar.
+    None,
+    /// The account's privacy settings hide the avatar.
+    Hidden,
+    /// There is no such WhatsApp account.
+    NoAccount,
+    /// The wait ended without a result.
+    TimedOut,
+    /// The request failed.
+    Failed,
+    /// What was given is no chat id.
+    Invalid,
+}
+
+impl Status {
+    /// The word in the line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Status::Accepted => "accepted",
+            Status::Found => "found",
+            Status::None => "none",
+            Status::Hidden => "hidden",
+            Status::NoAccount => "no-account",
+            Status::TimedOut => "timed-out",
+            Status::Failed => "failed",
+            Status::Invalid => "invalid",
+        }
+    }
+
+    /// Whether the chat got an answer: none, hidden and no-account are answers.
+    pub const fn went_well(self) -> bool {
+        !matches!(self, Status::TimedOut | Status::Failed | Status::Invalid)
+    }
+}
+
+/// What went wrong with a chat, as JSON.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// The code word.
+    pub code: &'static str,
+    /// The message with its causes.
+    pub message: String,
+    /// The way out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The HTTP status that the service answered with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+}
+
+impl From<&Failure> for ErrorBody {
+    fn from(failure: &Failure) -> ErrorBody {
+        ErrorBody {
+            code: failure.kind.code(),
+            message: failure.message(),
+            hint: failure.hint.clone(),
+            http_status: failure.http_status,
+        }
+    }
+}
+
+/// One line. Keys that do not apply are left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The chat id; of what is none, the escaped and shortened text.
+    pub chat_id: String,
+    /// What became of it.
+    pub status: Status,
+    /// The line of the list that it stood on, counted from 1; only where it is no chat id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The avatar's URL, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_avatar: Option<String>,
+    /// When the URL ends, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// When the notification was made, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<i64>,
+    /// The HTTP status of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorBody>,
+    /// Which method answered, where a run uses more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<&'static str>,
+    /// True for a result that is older than the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale: Option<bool>,
+    /// Whether the avatar may be seen, where GREEN-API said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<bool>,
+    /// True where the URL is that of the 96-pixel picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<bool>,
+    /// Where the picture was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The picture's size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The picture's SHA-256, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Whether the file differs from what stood there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<bool>,
+    /// Requests sent for this chat, repeats included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Milliseconds from the first request to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed_ms: Option<u64>,
+}
+
+impl Record {
+    /// A line about a chat of which nothing else is known yet.
+    pub fn new(chat_id: impl Into<String>, status: Status) -> Record {
+        Record {
+            chat_id: chat_id.into(),
+            status,
+            line: None,
+            url_avatar: None,
+            expires_at: None,
+            timestamp: None,
+            http_status: None,
+            error: None,
+            method: None,
+            stale: None,
+            available: None,
+            preview: None,
+            file: None,
+            bytes: None,
+            sha256: None,
+            changed: None,
+            attempts: None,
+            elapsed_ms: None,
+        }
+    }
+
+    /// A line about a chat that failed; of the kind invalid-chat-id it is an invalid one.
+    pub fn failed(chat_id: impl Into<String>, failure: &Failure) -> Record {
+        let status = match failure.kind {
+            Kind::InvalidChatId => Status::Invalid,
+            Kind::NoResult => Status::TimedOut,
+            _ => Status::Failed,
+        };
+        Record { error: Some(ErrorBody::from(failure)), ..Record::new(chat_id, status) }
+    }
+
+    /// The line as JSON, without its newline.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("a record has string keys and finite numbers")
+    }
+
+    /// The line as tab-separated text, without its newline: chat id, status and, where there is one, a detail.
+    pub fn text(&self) -> String {
+        let detail = match (&self.url_avatar, &self.error) {
+            (Some(url), _) if self.status == Status::Found => escape(url),
+            (_, Some(error)) => error.code.to_owned(),
+            _ => return format!("{}\t{}", escape(&self.chat_id), self.status.word()),
+        };
+        format!("{}\t{}\t{}", escape(&self.chat_id), self.status.word(), detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_the_contract_come_out_to_the_letter() {
+        let accepted = Record {
+            http_status: Some(200),
+            attempts: Some(1),
+            elapsed_ms: Some(41),
+            ..Record::new("11001234567@c.us", Status::Accepted)
+        };
+        assert_eq!(
+            accepted.json(),
+            r#"{"chatId":"11001234567@c.us","status":"accepted","httpStatus":200,"attempts":1,"elapsedMs":41}"#
+        );
+        assert_eq!(accepted.text(), "11001234567@c.us\taccepted");
+        let mut failure = Failure::new(Kind::BadRequestData, "bad").hint("look");
+        failure.http_status = Some(400);
+        let failed = Record { attempts: Some(1), elapsed_ms: Some(38), ..Record::failed("11001234400@c.us", &failure) };
+        assert_eq!(
+            failed.json(),
+            r#"{"chatId":"11001234400@c.us","status":"failed","error":{"code":"bad-request-data","message":"bad","hint":"look","httpStatus":400},"attempts":1,"elapsedMs":38}"#
+        );
+        assert_eq!(failed.text(), "11001234400@c.us\tfailed\tbad-request-data");
+        let found = Record {
+            url_avatar: Some("https://pps.whatsapp.net/x".into()),
+            expires_at: Some("2026-12-01T10:00:00Z".into()),
+            timestamp: Some(1_586_700_802),
+            ..Record::new("11001234567@c.us", Status::Found)
+        };
+        assert_eq!(
+            found.json(),
+            r#"{"chatId":"11001234567@c.us","status":"found","urlAvatar":"https://pps.whatsapp.net/x","expiresAt":"2026-12-01T10:00:00Z","timestamp":1586700802}"#
+        );
+    }
+
+    #[test]
+    fn text_lines_keep_their_columns_whatever_stands_in_them() {
+        let odd = Record::new("a\tb\n\u{1b}[31m", Status::Invalid);
+        assert_eq!(odd.text(), "a\\tb\\n\\u{1b}[31m\tinvalid");
+    }
+}
