@@ -29,7 +29,7 @@ pub fn escape_short(text: &str) -> String {
 /// At most `most` characters of the text; a cut shows as an ellipsis.
 pub fn shorten(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
-        Some((at, _)) => format!("{}…", &text[..at]),
+        Some((at, _)) => format!("{}...", &text[..at]),
         None => text.to_owned(),
     }
 }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        assert_eq!(shorten("ééé", 2), "éé…");
+        assert_eq!(shorten("ééé", 2), "éé...");
         assert_eq!(shorten("ééé", 3), "ééé");
     }
 }

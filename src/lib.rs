@@ -3,7 +3,10 @@
 pub mod chat_id;
 pub mod escape;
 pub mod failure;
+pub mod greenapi;
 pub mod http;
 pub mod interrupt;
+pub mod output;
 pub mod record;
+pub mod report;
 pub mod token;
