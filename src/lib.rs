@@ -1,1 +1,3 @@
 //! greenavatar: the library behind the command of the same name.
+
+pub mod sandbox;
