@@ -13,22 +13,24 @@ use super::notification::Notification;
 pub fn answer(instance: &Instance, verb: &str, rest: &str, body: &[u8]) -> Answer {
     match (verb, rest) {
         ("GET", "requests") => {
-            Answer::json(instance.memory().journal.to_json(&instance.options.token))
+            Answer::json(instance.memory(|memory| memory.journal.to_json(&instance.options.token)))
         }
         ("DELETE", "requests") => {
-            instance.memory().journal.reset();
+            instance.memory(|memory| memory.journal.reset());
             Answer::empty(204)
         }
         ("POST", "clock") => turn(instance, body),
         ("GET", "notifications") => {
-            let (waiting, on_their_way) = instance.memory().queue.count(instance.now());
+            let (waiting, on_their_way) =
+                instance.memory(|memory| memory.queue.count(instance.now()));
             Answer::json(json!({ "waiting": waiting, "onTheirWay": on_their_way }).to_string())
         }
         ("POST", "notifications") => {
-            let receipt = instance
-                .memory()
-                .queue
-                .push(Notification::Raw(body.into()), instance.now());
+            let receipt = instance.memory(|memory| {
+                memory
+                    .queue
+                    .push(Notification::Raw(body.into()), instance.now())
+            });
             instance.ring();
             Answer::json(json!({ "receiptId": receipt }).to_string())
         }

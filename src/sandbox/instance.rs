@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -68,9 +68,9 @@ impl Instance {
         }
     }
 
-    /// Its memory. Do not keep it over an `await`.
-    pub fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Looks into its memory. A closure, so that the lock cannot be held by accident: not over an `await`, not in a `match`.
+    pub fn memory<T>(&self, look: impl FnOnce(&mut Memory) -> T) -> T {
+        look(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Time since the start, by the clock that tests can turn.
@@ -111,7 +111,7 @@ impl Instance {
             let mut rung = std::pin::pin!(self.bell.notified());
             rung.as_mut().enable();
             let now = self.now();
-            let again = match ready(&mut self.memory(), now) {
+            let again = match self.memory(|memory| ready(memory, now)) {
                 Ok(value) => return Some(value),
                 Err(again) => again,
             };
@@ -133,21 +133,22 @@ impl Instance {
 
     /// Lets a result arrive after the delay, `copies` times.
     pub fn schedule(&self, chat_id: &str, verdict: Verdict, copies: usize) {
-        let mut memory = self.memory();
-        let delay = match &mut memory.chance {
-            Some(chance) => self.options.delay.mul_f64(0.5 + chance.f64()),
-            None => self.options.delay,
-        };
-        let due = self.now() + delay;
-        let result = AvatarInfo {
-            chat_id: chat_id.into(),
-            verdict,
-            timestamp: self.unix(due).as_secs(),
-        };
-        for _ in 0..copies {
-            memory.queue.schedule(due, result.clone());
-        }
-        drop(memory);
+        self.memory(|memory| {
+            let delay = match &mut memory.chance {
+                Some(chance) => self.options.delay.mul_f64(0.5 + chance.f64()),
+                None => self.options.delay,
+            };
+            let due = self.now() + delay;
+            let timestamp = self.unix(due).as_secs();
+            for _ in 0..copies {
+                let result = AvatarInfo {
+                    chat_id: chat_id.into(),
+                    verdict,
+                    timestamp,
+                };
+                memory.queue.schedule(due, result);
+            }
+        });
         self.ring();
     }
 

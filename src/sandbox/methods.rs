@@ -42,7 +42,9 @@ pub async fn answer(instance: &Instance, asked: &Asked<'_>) -> Answer {
     if call.token != instance.options.token {
         return Answer::empty(401);
     }
-    if instance.options.rate_limit && !instance.memory().limits.admit(call.method, instance.now()) {
+    if instance.options.rate_limit
+        && !instance.memory(|memory| memory.limits.admit(call.method, instance.now()))
+    {
         return Answer::envelope(429, &asked.echo, "Too Many Requests");
     }
     match call.method {
@@ -67,10 +69,12 @@ async fn get_avatar(instance: &Instance, asked: &Asked<'_>, method: Method) -> A
     };
     match Scenario::of(&chat_id) {
         Scenario::Status(status) => Answer::documented(status, &asked.echo, method.name()),
-        Scenario::TwiceThenWell(status) => match instance.memory().fails(method, &chat_id) {
-            true => Answer::documented(status, &asked.echo, method.name()),
-            false => well(Verdict::Found, 1),
-        },
+        Scenario::TwiceThenWell(status) => {
+            match instance.memory(|memory| memory.fails(method, &chat_id)) {
+                true => Answer::documented(status, &asked.echo, method.name()),
+                false => well(Verdict::Found, 1),
+            }
+        }
         Scenario::Well(verdict) => well(verdict, 1),
         Scenario::Lost => well(Verdict::Found, 0),
         Scenario::Doubled => well(Verdict::Found, 2),
@@ -144,7 +148,7 @@ fn delete_notification(instance: &Instance, asked: &Asked<'_>, receipt: &str) ->
         Ok(receipt) => receipt,
         Err(message) => return Answer::envelope(400, &asked.echo, &message),
     };
-    if instance.memory().queue.delete(receipt, instance.now()) {
+    if instance.memory(|memory| memory.queue.delete(receipt, instance.now())) {
         instance.ring();
         return Answer::json(r#"{"result":true,"reason":""}"#);
     }

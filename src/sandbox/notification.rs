@@ -12,7 +12,6 @@ pub enum Notification {
 }
 
 /// The result of getAvatarAsync for one chat.
-#[derive(Clone)]
 pub struct AvatarInfo {
     /// The chat that was asked for.
     pub chat_id: Box<str>,

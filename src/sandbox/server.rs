@@ -104,11 +104,11 @@ async fn respond(
         .headers
         .get(USER_AGENT)
         .map_or(&b""[..], |agent| agent.as_bytes());
-    let journaled =
-        instance
-            .memory()
+    let journaled = instance.memory(|memory| {
+        memory
             .journal
-            .record(verb, whole, agent, body.as_deref().unwrap_or_default());
+            .record(verb, whole, agent, body.as_deref().unwrap_or_default())
+    });
     let unix_ms = i64::try_from(instance.unix(instance.now()).as_millis()).unwrap_or(i64::MAX);
     let echo = Echo {
         verb,
@@ -139,7 +139,7 @@ async fn respond(
         }
         (Ok(_), Route::Picture(_) | Route::Control(_) | Route::Unknown) => Answer::cannot(&echo),
     };
-    instance.memory().journal.answered(journaled, answer.status);
+    instance.memory(|memory| memory.journal.answered(journaled, answer.status));
     answer.into_response()
 }
 

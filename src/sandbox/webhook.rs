@@ -100,7 +100,7 @@ pub async fn push(target: Target, instance: Arc<Instance>) {
         )
         .await;
         if taken == Some(true) {
-            instance.memory().queue.delete(receipt, instance.now());
+            instance.memory(|memory| memory.queue.delete(receipt, instance.now()));
             continue;
         }
         kept = None;
