@@ -25,7 +25,6 @@ pub struct Context<'a> {
 }
 
 /// Settings, and the sandbox that they lead to if there is one.
-#[derive(Debug)]
 pub struct Session {
     /// The settings.
     pub settings: Settings,
