@@ -4,12 +4,13 @@
 
 pub mod chats;
 pub mod request;
+pub mod sandbox;
 
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::output::Output;
 use crate::report::Report;
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{Options, Sandbox};
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
 
@@ -45,7 +46,7 @@ impl Context<'_> {
     }
 
     fn open_sandbox(&self) -> Result<Session, Failure> {
-        let sandbox = Sandbox::start(sandbox::Options::default()).map_err(|error| {
+        let sandbox = Sandbox::start(Options::default()).map_err(|error| {
             Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the sandbox cannot start"))
         })?;
         let instance = Instance {

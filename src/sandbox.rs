@@ -98,11 +98,7 @@ impl Sandbox {
     /// The address cannot be bound (the message names it), an option has the wrong shape, or the thread cannot be started.
     pub fn start(options: Options) -> io::Result<Sandbox> {
         check(&options)?;
-        let push_to = options
-            .webhook_url
-            .as_deref()
-            .map(webhook::Target::parse)
-            .transpose()?;
+        let push_to = options.webhook_url.as_deref().map(webhook::Target::parse).transpose()?;
         let listener = TcpListener::bind(options.bind)
             .map_err(|cause| io::Error::new(cause.kind(), format!("{}: {cause}", options.bind)))?;
         listener.set_nonblocking(true)?;
@@ -110,29 +106,18 @@ impl Sandbox {
         let api_url = format!("http://{}", reachable(address));
         let (id_instance, token) = (options.id_instance.clone(), options.token.clone());
         let instance = Arc::new(Instance::new(options, api_url.clone()));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("sandbox".to_owned())
-            .spawn(move || {
-                runtime.spawn(server::serve(listener, Arc::clone(&instance)));
-                if let Some(target) = push_to {
-                    runtime.spawn(webhook::push(target, instance));
-                }
-                runtime.block_on(stopped.notified());
-                runtime.shutdown_background();
-            })?;
-        Ok(Sandbox {
-            address,
-            api_url,
-            id_instance,
-            token,
-            stop,
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
+            runtime.spawn(server::serve(listener, Arc::clone(&instance)));
+            if let Some(target) = push_to {
+                runtime.spawn(webhook::push(target, instance));
+            }
+            runtime.block_on(stopped.notified());
+            runtime.shutdown_background();
+        })?;
+        Ok(Sandbox { address, api_url, id_instance, token, stop, thread: Some(thread) })
     }
 
     /// Where it listens.

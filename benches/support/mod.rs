@@ -25,12 +25,13 @@ pub struct Server {
 
 impl Server {
     pub fn http() -> Server {
-        Server::start("http", |stream| answer(stream))
+        Server::start("http", answer)
     }
 
     /// TLS 1.3 with a P-256 certificate; its authority is written to `folder`/ca.pem.
     pub fn https(folder: &Path) -> Server {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).expect("a certificate");
+        let made =
+            rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).expect("a certificate");
         std::fs::write(folder.join("ca.pem"), made.cert.pem()).expect("written");
         let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -47,41 +47,22 @@ pub struct Echo<'a> {
 impl Answer {
     /// This status and no body.
     pub fn empty(status: u16) -> Answer {
-        Answer {
-            status,
-            content_type: None,
-            body: Bytes::new(),
-            retry_after: None,
-            close: false,
-            cut_off: false,
-        }
+        Answer { status, content_type: None, body: Bytes::new(), retry_after: None, close: false, cut_off: false }
     }
 
     /// JSON with status 200.
     pub fn json(body: impl Into<Bytes>) -> Answer {
-        Answer {
-            content_type: Some(JSON),
-            body: body.into(),
-            ..Answer::empty(200)
-        }
+        Answer { content_type: Some(JSON), body: body.into(), ..Answer::empty(200) }
     }
 
     /// Plain text.
     pub fn text(status: u16, text: &'static str) -> Answer {
-        Answer {
-            content_type: Some(TEXT),
-            body: Bytes::from_static(text.as_bytes()),
-            ..Answer::empty(status)
-        }
+        Answer { content_type: Some(TEXT), body: Bytes::from_static(text.as_bytes()), ..Answer::empty(status) }
     }
 
     /// A picture, with status 200.
     pub fn jpeg(body: Bytes) -> Answer {
-        Answer {
-            content_type: Some("image/jpeg"),
-            body,
-            ..Answer::empty(200)
-        }
+        Answer { content_type: Some("image/jpeg"), body, ..Answer::empty(200) }
     }
 
     /// The page that the service's front shows.
@@ -89,11 +70,7 @@ impl Answer {
         let page = format!(
             "<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n<center><h1>{status} {title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
         );
-        Answer {
-            content_type: Some(HTML),
-            body: page.into(),
-            ..Answer::empty(status)
-        }
+        Answer { content_type: Some(HTML), body: page.into(), ..Answer::empty(status) }
     }
 
     /// The service's usual error: it echoes the whole path, token and all.
@@ -105,10 +82,7 @@ impl Answer {
             json!(echo.path),
             json!(message),
         );
-        Answer {
-            status,
-            ..Answer::json(body)
-        }
+        Answer { status, ..Answer::json(body) }
     }
 
     /// No such method, or not with this verb.
@@ -123,10 +97,7 @@ impl Answer {
             401 => Answer::empty(401),
             403 => Answer::nginx(403, "Forbidden"),
             404 => Answer::cannot(echo),
-            429 => Answer {
-                retry_after: Some(1),
-                ..Answer::envelope(429, echo, "Too Many Requests")
-            },
+            429 => Answer { retry_after: Some(1), ..Answer::envelope(429, echo, "Too Many Requests") },
             466 => Answer::quota_exceeded(method),
             499 => Answer::envelope(499, echo, "Client Closed Request"),
             500 => Answer::envelope(500, echo, "Internal Server Error"),
@@ -146,10 +117,7 @@ impl Answer {
                                 numbers: 12345678901@c.us,12345678910@c.us,12345678911@c.us",
             },
         });
-        Answer {
-            status: 466,
-            ..Answer::json(body.to_string())
-        }
+        Answer { status: 466, ..Answer::json(body.to_string()) }
     }
 
     /// The answer as hyper sends it.
@@ -163,8 +131,7 @@ impl Answer {
             },
         };
         let mut response = Response::new(body);
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static(MARK), HeaderValue::from_static("1"));
         if let Some(content_type) = self.content_type {
@@ -199,10 +166,7 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self.get_mut() {
             AnswerBody::Whole(body) if body.is_empty() => Poll::Ready(None),
             AnswerBody::Whole(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(body))))),
@@ -215,9 +179,7 @@ impl Body for AnswerBody {
                         context.waker().wake_by_ref();
                         Poll::Pending
                     }
-                    _ => Poll::Ready(Some(Err(io::Error::other(
-                        "the sandbox breaks off here, as it was asked to",
-                    )))),
+                    _ => Poll::Ready(Some(Err(io::Error::other("the sandbox breaks off here, as it was asked to")))),
                 }
             }
         }
@@ -239,11 +201,7 @@ impl Body for AnswerBody {
 mod tests {
     use super::*;
 
-    const ECHO: Echo<'_> = Echo {
-        verb: "POST",
-        path: "/waInstance1/getAvatar/to\"ken",
-        unix_ms: 1_694_609_750_150,
-    };
+    const ECHO: Echo<'_> = Echo { verb: "POST", path: "/waInstance1/getAvatar/to\"ken", unix_ms: 1_694_609_750_150 };
 
     fn text(answer: &Answer) -> &str {
         std::str::from_utf8(&answer.body).expect("bodies are text")
@@ -273,16 +231,9 @@ mod tests {
         ] {
             let answer = Answer::documented(status, &ECHO, "getAvatar");
             assert_eq!(answer.status, status);
-            assert!(
-                text(&answer).contains(expected),
-                "{status}: {}",
-                text(&answer)
-            );
+            assert!(text(&answer).contains(expected), "{status}: {}", text(&answer));
         }
         assert!(Answer::documented(401, &ECHO, "getAvatar").body.is_empty());
-        assert_eq!(
-            Answer::documented(429, &ECHO, "getAvatar").retry_after,
-            Some(1)
-        );
+        assert_eq!(Answer::documented(429, &ECHO, "getAvatar").retry_after, Some(1));
     }
 }

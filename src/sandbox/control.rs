@@ -12,25 +12,18 @@ use super::notification::Notification;
 /// The answer to a request below `/_sandbox/`.
 pub fn answer(instance: &Instance, verb: &str, rest: &str, body: &[u8]) -> Answer {
     match (verb, rest) {
-        ("GET", "requests") => {
-            Answer::json(instance.memory(|memory| memory.journal.to_json(&instance.options.token)))
-        }
+        ("GET", "requests") => Answer::json(instance.memory(|memory| memory.journal.to_json(&instance.options.token))),
         ("DELETE", "requests") => {
             instance.memory(|memory| memory.journal.reset());
             Answer::empty(204)
         }
         ("POST", "clock") => turn(instance, body),
         ("GET", "notifications") => {
-            let (waiting, on_their_way) =
-                instance.memory(|memory| memory.queue.count(instance.now()));
+            let (waiting, on_their_way) = instance.memory(|memory| memory.queue.count(instance.now()));
             Answer::json(json!({ "waiting": waiting, "onTheirWay": on_their_way }).to_string())
         }
         ("POST", "notifications") => {
-            let receipt = instance.memory(|memory| {
-                memory
-                    .queue
-                    .push(Notification::Raw(body.into()), instance.now())
-            });
+            let receipt = instance.memory(|memory| memory.queue.push(Notification::Raw(body.into()), instance.now()));
             instance.ring();
             Answer::json(json!({ "receiptId": receipt }).to_string())
         }
@@ -43,10 +36,7 @@ pub fn answer(instance: &Instance, verb: &str, rest: &str, body: &[u8]) -> Answe
 
 fn turn(instance: &Instance, body: &[u8]) -> Answer {
     let wanted: Option<Value> = serde_json::from_slice(body).ok();
-    let Some(seconds) = wanted
-        .as_ref()
-        .and_then(|wanted| wanted["advanceSeconds"].as_u64())
-    else {
+    let Some(seconds) = wanted.as_ref().and_then(|wanted| wanted["advanceSeconds"].as_u64()) else {
         return Answer::text(400, "the body must be {\"advanceSeconds\":N}\n");
     };
     instance.advance(Duration::from_secs(seconds));

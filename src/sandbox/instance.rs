@@ -59,9 +59,7 @@ impl Instance {
             options,
             api_url,
             started: Instant::now(),
-            started_unix: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
+            started_unix: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             turned_ms: AtomicU64::new(0),
             memory: Mutex::new(memory),
             bell: Notify::new(),
@@ -88,9 +86,7 @@ impl Instance {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         let turn = |turned: u64| Some(turned.saturating_add(ms).min(MOST_TURNED_MS));
         // Never an error: the closure always gives a value.
-        let _ = self
-            .turned_ms
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, turn);
+        let _ = self.turned_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, turn);
         self.bell.notify_waiters();
     }
 
@@ -141,11 +137,7 @@ impl Instance {
             let due = self.now() + delay;
             let timestamp = self.unix(due).as_secs();
             for _ in 0..copies {
-                let result = AvatarInfo {
-                    chat_id: chat_id.into(),
-                    verdict,
-                    timestamp,
-                };
+                let result = AvatarInfo { chat_id: chat_id.into(), verdict, timestamp };
                 memory.queue.schedule(due, result);
             }
         });
@@ -158,9 +150,7 @@ impl Instance {
             Notification::Raw(bytes) => bytes.to_vec(),
             Notification::AvatarInfo(result) => {
                 let picture = || self.picture_url(&result.chat_id, now);
-                result
-                    .to_json(&self.options.id_instance, picture)
-                    .into_bytes()
+                result.to_json(&self.options.id_instance, picture).into_bytes()
             }
         }
     }

@@ -53,9 +53,7 @@ impl Journal {
     /// Adds what the request was answered with, if it is still remembered.
     pub fn answered(&mut self, number: u64, status: u16) {
         let oldest = self.received - self.entries.len() as u64 + 1;
-        let index = number
-            .checked_sub(oldest)
-            .and_then(|index| usize::try_from(index).ok());
+        let index = number.checked_sub(oldest).and_then(|index| usize::try_from(index).ok());
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
             entry.status = status;
         }
@@ -69,11 +67,7 @@ impl Journal {
 
     /// A JSON array, oldest first: `method`, `path`, `userAgent`, `body` (JSON if it is), `status` (null before the answer).
     pub fn to_json(&self, token: &str) -> String {
-        let entries: Vec<Value> = self
-            .entries
-            .iter()
-            .map(|entry| entry.to_json(token))
-            .collect();
+        let entries: Vec<Value> = self.entries.iter().map(|entry| entry.to_json(token)).collect();
         Value::Array(entries).to_string()
     }
 }
@@ -102,9 +96,7 @@ impl Entry {
 
 /// The path with whatever stands in the token's place masked: a wrong token may be the right one of somebody else.
 fn masked(path: &str) -> String {
-    let (path, query) = path
-        .split_once('?')
-        .map_or((path, None), |(path, query)| (path, Some(query)));
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let mut parts: Vec<&str> = path.split('/').collect();
     if parts.len() > 3 && parts[1].starts_with("waInstance") && !parts[3].is_empty() {
         parts[3] = "***";
@@ -130,12 +122,8 @@ mod tests {
     #[test]
     fn a_request_is_written_down_with_its_token_masked() {
         let mut journal = Journal::default();
-        let number = journal.record(
-            "POST",
-            "/waInstance1/getAvatar/secret99?a=secret99",
-            b"curl/8",
-            br#"{"chatId":"1@c.us"}"#,
-        );
+        let number =
+            journal.record("POST", "/waInstance1/getAvatar/secret99?a=secret99", b"curl/8", br#"{"chatId":"1@c.us"}"#);
         journal.record("GET", "/waInstance1/getSettings/somebodys", b"", b"");
         journal.answered(number, 400);
         assert_eq!(
@@ -157,12 +145,7 @@ mod tests {
             journal.record("GET", &"x".repeat(100_000), b"", &[b'y'; 100_000]);
         }
         assert_eq!(journal.entries.len(), REQUESTS);
-        assert!(
-            journal
-                .entries
-                .iter()
-                .all(|entry| entry.text.len() <= PATH + BODY)
-        );
+        assert!(journal.entries.iter().all(|entry| entry.text.len() <= PATH + BODY));
         journal.answered(first, 200);
         assert!(journal.entries.iter().all(|entry| entry.status == 0));
         journal.reset();

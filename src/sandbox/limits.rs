@@ -16,9 +16,7 @@ pub struct Limits {
 impl Limits {
     /// Nothing called yet.
     pub fn new() -> Limits {
-        Limits {
-            calls: Method::ALL.map(|method| VecDeque::with_capacity(rate(method))),
-        }
+        Limits { calls: Method::ALL.map(|method| VecDeque::with_capacity(rate(method))) }
     }
 
     /// Whether a call at `now` keeps the method's rate. One that does not is not counted.
@@ -69,10 +67,7 @@ mod tests {
         let mut limits = Limits::new();
         for call in 0..1000_u64 {
             let jitter = call * 7919 % 40;
-            assert!(
-                limits.admit(Method::GetAvatarAsync, ms(call * 100 + jitter)),
-                "call {call}"
-            );
+            assert!(limits.admit(Method::GetAvatarAsync, ms(call * 100 + jitter)), "call {call}");
         }
     }
 

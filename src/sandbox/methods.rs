@@ -32,25 +32,17 @@ pub async fn answer(instance: &Instance, asked: &Asked<'_>) -> Answer {
     if asked.id != instance.options.id_instance {
         return Answer::nginx(403, "Forbidden");
     }
-    let Some(call) = asked
-        .call
-        .as_ref()
-        .filter(|call| call.method.verb() == asked.echo.verb)
-    else {
+    let Some(call) = asked.call.as_ref().filter(|call| call.method.verb() == asked.echo.verb) else {
         return Answer::cannot(&asked.echo);
     };
     if call.token != instance.options.token {
         return Answer::empty(401);
     }
-    if instance.options.rate_limit
-        && !instance.memory(|memory| memory.limits.admit(call.method, instance.now()))
-    {
+    if instance.options.rate_limit && !instance.memory(|memory| memory.limits.admit(call.method, instance.now())) {
         return Answer::envelope(429, &asked.echo, "Too Many Requests");
     }
     match call.method {
-        Method::GetAvatarAsync | Method::GetAvatar => {
-            get_avatar(instance, asked, call.method).await
-        }
+        Method::GetAvatarAsync | Method::GetAvatar => get_avatar(instance, asked, call.method).await,
         Method::ReceiveNotification => receive_notification(instance, asked).await,
         Method::DeleteNotification => delete_notification(instance, asked, call.receipt),
         Method::GetStateInstance => Answer::json(r#"{"stateInstance":"authorized"}"#),
@@ -69,12 +61,10 @@ async fn get_avatar(instance: &Instance, asked: &Asked<'_>, method: Method) -> A
     };
     match Scenario::of(&chat_id) {
         Scenario::Status(status) => Answer::documented(status, &asked.echo, method.name()),
-        Scenario::TwiceThenWell(status) => {
-            match instance.memory(|memory| memory.fails(method, &chat_id)) {
-                true => Answer::documented(status, &asked.echo, method.name()),
-                false => well(Verdict::Found, 1),
-            }
-        }
+        Scenario::TwiceThenWell(status) => match instance.memory(|memory| memory.fails(method, &chat_id)) {
+            true => Answer::documented(status, &asked.echo, method.name()),
+            false => well(Verdict::Found, 1),
+        },
         Scenario::Well(verdict) => well(verdict, 1),
         Scenario::Lost => well(Verdict::Found, 0),
         Scenario::Doubled => well(Verdict::Found, 2),
@@ -83,38 +73,26 @@ async fn get_avatar(instance: &Instance, asked: &Asked<'_>, method: Method) -> A
             well(Verdict::Found, 1)
         }
         // Half of this, whichever method was called: getAvatarAsync has no body of its own to break off.
-        Scenario::CutOff => Answer {
-            cut_off: true,
-            ..found(instance, &chat_id, Verdict::Found)
-        },
+        Scenario::CutOff => Answer { cut_off: true, ..found(instance, &chat_id, Verdict::Found) },
     }
 }
 
 /// getAvatarAsync says nothing; the result comes as a notification.
 fn accepted(instance: &Instance, chat_id: &str, verdict: Verdict, copies: usize) -> Answer {
     instance.schedule(chat_id, verdict, copies);
-    Answer::empty(if instance.options.literal_docs {
-        400
-    } else {
-        200
-    })
+    Answer::empty(if instance.options.literal_docs { 400 } else { 200 })
 }
 
 /// getAvatar says it at once.
 fn found(instance: &Instance, chat_id: &str, verdict: Verdict) -> Answer {
     Answer::json(match verdict {
         Verdict::Found => {
-            format!(
-                r#"{{"urlAvatar":"{}","available":true}}"#,
-                instance.picture_url(chat_id, instance.now())
-            )
+            format!(r#"{{"urlAvatar":"{}","available":true}}"#, instance.picture_url(chat_id, instance.now()))
         }
         Verdict::NoPicture => r#"{"urlAvatar":"","available":true}"#.to_owned(),
         Verdict::Hidden => r#"{"urlAvatar":"","available":false}"#.to_owned(),
         Verdict::NoAccount => r#"{"existsWhatsapp":false,"urlAvatar":""}"#.to_owned(),
-        Verdict::GaveUp => {
-            r#"{"reason":"get avatar timeout limit exceeded","urlAvatar":null}"#.to_owned()
-        }
+        Verdict::GaveUp => r#"{"reason":"get avatar timeout limit exceeded","urlAvatar":null}"#.to_owned(),
     })
 }
 

@@ -26,16 +26,10 @@ impl AvatarInfo {
     ///
     /// There is no form for a hidden picture: it looks like none, which is what the caller learns of it.
     pub fn to_json(&self, id_instance: &str, picture: impl FnOnce() -> String) -> String {
-        let AvatarInfo {
-            chat_id,
-            verdict,
-            timestamp,
-        } = self;
+        let AvatarInfo { chat_id, verdict, timestamp } = self;
         let said = match verdict {
             Verdict::Found => format!(r#""existsWhatsapp":true,"urlAvatar":"{}""#, picture()),
-            Verdict::NoPicture | Verdict::Hidden => {
-                r#""existsWhatsapp":true,"urlAvatar":"""#.to_owned()
-            }
+            Verdict::NoPicture | Verdict::Hidden => r#""existsWhatsapp":true,"urlAvatar":"""#.to_owned(),
             Verdict::NoAccount => r#""existsWhatsapp":false,"urlAvatar":"""#.to_owned(),
             Verdict::GaveUp => r#""reason":"get avatar timeout limit exceeded""#.to_owned(),
         };
@@ -55,14 +49,8 @@ mod tests {
     #[test]
     fn a_result_has_the_documented_shape() {
         let json = |verdict| {
-            let result = AvatarInfo {
-                chat_id: "79001234560@c.us".into(),
-                verdict,
-                timestamp: 1_586_700_802,
-            };
-            result.to_json("1101000001", || {
-                "http://127.0.0.1:1/x.jpg?oe=615A60EB".to_owned()
-            })
+            let result = AvatarInfo { chat_id: "79001234560@c.us".into(), verdict, timestamp: 1_586_700_802 };
+            result.to_json("1101000001", || "http://127.0.0.1:1/x.jpg?oe=615A60EB".to_owned())
         };
         assert_eq!(
             json(Verdict::Found),

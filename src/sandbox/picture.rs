@@ -97,9 +97,7 @@ fn write(canvas: &mut Canvas, text: &str, colour: Colour) {
     let mut left = (640.0 - advance * text.len() as f32 + DOT) / 2.0;
     for digit in text.bytes() {
         for (row, line) in digits::shape(digit).iter().enumerate() {
-            for column in
-                (0..digits::WIDTH).filter(|column| line >> (digits::WIDTH - 1 - column) & 1 == 1)
-            {
+            for column in (0..digits::WIDTH).filter(|column| line >> (digits::WIDTH - 1 - column) & 1 == 1) {
                 canvas.rounded_square(
                     left + DOT * column as f32 + 0.5,
                     TOP + DOT * row as f32 + 0.5,
@@ -115,9 +113,7 @@ fn write(canvas: &mut Canvas, text: &str, colour: Colour) {
 
 /// FNV-1a, mixed: the same on every machine and in every release, unlike the standard library's.
 pub fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
-    mix(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    }))
+    mix(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)))
 }
 
 /// SplitMix64's step: spreads every bit over all others.

@@ -51,10 +51,7 @@ impl Queue {
     /// Deletes what was handed out under this receipt. False if there is no such thing, or no longer.
     pub fn delete(&mut self, receipt: u64, now: Duration) -> bool {
         self.settle(now);
-        let known = self
-            .waiting
-            .front()
-            .is_some_and(|head| head.handed_out && head.receipt == receipt);
+        let known = self.waiting.front().is_some_and(|head| head.handed_out && head.receipt == receipt);
         if known {
             self.waiting.pop_front();
         }
@@ -82,23 +79,14 @@ impl Queue {
             let result = next.remove();
             self.append(Notification::AvatarInfo(result), due);
         }
-        while self
-            .waiting
-            .front()
-            .is_some_and(|head| head.since + RETENTION <= now)
-        {
+        while self.waiting.front().is_some_and(|head| head.since + RETENTION <= now) {
             self.waiting.pop_front();
         }
     }
 
     fn append(&mut self, notification: Notification, since: Duration) -> u64 {
         self.receipts += 1;
-        self.waiting.push_back(Waiting {
-            receipt: self.receipts,
-            since,
-            handed_out: false,
-            notification,
-        });
+        self.waiting.push_back(Waiting { receipt: self.receipts, since, handed_out: false, notification });
         self.receipts
     }
 }
@@ -113,11 +101,7 @@ mod tests {
     }
 
     fn result(chat_id: &str) -> AvatarInfo {
-        AvatarInfo {
-            chat_id: chat_id.into(),
-            verdict: Verdict::Found,
-            timestamp: 0,
-        }
+        AvatarInfo { chat_id: chat_id.into(), verdict: Verdict::Found, timestamp: 0 }
     }
 
     fn raw(text: &str) -> Notification {
@@ -125,12 +109,10 @@ mod tests {
     }
 
     fn head(queue: &mut Queue, now: Duration) -> Option<(u64, String)> {
-        queue
-            .head(now)
-            .map(|(receipt, notification)| match notification {
-                Notification::AvatarInfo(result) => (receipt, result.chat_id.to_string()),
-                Notification::Raw(bytes) => (receipt, String::from_utf8_lossy(bytes).into_owned()),
-            })
+        queue.head(now).map(|(receipt, notification)| match notification {
+            Notification::AvatarInfo(result) => (receipt, result.chat_id.to_string()),
+            Notification::Raw(bytes) => (receipt, String::from_utf8_lossy(bytes).into_owned()),
+        })
     }
 
     #[test]
@@ -175,10 +157,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(raw("a"), at(0));
         queue.push(raw("b"), at(10));
-        assert_eq!(
-            head(&mut queue, RETENTION - at(1)),
-            Some((1, "a".to_owned()))
-        );
+        assert_eq!(head(&mut queue, RETENTION - at(1)), Some((1, "a".to_owned())));
         assert_eq!(head(&mut queue, RETENTION), Some((2, "b".to_owned())));
         assert!(!queue.delete(1, RETENTION));
         assert_eq!(head(&mut queue, RETENTION + at(10)), None);

@@ -84,10 +84,7 @@ pub fn route(path: &str) -> Route<'_> {
     if let Some(rest) = path.strip_prefix("/waInstance") {
         let mut parts = rest.split('/');
         let id = parts.next().unwrap_or_default();
-        return Route::Instance {
-            id,
-            call: call(parts),
-        };
+        return Route::Instance { id, call: call(parts) };
     }
     if let Some(rest) = path.strip_prefix("/pictures/") {
         return Route::Picture(rest);
@@ -100,19 +97,13 @@ pub fn route(path: &str) -> Route<'_> {
 
 fn call<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Call<'a>> {
     let name = parts.next()?;
-    let method = Method::ALL
-        .into_iter()
-        .find(|method| method.name() == name)?;
+    let method = Method::ALL.into_iter().find(|method| method.name() == name)?;
     let token = parts.next()?;
     let receipt = match method {
         Method::DeleteNotification => parts.next().unwrap_or_default(),
         _ => "",
     };
-    parts.next().is_none().then_some(Call {
-        method,
-        token,
-        receipt,
-    })
+    parts.next().is_none().then_some(Call { method, token, receipt })
 }
 
 #[cfg(test)]
@@ -121,48 +112,17 @@ mod tests {
 
     #[test]
     fn a_call_is_its_instance_method_and_token() {
-        let call = Call {
-            method: Method::GetAvatar,
-            token: "abc",
-            receipt: "",
-        };
-        assert_eq!(
-            route("/waInstance1/getAvatar/abc"),
-            Route::Instance {
-                id: "1",
-                call: Some(call)
-            }
-        );
-        let call = Call {
-            method: Method::DeleteNotification,
-            token: "abc",
-            receipt: "7",
-        };
-        assert_eq!(
-            route("/waInstance1/deleteNotification/abc/7"),
-            Route::Instance {
-                id: "1",
-                call: Some(call)
-            }
-        );
+        let call = Call { method: Method::GetAvatar, token: "abc", receipt: "" };
+        assert_eq!(route("/waInstance1/getAvatar/abc"), Route::Instance { id: "1", call: Some(call) });
+        let call = Call { method: Method::DeleteNotification, token: "abc", receipt: "7" };
+        assert_eq!(route("/waInstance1/deleteNotification/abc/7"), Route::Instance { id: "1", call: Some(call) });
     }
 
     #[test]
     fn an_instance_is_known_even_where_the_rest_is_no_call() {
-        for path in [
-            "/waInstance1",
-            "/waInstance1/getAvatar",
-            "/waInstance1/nope/abc",
-            "/waInstance1/getAvatar/abc/7",
-        ] {
-            assert_eq!(
-                route(path),
-                Route::Instance {
-                    id: "1",
-                    call: None
-                },
-                "{path}"
-            );
+        for path in ["/waInstance1", "/waInstance1/getAvatar", "/waInstance1/nope/abc", "/waInstance1/getAvatar/abc/7"]
+        {
+            assert_eq!(route(path), Route::Instance { id: "1", call: None }, "{path}");
         }
     }
 

@@ -38,10 +38,7 @@ impl Scenario {
     /// The row of the table for a chat id: by the last three digits before its `@`.
     pub fn of(chat_id: &str) -> Scenario {
         let number = chat_id.split('@').next().unwrap_or_default();
-        let row = number
-            .len()
-            .checked_sub(3)
-            .and_then(|start| number.get(start..));
+        let row = number.len().checked_sub(3).and_then(|start| number.get(start..));
         match row.unwrap_or_default() {
             "400" => Scenario::Status(400),
             "401" => Scenario::Status(401),
@@ -73,66 +70,30 @@ mod tests {
     #[test]
     fn the_last_three_digits_of_the_number_choose_the_row() {
         for status in [400, 401, 403, 404, 466, 499, 500, 502] {
-            assert_eq!(
-                Scenario::of(&format!("11001234{status}@c.us")),
-                Scenario::Status(status)
-            );
+            assert_eq!(Scenario::of(&format!("11001234{status}@c.us")), Scenario::Status(status));
         }
-        assert_eq!(
-            Scenario::of("11001234429@c.us"),
-            Scenario::TwiceThenWell(429)
-        );
-        assert_eq!(
-            Scenario::of("11001234503@c.us"),
-            Scenario::TwiceThenWell(503)
-        );
-        assert_eq!(
-            Scenario::of("11001234901@c.us"),
-            Scenario::Well(Verdict::NoPicture)
-        );
-        assert_eq!(
-            Scenario::of("11001234902@c.us"),
-            Scenario::Well(Verdict::Hidden)
-        );
-        assert_eq!(
-            Scenario::of("11001234903@c.us"),
-            Scenario::Well(Verdict::NoAccount)
-        );
+        assert_eq!(Scenario::of("11001234429@c.us"), Scenario::TwiceThenWell(429));
+        assert_eq!(Scenario::of("11001234503@c.us"), Scenario::TwiceThenWell(503));
+        assert_eq!(Scenario::of("11001234901@c.us"), Scenario::Well(Verdict::NoPicture));
+        assert_eq!(Scenario::of("11001234902@c.us"), Scenario::Well(Verdict::Hidden));
+        assert_eq!(Scenario::of("11001234903@c.us"), Scenario::Well(Verdict::NoAccount));
         assert_eq!(Scenario::of("11001234904@c.us"), Scenario::Lost);
         assert_eq!(Scenario::of("11001234905@c.us"), Scenario::Doubled);
-        assert_eq!(
-            Scenario::of("11001234906@c.us"),
-            Scenario::Well(Verdict::GaveUp)
-        );
+        assert_eq!(Scenario::of("11001234906@c.us"), Scenario::Well(Verdict::GaveUp));
         assert_eq!(Scenario::of("11001234907@c.us"), Scenario::Late);
         assert_eq!(Scenario::of("11001234908@c.us"), Scenario::CutOff);
     }
 
     #[test]
     fn any_other_number_has_a_picture() {
-        for chat_id in [
-            "11001234567@c.us",
-            "120363043968066561@g.us",
-            "9@g.us",
-            "40@lid",
-            "",
-            "@c.us",
-            "ж4@c.us",
-        ] {
-            assert_eq!(
-                Scenario::of(chat_id),
-                Scenario::Well(Verdict::Found),
-                "{chat_id}"
-            );
+        for chat_id in ["11001234567@c.us", "120363043968066561@g.us", "9@g.us", "40@lid", "", "@c.us", "ж4@c.us"] {
+            assert_eq!(Scenario::of(chat_id), Scenario::Well(Verdict::Found), "{chat_id}");
         }
     }
 
     #[test]
     fn groups_are_rows_too_by_the_digits_before_their_at_sign() {
-        assert_eq!(
-            Scenario::of("120363043968066466@g.us"),
-            Scenario::Status(466)
-        );
+        assert_eq!(Scenario::of("120363043968066466@g.us"), Scenario::Status(466));
         assert_eq!(Scenario::of("11001234567-1581234904@g.us"), Scenario::Lost);
     }
 }

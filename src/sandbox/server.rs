@@ -41,15 +41,11 @@ const DRAIN_LIMIT: usize = 2 * 1024 * 1024;
 
 /// Accepts connections until the runtime ends.
 pub async fn serve(listener: TcpListener, instance: Arc<Instance>) {
-    let listener =
-        tokio::net::TcpListener::from_std(listener).expect("bound and non-blocking, in a runtime");
+    let listener = tokio::net::TcpListener::from_std(listener).expect("bound and non-blocking, in a runtime");
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let pictures = Arc::new(picture::Gallery::default());
     loop {
-        let place = Arc::clone(&places)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, or a client that left before it was accepted.
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -74,24 +70,13 @@ pub async fn serve(listener: TcpListener, instance: Arc<Instance>) {
     }
 }
 
-async fn respond(
-    instance: &Instance,
-    pictures: &picture::Gallery,
-    request: Request<Incoming>,
-) -> Response<AnswerBody> {
+async fn respond(instance: &Instance, pictures: &picture::Gallery, request: Request<Incoming>) -> Response<AnswerBody> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    let whole = head
-        .uri
-        .path_and_query()
-        .map_or(path, |whole| whole.as_str());
+    let whole = head.uri.path_and_query().map_or(path, |whole| whole.as_str());
     let (verb, query) = (head.method.as_str(), head.uri.query().unwrap_or_default());
     let target = route(path);
-    let limit = if matches!(target, Route::Control(_)) {
-        DRAIN_LIMIT
-    } else {
-        BODY_LIMIT
-    };
+    let limit = if matches!(target, Route::Control(_)) { DRAIN_LIMIT } else { BODY_LIMIT };
     let body = read(body, limit).await;
     if let Route::Control(rest) = target {
         return match body {
@@ -100,35 +85,15 @@ async fn respond(
         }
         .into_response();
     }
-    let agent = head
-        .headers
-        .get(USER_AGENT)
-        .map_or(&b""[..], |agent| agent.as_bytes());
-    let journaled = instance.memory(|memory| {
-        memory
-            .journal
-            .record(verb, whole, agent, body.as_deref().unwrap_or_default())
-    });
+    let agent = head.headers.get(USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
+    let journaled =
+        instance.memory(|memory| memory.journal.record(verb, whole, agent, body.as_deref().unwrap_or_default()));
     let unix_ms = i64::try_from(instance.unix(instance.now()).as_millis()).unwrap_or(i64::MAX);
-    let echo = Echo {
-        verb,
-        path: whole,
-        unix_ms,
-    };
+    let echo = Echo { verb, path: whole, unix_ms };
     let answer = match (body, target) {
         (Err(unread), _) => unread.answer(Some(&echo)),
         (Ok(body), Route::Instance { id, call }) => {
-            methods::answer(
-                instance,
-                &Asked {
-                    id,
-                    call,
-                    query,
-                    body: &body,
-                    echo,
-                },
-            )
-            .await
+            methods::answer(instance, &Asked { id, call, query, body: &body, echo }).await
         }
         (Ok(_), Route::Picture(rest)) if verb == "GET" || verb == "HEAD" => {
             match signature::check(rest, query, instance.unix(instance.now()).as_secs()) {
@@ -162,10 +127,7 @@ impl Unread {
             Some(echo) => Answer::envelope(status, echo, message),
             None => Answer::text(status, message),
         };
-        Answer {
-            close: true,
-            ..answer
-        }
+        Answer { close: true, ..answer }
     }
 }
 

@@ -30,10 +30,7 @@ pub fn url(api_url: &str, chat_id: &str, unix: u64) -> String {
     let number = chat_id.split('@').next().unwrap_or_default();
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     let expiry = (unix / DAY + DAYS + 1) * DAY;
-    format!(
-        "{api_url}/pictures/{digits}.jpg?ccb=11-4&oh={:016x}&oe={expiry:08X}",
-        signature(&digits, expiry)
-    )
+    format!("{api_url}/pictures/{digits}.jpg?ccb=11-4&oh={:016x}&oe={expiry:08X}", signature(&digits, expiry))
 }
 
 /// The picture that the rest of a path below `/pictures/` and a query ask for at `unix`.
@@ -41,18 +38,13 @@ pub fn url(api_url: &str, chat_id: &str, unix: u64) -> String {
 /// # Errors
 /// There is no such picture, or its URL has expired or was changed.
 pub fn check<'a>(rest: &'a str, query: &str, unix: u64) -> Result<Wanted<'a>, Refusal> {
-    let (small, name) = rest
-        .strip_prefix("s96x96/")
-        .map_or((false, rest), |name| (true, name));
+    let (small, name) = rest.strip_prefix("s96x96/").map_or((false, rest), |name| (true, name));
     let digits = name.strip_suffix(".jpg").ok_or(Refusal::NotFound)?;
     if !(1..=64).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Refusal::NotFound);
     }
     let hex = |name| parameter(query, name).and_then(|text| u64::from_str_radix(text, 16).ok());
-    let (expiry, signed) = (
-        hex("oe").ok_or(Refusal::Expired)?,
-        hex("oh").ok_or(Refusal::Expired)?,
-    );
+    let (expiry, signed) = (hex("oe").ok_or(Refusal::Expired)?, hex("oh").ok_or(Refusal::Expired)?);
     if expiry <= unix || signed != signature(digits, expiry) {
         return Err(Refusal::Expired);
     }
@@ -72,26 +64,18 @@ mod tests {
     const NOW: u64 = 1_700_000_000;
 
     fn split(url: &str) -> (&str, &str) {
-        url.strip_prefix("http://h/pictures/")
-            .and_then(|rest| rest.split_once('?'))
-            .expect("a picture's URL")
+        url.strip_prefix("http://h/pictures/").and_then(|rest| rest.split_once('?')).expect("a picture's URL")
     }
 
     #[test]
     fn a_url_that_was_given_out_lasts_a_week_and_is_the_same_all_day() {
         let url = url("http://h", "11001234567@c.us", NOW);
         let (rest, query) = split(&url);
-        let wanted = Wanted {
-            digits: "11001234567",
-            preview: false,
-        };
+        let wanted = Wanted { digits: "11001234567", preview: false };
         assert_eq!(check(rest, query, NOW), Ok(wanted));
         assert!(check(rest, query, NOW + 7 * DAY).is_ok());
         assert_eq!(check(rest, query, NOW + 8 * DAY + 1), Err(Refusal::Expired));
-        assert_eq!(
-            super::url("http://h", "11001234567@c.us", NOW - NOW % DAY),
-            url
-        );
+        assert_eq!(super::url("http://h", "11001234567@c.us", NOW - NOW % DAY), url);
     }
 
     #[test]
@@ -99,14 +83,8 @@ mod tests {
         let url = url("http://h", "11001234567-15@g.us", NOW);
         let (rest, query) = split(&url);
         assert_eq!(rest, "1100123456715.jpg");
-        assert_eq!(
-            check("1100123456716.jpg", query, NOW),
-            Err(Refusal::Expired)
-        );
-        assert_eq!(
-            check(rest, &query.replace("oe=6", "oe=7"), NOW),
-            Err(Refusal::Expired)
-        );
+        assert_eq!(check("1100123456716.jpg", query, NOW), Err(Refusal::Expired));
+        assert_eq!(check(rest, &query.replace("oe=6", "oe=7"), NOW), Err(Refusal::Expired));
         assert_eq!(check(rest, "", NOW), Err(Refusal::Expired));
         for rest in ["", ".jpg", "1.png", "../1.jpg", "x.jpg"] {
             assert_eq!(check(rest, query, NOW), Err(Refusal::NotFound), "{rest}");
@@ -118,9 +96,6 @@ mod tests {
         let url = url("http://h", "11001234567@c.us", NOW);
         let (rest, query) = split(&url);
         assert!(check(&format!("s96x96/{rest}"), query, NOW).is_ok_and(|wanted| wanted.preview));
-        assert!(
-            check(rest, &format!("stp=dst-jpg_s96x96&{query}"), NOW)
-                .is_ok_and(|wanted| wanted.preview)
-        );
+        assert!(check(rest, &format!("stp=dst-jpg_s96x96&{query}"), NOW).is_ok_and(|wanted| wanted.preview));
     }
 }

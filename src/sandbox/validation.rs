@@ -19,12 +19,7 @@ pub fn chat_id(body: &[u8]) -> Result<String, String> {
         Value::Object(keys) => keys,
         Value::Array(_) => return Err(failed("'value' must be of type object")),
         _ => {
-            return Err(unexpected_at(
-                body,
-                body.iter()
-                    .position(|byte| !byte.is_ascii_whitespace())
-                    .unwrap_or(0),
-            ));
+            return Err(unexpected_at(body, body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0)));
         }
     };
     let chat_id = match keys.remove("chatId") {
@@ -54,9 +49,7 @@ pub fn receive_timeout(query: &str) -> Result<u64, String> {
     };
     match text.parse() {
         Ok(seconds @ 5..=60) => Ok(seconds),
-        Ok(0..5) => Err(failed(
-            "'receiveTimeout' must be greater than or equal to 5",
-        )),
+        Ok(0..5) => Err(failed("'receiveTimeout' must be greater than or equal to 5")),
         Ok(_) => Err(failed("'receiveTimeout' must be less than or equal to 60")),
         Err(_) => Err(failed("'receiveTimeout' must be a number")),
     }
@@ -84,9 +77,7 @@ pub fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 
 /// `11–16 digits@c.us`, `digits@g.us`, `digits-digits@g.us` or `digits@lid`.
 fn is_chat_id(text: &str) -> bool {
-    let digits = |part: &str| {
-        (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits = |part: &str| (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     match text.split_once('@') {
         Some((number, "c.us")) => digits(number) && (11..=16).contains(&number.len()),
         Some((group, "g.us")) => match group.split_once('-') {
@@ -113,12 +104,7 @@ fn unexpected(body: &[u8], error: &serde_json::Error) -> String {
     }
     let line_start = match error.line() {
         0 | 1 => 0,
-        line => body
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'\n')
-            .nth(line - 2)
-            .map_or(0, |(at, _)| at + 1),
+        line => body.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(line - 2).map_or(0, |(at, _)| at + 1),
     };
     unexpected_at(body, line_start + error.column().saturating_sub(1))
 }
@@ -126,10 +112,7 @@ fn unexpected(body: &[u8], error: &serde_json::Error) -> String {
 fn unexpected_at(body: &[u8], position: usize) -> String {
     match body.get(position) {
         Some(byte) if byte.is_ascii_graphic() => {
-            format!(
-                "Unexpected token {} in JSON at position {position}",
-                char::from(*byte)
-            )
+            format!("Unexpected token {} in JSON at position {position}", char::from(*byte))
         }
         _ => format!("Unexpected token \u{fffd} in JSON at position {position}"),
     }
@@ -149,10 +132,7 @@ mod tests {
             "79001234567-1581234048@g.us",
             "210987654321@lid",
         ] {
-            assert_eq!(
-                chat_id(format!(r#"{{"chatId":"{id}"}}"#).as_bytes()).as_deref(),
-                Ok(id)
-            );
+            assert_eq!(chat_id(format!(r#"{{"chatId":"{id}"}}"#).as_bytes()).as_deref(), Ok(id));
         }
     }
 
@@ -172,11 +152,7 @@ mod tests {
             "status@broadcast",
             "１1001234567@c.us",
         ] {
-            assert_eq!(
-                chat_id(format!(r#"{{"chatId":"{id}"}}"#).as_bytes()),
-                Err(FORMATS.to_owned()),
-                "{id}"
-            );
+            assert_eq!(chat_id(format!(r#"{{"chatId":"{id}"}}"#).as_bytes()), Err(FORMATS.to_owned()), "{id}");
         }
     }
 
@@ -186,42 +162,19 @@ mod tests {
         for (body, message) in [
             ("", "Validation failed. Details: 'chatId' is required"),
             ("{}", "Validation failed. Details: 'chatId' is required"),
-            (
-                r#"{"ChatId":"1"}"#,
-                "Validation failed. Details: 'chatId' is required",
-            ),
-            (
-                r#"{"chatId":""}"#,
-                "Validation failed. Details: 'chatId' is not allowed to be empty",
-            ),
-            (
-                r#"{"chatId":11001234567}"#,
-                "Validation failed. Details: 'chatId' must be a string",
-            ),
-            (
-                r#"{"chatId":null}"#,
-                "Validation failed. Details: 'chatId' must be a string",
-            ),
-            (
-                r#"{"chatId":"11001234567@c.us","x":1}"#,
-                "Validation failed. Details: 'x' is not allowed",
-            ),
-            (
-                "[]",
-                "Validation failed. Details: 'value' must be of type object",
-            ),
+            (r#"{"ChatId":"1"}"#, "Validation failed. Details: 'chatId' is required"),
+            (r#"{"chatId":""}"#, "Validation failed. Details: 'chatId' is not allowed to be empty"),
+            (r#"{"chatId":11001234567}"#, "Validation failed. Details: 'chatId' must be a string"),
+            (r#"{"chatId":null}"#, "Validation failed. Details: 'chatId' must be a string"),
+            (r#"{"chatId":"11001234567@c.us","x":1}"#, "Validation failed. Details: 'x' is not allowed"),
+            ("[]", "Validation failed. Details: 'value' must be of type object"),
             (" null", "Unexpected token n in JSON at position 1"),
             ("{oops", "Unexpected token o in JSON at position 1"),
             ("{\n\"a\":,}", "Unexpected token , in JSON at position 6"),
             (r#"{"chatId":"#, "Unexpected end of JSON input"),
             (many.as_str(), "Unexpected token [ in JSON at position 127"),
         ] {
-            assert_eq!(
-                chat_id(body.as_bytes()),
-                Err(message.to_owned()),
-                "{}",
-                &body[..body.len().min(40)]
-            );
+            assert_eq!(chat_id(body.as_bytes()), Err(message.to_owned()), "{}", &body[..body.len().min(40)]);
         }
         assert!(chat_id(b"{\"chatId\":\"\xff\"}").is_err());
     }
@@ -230,13 +183,9 @@ mod tests {
     fn receive_timeout_is_5_to_60_seconds() {
         assert_eq!(receive_timeout(""), Ok(5));
         assert_eq!(receive_timeout("a=b&receiveTimeout=60"), Ok(60));
-        for query in [
-            "receiveTimeout=4",
-            "receiveTimeout=61",
-            "receiveTimeout=",
-            "receiveTimeout=5s",
-            "receiveTimeout=-5",
-        ] {
+        for query in
+            ["receiveTimeout=4", "receiveTimeout=61", "receiveTimeout=", "receiveTimeout=5s", "receiveTimeout=-5"]
+        {
             assert!(receive_timeout(query).is_err(), "{query}");
         }
     }

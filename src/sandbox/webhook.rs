@@ -35,39 +35,22 @@ impl Target {
     /// # Errors
     /// It is no such URL. The sandbox speaks no TLS.
     pub fn parse(url: &str) -> io::Result<Target> {
-        let wrong = || {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the webhook's URL must be http://HOST[:PORT]/PATH",
-            )
-        };
+        let wrong = || io::Error::new(io::ErrorKind::InvalidInput, "the webhook's URL must be http://HOST[:PORT]/PATH");
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;
-        if uri.scheme_str() != Some("http")
-            || authority.as_str().contains('@')
-            || authority.host().is_empty()
-        {
+        if uri.scheme_str() != Some("http") || authority.as_str().contains('@') || authority.host().is_empty() {
             return Err(wrong());
         }
         Ok(Target {
-            host: authority
-                .host()
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .to_owned(),
+            host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: authority.port_u16().unwrap_or(80),
             authority: authority.as_str().to_owned(),
-            path: uri
-                .path_and_query()
-                .map_or("/", |path| path.as_str())
-                .to_owned(),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         })
     }
 
     async fn connect(&self) -> Option<Connection> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .ok()?;
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.ok()?;
         // A refusal costs speed, not truth.
         let _ = stream.set_nodelay(true);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
@@ -84,21 +67,14 @@ pub async fn push(target: Target, instance: Arc<Instance>) {
     let mut kept: Option<Connection> = None;
     loop {
         let head = instance.wait_for(None, |memory, now| match memory.queue.head(now) {
-            Some((receipt, notification)) => {
-                Ok((receipt, Bytes::from(instance.write(notification, now))))
-            }
+            Some((receipt, notification)) => Ok((receipt, Bytes::from(instance.write(notification, now)))),
             None => Err(memory.queue.next_arrival()),
         });
         let Some((receipt, body)) = head.await else {
             continue;
         };
         let deadline = instance.now() + instance.options.push_timeout;
-        let taken = within(
-            &instance,
-            deadline,
-            deliver(&target, &instance, &body, &mut kept),
-        )
-        .await;
+        let taken = within(&instance, deadline, deliver(&target, &instance, &body, &mut kept)).await;
         if taken == Some(true) {
             instance.memory(|memory| memory.queue.delete(receipt, instance.now()));
             continue;
@@ -110,12 +86,7 @@ pub async fn push(target: Target, instance: Arc<Instance>) {
 }
 
 /// Whether the receiver answered 200.
-async fn deliver(
-    target: &Target,
-    instance: &Instance,
-    body: &Bytes,
-    kept: &mut Option<Connection>,
-) -> bool {
+async fn deliver(target: &Target, instance: &Instance, body: &Bytes, kept: &mut Option<Connection>) -> bool {
     if let Some(connection) = kept.take()
         && let Some(taken) = exchange(target, instance, body, connection, kept).await
     {
@@ -123,9 +94,7 @@ async fn deliver(
     }
     // No connection yet, or one that the receiver has closed meanwhile.
     match target.connect().await {
-        Some(connection) => exchange(target, instance, body, connection, kept)
-            .await
-            .unwrap_or(false),
+        Some(connection) => exchange(target, instance, body, connection, kept).await.unwrap_or(false),
         None => false,
     }
 }
@@ -139,16 +108,9 @@ async fn exchange(
     kept: &mut Option<Connection>,
 ) -> Option<bool> {
     connection.ready().await.ok()?;
-    let answer = connection
-        .send_request(request(target, instance, body)?)
-        .await
-        .ok()?;
+    let answer = connection.send_request(request(target, instance, body)?).await.ok()?;
     let taken = answer.status().as_u16() == 200;
-    if Limited::new(answer.into_body(), ANSWER_LIMIT)
-        .collect()
-        .await
-        .is_ok()
-    {
+    if Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await.is_ok() {
         *kept = Some(connection);
     }
     Some(taken)
@@ -158,27 +120,15 @@ fn request(target: &Target, instance: &Instance, body: &Bytes) -> Option<Request
     let mut request = Request::post(target.path.as_str())
         .header(HOST, target.authority.as_str())
         .header(USER_AGENT, "greenavatar-sandbox")
-        .header(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
-    if let Some(token) = instance
-        .options
-        .webhook_token
-        .as_deref()
-        .filter(|token| !token.is_empty())
-    {
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    if let Some(token) = instance.options.webhook_token.as_deref().filter(|token| !token.is_empty()) {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
     request.body(Full::new(body.clone())).ok()
 }
 
 /// `work`, or `None` if the deadline comes first.
-async fn within<T>(
-    instance: &Instance,
-    deadline: Duration,
-    work: impl Future<Output = T>,
-) -> Option<T> {
+async fn within<T>(instance: &Instance, deadline: Duration, work: impl Future<Output = T>) -> Option<T> {
     let (mut work, mut late) = (pin!(work), pin!(instance.sleep_until(deadline)));
     std::future::poll_fn(|context| match work.as_mut().poll(context) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
@@ -194,24 +144,10 @@ mod tests {
     #[test]
     fn a_target_is_a_plain_http_url() {
         let target = Target::parse("http://localhost:8080/hook?x=1").expect("a good URL");
-        assert_eq!(
-            (target.host.as_str(), target.port, target.path.as_str()),
-            ("localhost", 8080, "/hook?x=1")
-        );
+        assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("localhost", 8080, "/hook?x=1"));
         let target = Target::parse("http://[::1]").expect("a good URL");
-        assert_eq!(
-            (target.host.as_str(), target.port, target.path.as_str()),
-            ("::1", 80, "/")
-        );
-        for url in [
-            "",
-            "localhost:8080",
-            "/hook",
-            "https://localhost",
-            "http://",
-            "http://a@b/",
-            "ftp://x/",
-        ] {
+        assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("::1", 80, "/"));
+        for url in ["", "localhost:8080", "/hook", "https://localhost", "http://", "http://a@b/", "ftp://x/"] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
     }

@@ -29,11 +29,7 @@ impl Canvas {
     /// A blank one.
     pub fn new(side: u16, paper: Colour) -> Canvas {
         let side = usize::from(side);
-        Canvas {
-            side,
-            scale: side as f32 / 640.0,
-            pixels: paper.0.repeat(side * side),
-        }
+        Canvas { side, scale: side as f32 / 640.0, pixels: paper.0.repeat(side * side) }
     }
 
     /// Three bytes a pixel, row by row.
@@ -43,13 +39,10 @@ impl Canvas {
 
     /// Paints a square with rounded corners; half its size as radius makes a disc.
     pub fn rounded_square(&mut self, left: f32, top: f32, size: f32, radius: f32, colour: Colour) {
-        let [left, top, size, radius] =
-            [left, top, size, radius].map(|measure| measure * self.scale);
+        let [left, top, size, radius] = [left, top, size, radius].map(|measure| measure * self.scale);
         let half = size / 2.0;
         let (middle_x, middle_y) = (left + half, top + half);
-        let reach = |from: f32| {
-            (from.max(0.0) as usize).min(self.side)..((from + size).ceil() as usize).min(self.side)
-        };
+        let reach = |from: f32| (from.max(0.0) as usize).min(self.side)..((from + size).ceil() as usize).min(self.side);
         let (columns, rows) = (reach(left), reach(top));
         for y in rows {
             for x in columns.clone() {
