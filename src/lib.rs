@@ -7,6 +7,7 @@ pub mod greenapi;
 pub mod http;
 pub mod interrupt;
 pub mod output;
+pub mod picture;
 pub mod record;
 pub mod report;
 pub mod token;
