@@ -1,6 +1,7 @@
 //! greenavatar: the library behind the command of the same name.
 
 pub mod chat_id;
+pub mod commands;
 pub mod escape;
 pub mod failure;
 pub mod greenapi;

@@ -128,6 +128,11 @@ impl<'a> Pictures<'a> {
         self.place(chat, format, incoming)
     }
 
+    /// Whether the picture goes to standard output.
+    pub fn is_for_stdout(&self) -> bool {
+        self.rules.destination == Destination::Stdout
+    }
+
     /// The picture for standard output, once.
     pub fn take(&self) -> Option<Vec<u8>> {
         self.for_stdout.lock().expect("no holder of this lock panics").take()

@@ -105,7 +105,8 @@ pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, St
         Host::Name(name) => name.clone(),
         Host::Address(address) => address.to_string(),
     };
-    if !named && !(port == 443 && name.ends_with(PICTURE_HOSTS)) {
+    let is_whatsapps = port == 443 && name.ends_with(PICTURE_HOSTS);
+    if !named && !is_whatsapps {
         return Err(format!("its host {name}, port {port}, is none of WhatsApp's and not allowed"));
     }
     let is_loopback = matches!(host, Host::Address(address) if address.is_loopback());
