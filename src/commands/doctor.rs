@@ -10,7 +10,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use self::finding::{Finding, Sheet, Status};
+use self::finding::{Finding, Form, Sheet, Status};
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::state::{InstanceSettings, State};
@@ -58,7 +58,18 @@ pub enum Settings<'a> {
 
 /// Makes the checks and writes a line for each. The exit status: that of the first check that failed.
 pub fn run(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u8, Unwritten> {
-    let mut sheet = Sheet { output, report, exit: 0 };
+    let form = match (report.is_json(), report.is_quiet()) {
+        (true, _) => Form::Json,
+        (false, true) => Form::Failures,
+        (false, false) => Form::Text,
+    };
+    let mut sink = |line: String| output.write(output.masked(line).as_bytes());
+    let mut sheet = Sheet { form, sink: &mut sink, exit: 0 };
+    examine(settings, &mut sheet)?;
+    Ok(sheet.exit)
+}
+
+fn examine(settings: Settings<'_>, sheet: &mut Sheet<'_>) -> Result<(), Unwritten> {
     let (shown, client, http) = match settings {
         Settings::Complete { shown, client, http } => (shown, client, http),
         Settings::Broken(failure) => {
@@ -66,7 +77,7 @@ pub fn run(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u
             for check in ["name", "connection", "state", "notifications"] {
                 sheet.write(Finding::skipped(check, "there are no usable settings"))?;
             }
-            return Ok(sheet.exit);
+            return Ok(());
         }
     };
     sheet.write(of_settings(&shown))?;
@@ -77,7 +88,7 @@ pub fn run(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u
         for check in ["connection", "state", "notifications"] {
             sheet.write(Finding::skipped(check, "the host is not known"))?;
         }
-        return Ok(sheet.exit);
+        return Ok(());
     }
     let began = Instant::now();
     let state = patiently(|| client.state_instance());
@@ -88,7 +99,7 @@ pub fn run(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u
             for check in ["state", "notifications"] {
                 sheet.write(Finding::skipped(check, "there is no connection"))?;
             }
-            return Ok(sheet.exit);
+            return Ok(());
         }
         state => {
             sheet.write(of_connection(&client.instance().api_url, http, began.elapsed()))?;
@@ -96,17 +107,16 @@ pub fn run(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u
             sheet.write(state.map_or_else(|failure| Finding::failed("state", failure), of_state))?;
             if !is_ours {
                 sheet.write(Finding::skipped("notifications", "GREEN-API refuses the first call"))?;
-                return Ok(sheet.exit);
+                return Ok(());
             }
         }
     }
     if interrupt::signal().is_some() {
         sheet.write(Finding::skipped("notifications", "interrupted"))?;
-        return Ok(sheet.exit);
+        return Ok(());
     }
     let settings = patiently(|| client.settings());
-    sheet.write(settings.map_or_else(|failure| Finding::failed("notifications", failure), of_notifications))?;
-    Ok(sheet.exit)
+    sheet.write(settings.map_or_else(|failure| Finding::failed("notifications", failure), of_notifications))
 }
 
 fn of_settings(shown: &[Setting]) -> Finding {
@@ -271,65 +281,4 @@ fn patiently<T>(call: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-
-    fn settings(webhook: Option<&str>, on: &[&str]) -> InstanceSettings {
-        InstanceSettings {
-            webhook: webhook.map(str::to_owned),
-            notifications: on.iter().map(|name| name.to_string()).collect(),
-        }
-    }
-
-    #[test]
-    fn each_state_is_fine_or_has_a_way_on() {
-        for (state, status, exit) in [
-            (State::Authorized, Status::Ok, None),
-            (State::YellowCard, Status::Warning, None),
-            (State::Unknown, Status::Warning, None),
-            (State::Other("new".into()), Status::Warning, None),
-            (State::NotAuthorized, Status::Failed, Some(77)),
-            (State::Blocked, Status::Failed, Some(77)),
-            (State::Suspended, Status::Failed, Some(77)),
-            (State::Starting, Status::Failed, Some(75)),
-            (State::SleepMode, Status::Failed, Some(75)),
-        ] {
-            let finding = of_state(state.clone());
-            assert_eq!(finding.status, status, "{state:?}");
-            assert_eq!(finding.failure.as_ref().map(|failure| failure.kind.exit()), exit, "{state:?}");
-            assert_eq!(finding.hint.is_none(), status == Status::Ok, "{state:?}");
-        }
-    }
-
-    #[test]
-    fn a_webhook_is_a_warning_and_no_failure() {
-        let finding = of_notifications(settings(Some("https://h.example"), &["incomingWebhook"]));
-        assert_eq!((finding.status, finding.failure.is_none()), (Status::Warning, true));
-        assert!(finding.found.contains("https://h.example") && finding.found.contains("incomingWebhook"));
-        assert_eq!(of_notifications(settings(None, &[])).status, Status::Ok);
-    }
-
-    #[test]
-    fn settings_are_told_with_their_sources() {
-        let shown = [Setting { name: "idInstance", value: "1101".into(), source: "default".into() }];
-        let finding = of_settings(&shown);
-        assert_eq!(finding.found, "idInstance 1101 (default)");
-        let json: Value = serde_json::from_str(&finding.json()).expect("an object");
-        assert_eq!(json["settings"][0]["source"], "default");
-    }
-
-    #[test]
-    fn host_and_port_are_those_of_the_url() {
-        for (url, expected) in [
-            ("https://api.green-api.com", ("api.green-api.com", 443)),
-            ("http://127.0.0.1:8088/x", ("127.0.0.1", 8088)),
-            ("http://localhost", ("localhost", 80)),
-            ("https://[::1]:8443", ("::1", 8443)),
-            ("https://[::1]", ("::1", 443)),
-        ] {
-            assert_eq!(host_and_port(url), expected, "{url}");
-        }
-    }
-}
+mod tests;

@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use super::Setting;
 use crate::escape::escape;
 use crate::failure::Failure;
-use crate::output::{Output, Unwritten};
+use crate::output::Unwritten;
 use crate::record::ErrorBody;
-use crate::report::Report;
 
 /// What a check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +94,18 @@ impl fmt::Display for Finding {
 
 /// Where findings go; the exit status is that of the first failure.
 pub struct Sheet<'a> {
-    pub output: &'a Output,
-    pub report: &'a Report,
+    pub form: Form,
+    pub sink: &'a mut dyn FnMut(String) -> Result<(), Unwritten>,
     pub exit: u8,
+}
+
+/// What a line looks like, and whether there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Text,
+    /// Text, and only of what failed.
+    Failures,
 }
 
 impl Sheet<'_> {
@@ -105,12 +113,12 @@ impl Sheet<'_> {
         if let Some(failure) = finding.failure.as_ref().filter(|_| self.exit == 0) {
             self.exit = failure.kind.exit();
         }
-        let line = match self.report.is_json() {
-            true => finding.json(),
-            false if self.report.is_quiet() && finding.status != Status::Failed => return Ok(()),
-            false => finding.to_string(),
+        let line = match self.form {
+            Form::Json => finding.json(),
+            Form::Failures if finding.status != Status::Failed => return Ok(()),
+            Form::Text | Form::Failures => finding.to_string(),
         };
-        self.output.write((self.output.masked(line) + "\n").as_bytes())
+        (self.sink)(line + "\n")
     }
 }
 
