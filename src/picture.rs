@@ -7,11 +7,12 @@ pub mod avatar_url;
 mod download;
 mod file;
 mod format;
+pub mod show;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use self::avatar_url::{AllowedHost, Target};
 use self::file::Incoming;
@@ -34,8 +35,8 @@ pub enum Destination {
     Dir(PathBuf),
     /// Into this file, whatever its name ends in.
     File(PathBuf),
-    /// Into memory, until it is taken for standard output.
-    Stdout,
+    /// Into memory alone.
+    Memory,
 }
 
 /// What is followed, and what becomes of it.
@@ -65,7 +66,7 @@ impl fmt::Debug for Rules {
 /// A picture that was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// Its file; `None` where it goes to standard output.
+    /// Its file; `None` where it was kept in memory.
     pub file: Option<PathBuf>,
     /// Its size.
     pub bytes: u64,
@@ -73,15 +74,18 @@ pub struct Saved {
     pub sha256: String,
     /// Whether other bytes, or none, stood there before.
     pub changed: bool,
+    /// The picture itself, where it was kept in memory.
+    pub picture: Option<Vec<u8>>,
 }
 
 impl Saved {
     /// Adds the picture to the line of its chat.
     pub fn annotate(self, record: &mut Record) {
+        // Without a file nothing stood there before.
+        record.changed = self.file.is_some().then_some(self.changed);
         record.file = self.file.map(|file| file.to_string_lossy().into_owned());
         record.bytes = Some(self.bytes);
         record.sha256 = Some(self.sha256);
-        record.changed = Some(self.changed);
     }
 }
 
@@ -92,7 +96,6 @@ pub struct Pictures<'a> {
     report: &'a Report,
     /// One agent a way: direct, through the proxy for https, through the one for http.
     agents: [OnceLock<Agent>; 3],
-    for_stdout: Mutex<Option<Vec<u8>>>,
 }
 
 impl<'a> Pictures<'a> {
@@ -101,9 +104,9 @@ impl<'a> Pictures<'a> {
         match &rules.destination {
             Destination::Dir(dir) => file::make_dir(dir).map_err(|error| unwritten(dir, error))?,
             Destination::File(path) => file::could_write(path).map_err(|error| unwritten(path, error))?,
-            Destination::Stdout => {}
+            Destination::Memory => {}
         }
-        Ok(Pictures { rules, report, agents: Default::default(), for_stdout: Mutex::default() })
+        Ok(Pictures { rules, report, agents: Default::default() })
     }
 
     /// Downloads the picture of a chat and puts it where it belongs, whole or not at all.
@@ -116,7 +119,7 @@ impl<'a> Pictures<'a> {
         })?;
         let spill = match &self.rules.destination {
             Destination::Dir(dir) => Some(dir.clone()),
-            Destination::File(_) | Destination::Stdout => None,
+            Destination::File(_) | Destination::Memory => None,
         };
         let mut incoming = Incoming::new(spill);
         let agent = self.agent(&target)?;
@@ -128,19 +131,9 @@ impl<'a> Pictures<'a> {
         self.place(chat, format, incoming)
     }
 
-    /// Whether the picture goes to standard output.
-    pub fn is_for_stdout(&self) -> bool {
-        self.rules.destination == Destination::Stdout
-    }
-
-    /// The picture for standard output, once.
-    pub fn take(&self) -> Option<Vec<u8>> {
-        self.for_stdout.lock().expect("no holder of this lock panics").take()
-    }
-
     fn place(&self, chat: &ChatId, format: Format, incoming: Incoming) -> Result<Saved, Failure> {
         let (bytes, sha256) = (incoming.len(), incoming.sha256());
-        let saved = |file, changed| Saved { file, bytes, sha256: sha256.clone(), changed };
+        let saved = |file, changed| Saved { file, bytes, sha256, changed, picture: None };
         match &self.rules.destination {
             Destination::Dir(dir) => {
                 let path = dir.join(format!("{chat}.{}", format.extension()));
@@ -154,10 +147,7 @@ impl<'a> Pictures<'a> {
                 let changed = incoming.place(path, self.rules.if_changed).map_err(|error| unwritten(path, error))?;
                 Ok(saved(Some(path.clone()), changed))
             }
-            Destination::Stdout => {
-                *self.for_stdout.lock().expect("no holder of this lock panics") = Some(incoming.into_bytes());
-                Ok(saved(None, true))
-            }
+            Destination::Memory => Ok(Saved { picture: Some(incoming.into_bytes()), ..saved(None, true) }),
         }
     }
 

@@ -3,7 +3,9 @@
 //! What is asked of one chat stands here, for the workers of a list to carry out: the request, and what follows an
 //! answer. Pace, repeated requests and lines are theirs; what may be downloaded is the picture room's.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::chat_id::ChatId;
@@ -11,8 +13,10 @@ use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::http::Options;
 use crate::interrupt;
+use crate::output::{Output, Unwritten};
 use crate::picture::avatar_url::{self, AllowedHost};
-use crate::picture::{Destination, Pictures, Rules};
+use crate::picture::show::Canvas;
+use crate::picture::{Destination, Pictures, Rules, Saved};
 use crate::record::{Record, Status};
 use crate::report::Report;
 
@@ -21,6 +25,7 @@ pub const HELP: &str = "\
 Examples:
   greenavatar get 11001234567@c.us
   greenavatar get 11001234567@c.us -o picture.jpg
+  greenavatar get 11001234567@c.us --show
   greenavatar get --from contacts.txt --dir avatars --if-changed --json
 
 Verdicts:
@@ -50,9 +55,37 @@ pub struct PictureArgs {
     /// Also follow URLs to HOST; an address may be private, and a loopback one needs no https
     #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
     pub allow_host: Vec<AllowedHost>,
+    /// Draw the pictures, where standard output is a terminal
+    #[arg(long)]
+    pub show: bool,
+}
+
+/// What becomes of a saved picture beside its file.
+#[derive(Clone, Copy, Debug)]
+pub enum After<'a> {
+    /// Nothing.
+    Nothing,
+    /// It is kept for standard output, until the run is over.
+    Keep,
+    /// It is drawn there, above its line; `None`: the terminal cannot.
+    Draw(&'a Output, Option<Canvas>),
 }
 
 impl PictureArgs {
+    /// What becomes of a saved picture beside its file.
+    ///
+    /// A picture is drawn where standard output is a terminal that lines of text go to, and nowhere else.
+    pub fn after<'a>(&self, output: &'a Output, is_json: bool) -> After<'a> {
+        if self.is_stdout() {
+            return After::Keep;
+        }
+        let canvas = || Canvas::of(&|name| std::env::var(name).ok());
+        match self.show && !is_json && std::io::stdout().is_terminal() {
+            true => After::Draw(output, canvas()),
+            false => After::Nothing,
+        }
+    }
+
     /// Whether the picture goes to standard output, so that nothing else may.
     pub fn is_stdout(&self) -> bool {
         self.output.as_deref() == Some(Path::new("-"))
@@ -72,11 +105,12 @@ impl PictureArgs {
     /// What is followed and where it goes; `None` where no picture is to be saved.
     ///
     /// The sandbox's pictures are on this machine, and no proxy stands before them.
-    pub fn rules(&self, http: &Options, is_sandbox: bool) -> Option<Rules> {
+    pub fn rules(&self, http: &Options, is_sandbox: bool, after: After<'_>) -> Option<Rules> {
         let destination = match (&self.output, &self.dir) {
-            (Some(_), _) if self.is_stdout() => Destination::Stdout,
+            (Some(_), _) if self.is_stdout() => Destination::Memory,
             (Some(file), _) => Destination::File(file.clone()),
             (None, Some(dir)) => Destination::Dir(dir.clone()),
+            (None, None) if matches!(after, After::Draw(..)) => Destination::Memory,
             (None, None) => return None,
         };
         let mut allowed = self.allow_host.clone();
@@ -103,6 +137,8 @@ pub struct Repeats {
 pub struct GetJob<'a> {
     client: &'a Client<'a>,
     pictures: Option<Pictures<'a>>,
+    after: After<'a>,
+    kept: Mutex<Option<Vec<u8>>>,
     repeats: Repeats,
     report: &'a Report,
 }
@@ -112,11 +148,12 @@ impl<'a> GetJob<'a> {
     pub fn new(
         client: &'a Client<'a>,
         rules: Option<Rules>,
+        after: After<'a>,
         repeats: Repeats,
         report: &'a Report,
     ) -> Result<GetJob<'a>, Failure> {
         let pictures = rules.map(|rules| Pictures::new(rules, report)).transpose()?;
-        Ok(GetJob { client, pictures, repeats, report })
+        Ok(GetJob { client, pictures, after, kept: Mutex::default(), repeats, report })
     }
 
     /// One request: getAvatar.
@@ -143,18 +180,18 @@ impl<'a> GetJob<'a> {
 
     /// The picture for standard output, once the run is over.
     pub fn picture(&self) -> Option<Vec<u8>> {
-        self.pictures.as_ref().and_then(Pictures::take)
+        self.kept.lock().expect("no holder of this lock panics").take()
     }
 
     fn save(&self, pictures: &Pictures<'_>, chat: &ChatId, mut record: Record) -> Result<Record, Failure> {
         let Some(url) = record.url_avatar.as_deref().filter(|_| record.status == Status::Found) else {
-            if pictures.is_for_stdout() {
+            if matches!(self.after, After::Keep) {
                 self.report.note(&format!("{chat}: {}, so there is no picture", record.status.word()));
             }
             return Ok(record);
         };
         let mut failed = 0;
-        let saved = loop {
+        let mut saved = loop {
             match pictures.save(chat, url) {
                 Err(failure) if failure.is_retried() && failed < self.repeats.most => {
                     failed += 1;
@@ -165,8 +202,29 @@ impl<'a> GetJob<'a> {
                 result => break result?,
             }
         };
+        match self.after {
+            After::Nothing => {}
+            After::Keep => *self.kept.lock().expect("no holder of this lock panics") = saved.picture.take(),
+            After::Draw(output, canvas) => self.draw(output, canvas, chat, &saved)?,
+        }
         saved.annotate(&mut record);
         Ok(record)
+    }
+
+    fn draw(&self, output: &Output, canvas: Option<Canvas>, chat: &ChatId, saved: &Saved) -> Result<(), Failure> {
+        let read = saved.file.as_ref().and_then(|file| std::fs::read(file).ok());
+        let drawn = canvas.zip(saved.picture.as_deref().or(read.as_deref()));
+        match drawn.and_then(|(canvas, picture)| canvas.draw(picture)) {
+            Some(drawn) => match output.write(&drawn) {
+                Err(Unwritten::Failed(failure)) => Err(failure),
+                // The line that follows finds the same, and ends the run.
+                Ok(()) | Err(Unwritten::PipeClosed) => Ok(()),
+            },
+            None => {
+                self.report.note(&format!("{chat}: this terminal cannot show the picture; -o FILE saves it"));
+                Ok(())
+            }
+        }
     }
 }
 

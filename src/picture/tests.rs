@@ -258,17 +258,11 @@ fn a_device_is_written_to_and_not_replaced() {
 }
 
 #[test]
-fn for_standard_output_the_picture_waits_whole_in_memory() {
-    let report = Report::default();
-    let pictures = Pictures::new(rules(Destination::Stdout), &report).expect("rules");
+fn in_memory_the_picture_is_whole() {
     let large = [JPEG, &vec![b'x'; 1024 * 1024]].concat();
-    let host = Host::answers(vec![answer(200, &large), answer(404, b"")]);
-    let saved = pictures.save(&chat(), &host.url()).expect("saved");
-    assert_eq!(saved.file, None);
-    assert!(pictures.take().expect("a picture") == large);
-    pictures.save(&chat(), &host.url()).expect_err("gone");
-    assert_eq!(pictures.take(), None);
-    host.requests();
+    let saved = save(rules(Destination::Memory), answer(200, &large)).expect("saved");
+    assert_eq!((saved.file, saved.bytes), (None, large.len() as u64));
+    assert!(saved.picture.expect("a picture") == large);
 }
 
 #[test]

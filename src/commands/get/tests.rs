@@ -66,8 +66,10 @@ fn get(
     let report = Report::new(false, true, false, crate::report::Color::Never);
     let options = Options { timeout: Duration::from_secs(5), ..Options::default() };
     let client = Client::new(&instance, Agent::new(&options), options.timeout, &report);
+    let output = Output::new(false, true, crate::report::Color::Never);
+    let after = args.after(&output, true);
     let repeats = Repeats { most: 2, pause: |_| Duration::from_millis(1) };
-    let job = GetJob::new(&client, args.rules(&options, true), repeats, &report).expect("can be written");
+    let job = GetJob::new(&client, args.rules(&options, true, after), after, repeats, &report).expect("can be written");
     let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
     let result = job.attempt(&chat).and_then(|record| job.finish(&chat, record, &|chat| job.attempt(chat)));
     let picture = job.picture();
@@ -145,6 +147,13 @@ fn a_download_that_may_go_well_later_is_repeated() {
     let (record, asked, picture) =
         get(|line, _| if line.starts_with("POST") { found("x.jpg") } else { (500, Vec::new()) }, &["-o", "-"]);
     assert_eq!((record.err(), asked.len(), picture), (Some("server-error"), 4, None));
+}
+
+#[test]
+fn nothing_is_downloaded_to_be_shown_where_nobody_looks() {
+    let (record, asked, _) = get(|_, _| found("x.jpg"), &["--show"]);
+    assert_eq!(record.expect("found").bytes, None);
+    assert_eq!(asked.len(), 1);
 }
 
 #[test]
