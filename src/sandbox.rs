@@ -35,6 +35,9 @@ use instance::Instance;
 /// The header that every answer of a sandbox carries, so that nobody takes it for the service.
 pub const MARK: &str = "x-greenavatar-sandbox";
 
+/// The longest that any option may last: near enough that no sum of instants overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// What a sandbox is to be. [`Options::default`] is a quick one on a free loopback port with credentials of its own.
 #[derive(Clone)]
 pub struct Options {
@@ -105,6 +108,12 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let api_url = format!("http://{}", reachable(address));
         let (id_instance, token) = (options.id_instance.clone(), options.token.clone());
+        let options = Options {
+            delay: options.delay.min(LONGEST),
+            resend_pause: options.resend_pause.min(LONGEST),
+            push_timeout: options.push_timeout.min(LONGEST),
+            ..options
+        };
         let instance = Arc::new(Instance::new(options, api_url.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::new(Notify::new());

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use hyper::Response;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::ext::ReasonPhrase;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::http::StatusCode;
 use serde_json::json;
@@ -107,17 +108,11 @@ impl Answer {
     }
 
     fn quota_exceeded(method: &str) -> Answer {
-        let body = json!({
-            "invokeStatus": {
-                "method": method.to_ascii_lowercase(), "used": 67, "total": 0, "status": "QUOTE_ALLOWED",
-            },
-            "correspondentsStatus": {
-                "method": "correspondents", "used": 3, "total": 3, "status": "CORRESPONDENTS_QUOTE_EXCEEDED",
-                "description": "Monthly quota has been exceeded. You can only send or receive messages from these \
-                                numbers: 12345678901@c.us,12345678910@c.us,12345678911@c.us",
-            },
-        });
-        Answer { status: 466, ..Answer::json(body.to_string()) }
+        let body = format!(
+            r#"{{"invokeStatus":{{"method":"{}","used":67,"total":0,"status":"QUOTE_ALLOWED"}},"correspondentsStatus":{{"method":"correspondents","used":3,"total":3,"status":"CORRESPONDENTS_QUOTE_EXCEEDED","description":"Monthly quota has been exceeded. You can only send or receive messages from these numbers: 12345678901@c.us,12345678910@c.us,12345678911@c.us"}}}}"#,
+            method.to_ascii_lowercase()
+        );
+        Answer { status: 466, ..Answer::json(body) }
     }
 
     /// The answer as hyper sends it.
@@ -132,6 +127,12 @@ impl Answer {
         };
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // Two statuses that HTTP has no words for.
+        match self.status {
+            466 => drop(response.extensions_mut().insert(ReasonPhrase::from_static(b"Quota Exceeded"))),
+            499 => drop(response.extensions_mut().insert(ReasonPhrase::from_static(b"Client Closed Request"))),
+            _ => {}
+        }
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static(MARK), HeaderValue::from_static("1"));
         if let Some(content_type) = self.content_type {

@@ -127,7 +127,6 @@ fn delete_notification(instance: &Instance, asked: &Asked<'_>, receipt: &str) ->
         Err(message) => return Answer::envelope(400, &asked.echo, &message),
     };
     if instance.memory(|memory| memory.queue.delete(receipt, instance.now())) {
-        instance.ring();
         return Answer::json(r#"{"result":true,"reason":""}"#);
     }
     Answer::json(format!(
