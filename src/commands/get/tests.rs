@@ -170,3 +170,38 @@ fn what_contradicts_itself_is_a_usage_error() {
     assert!(stdout.is_stdout() && stdout.check(true).is_err());
     assert!(typed(&["--dir", "y"]).expect("well").check(false).is_ok());
 }
+
+#[test]
+fn the_sandboxs_verdicts_and_pictures_are_understood() {
+    let sandbox = crate::sandbox::Sandbox::start(crate::sandbox::Options::default()).expect("a sandbox");
+    let instance = Instance {
+        api_url: sandbox.api_url(),
+        id: sandbox.id_instance().to_owned(),
+        token: Token::parse(sandbox.token()).expect("a token"),
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let report = Report::new(false, true, false, crate::report::Color::Never);
+    let options = Options { timeout: Duration::from_secs(5), ..Options::default() };
+    let client = Client::new(&instance, Agent::new(&options), options.timeout, &report);
+    let args = PictureArgs { dir: Some(dir.path().into()), ..PictureArgs::default() };
+    let repeats = Repeats { most: 0, pause: |_| Duration::ZERO };
+    let after = After::Nothing;
+    let job = GetJob::new(&client, args.rules(&options, true, after), after, repeats, &report).expect("writable");
+    let get = |id: &str| {
+        let chat = ChatId::parse(id, Rule::Strict).expect("a chat id");
+        job.attempt(&chat).and_then(|record| job.finish(&chat, record, &|chat| job.attempt(chat)))
+    };
+    let found = get("11001234567@c.us").expect("found");
+    assert_eq!((found.status, found.changed), (Status::Found, Some(true)));
+    assert!(found.expires_at.is_some());
+    let picture = fs::read(found.file.expect("a file")).expect("a picture");
+    for canvas in [Canvas::Iterm, Canvas::Kitty, Canvas::TrueColor, Canvas::Indexed] {
+        assert!(canvas.draw(&picture).is_some(), "{canvas:?}");
+    }
+    assert_eq!(get("11001234567@c.us").expect("found").changed, Some(false));
+    assert_eq!(get("11001234901@c.us").expect("none").status, Status::None);
+    assert_eq!(get("11001234902@c.us").expect("hidden").status, Status::Hidden);
+    assert_eq!(get("11001234903@c.us").expect("no account").status, Status::NoAccount);
+    assert_eq!(get("11001234906@c.us").expect_err("late").kind, Kind::AvatarTimeout);
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+}
