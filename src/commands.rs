@@ -3,6 +3,8 @@
 //! Two commands don't know each other.
 
 pub mod chats;
+pub mod doctor;
+pub mod get;
 pub mod request;
 pub mod sandbox;
 

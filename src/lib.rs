@@ -13,6 +13,7 @@ pub mod greenapi;
 pub mod http;
 pub mod interrupt;
 pub mod output;
+pub mod picture;
 pub mod record;
 pub mod report;
 pub mod sandbox;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::avatar::Avatar;
 use super::error::{failure_of, failure_of_trouble, is_acceptance};
+use super::state::{InstanceSettings, State, shown_settings};
 use crate::chat_id::ChatId;
 use crate::escape::escape_short;
 use crate::failure::Failure;
@@ -50,6 +52,24 @@ impl<'a> Client<'a> {
         self.sort(answer).map(|answer| answer.status)
     }
 
+    /// getAvatar: what WhatsApp says of the chat's avatar. It may take a minute when many ask.
+    pub fn get_avatar(&self, chat: &ChatId) -> Result<Avatar, Failure> {
+        let answer = self.sort(self.call("getAvatar", "", Call::PostJson(&chat_body(chat)))?)?;
+        Avatar::read(&answer, &self.instance.token)
+    }
+
+    /// getStateInstance: whether the instance can be used. Once a second at most.
+    pub fn state_instance(&self) -> Result<State, Failure> {
+        let answer = self.sort(self.call("getStateInstance", "", Call::Get)?)?;
+        Ok(State::read(&answer))
+    }
+
+    /// getSettings: where the instance sends its notifications. Once a second at most.
+    pub fn settings(&self) -> Result<InstanceSettings, Failure> {
+        let answer = self.sort(self.call("getSettings", "", Call::Get)?)?;
+        InstanceSettings::read(&answer)
+    }
+
     /// The answer, or the failure that it is.
     pub fn sort(&self, answer: Answer) -> Result<Answer, Failure> {
         match failure_of(&answer, &self.instance.token) {
@@ -74,7 +94,12 @@ impl<'a> Client<'a> {
         let result = self.agent.call(&url, call);
         self.report.wire(|| match &result {
             Ok(answer) => {
-                let body = escape_short(&token.mask(String::from_utf8_lossy(&answer.body).into_owned()));
+                let body = match method {
+                    // Another secret stands in these.
+                    "getSettings" => shown_settings(&answer.body),
+                    _ => String::from_utf8_lossy(&answer.body).into_owned(),
+                };
+                let body = escape_short(&token.mask(body));
                 format!("< {} in {} ms {body}", answer.status, began.elapsed().as_millis()).trim_end().to_owned()
             }
             Err(trouble) => format!("< nothing in {} ms: {trouble:?}", began.elapsed().as_millis()),
