@@ -3,8 +3,14 @@
 //! Nothing is ever lost here: a notification is deleted or acknowledged only after its line is flushed, and one for
 //! another program only after it is on disk. This room knows nothing of flags, settings or lists.
 
+pub mod drain;
+pub mod lock;
 pub mod matching;
+pub mod queue;
 pub mod repeats;
+#[cfg(test)]
+mod script;
+pub mod spool;
 
 use crate::greenapi::messages::{AvatarInfo, expires_at};
 use crate::record::{Record, Status};
