@@ -3,6 +3,8 @@
 //! Two commands don't know each other.
 
 pub mod chats;
+pub mod listen;
+pub mod receive;
 pub mod request;
 
 use crate::failure::{Failure, Kind};

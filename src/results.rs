@@ -4,6 +4,7 @@
 //! another program only after it is on disk. This room knows nothing of flags, settings or lists.
 
 pub mod drain;
+pub mod endpoint;
 pub mod lock;
 pub mod matching;
 pub mod queue;
@@ -12,7 +13,9 @@ pub mod repeats;
 mod script;
 pub mod spool;
 
+use crate::failure::{Failure, Kind};
 use crate::greenapi::messages::{AvatarInfo, expires_at};
+use crate::output::Output;
 use crate::record::{Record, Status};
 
 /// The line that a result makes.
@@ -29,6 +32,15 @@ pub fn record(info: &AvatarInfo) -> Record {
     };
     record.timestamp = info.timestamp;
     record
+}
+
+/// Refuses a run whose results would be taken away unseen: `-q` leaves out the lines of text mode.
+pub fn require_lines(output: &Output) -> Result<(), Failure> {
+    if !output.render(&Record::new("", Status::None)).is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::BadSettings, "under -q the results would be taken off the queue without being printed")
+        .hint("leave -q out, or add --json, whose lines are printed all the same"))
 }
 
 #[cfg(test)]

@@ -81,12 +81,21 @@ impl Head {
 impl Notification {
     /// Reads a bare notification. Whatever it is, it is something: at the least text that cannot be read.
     pub fn read(body: &[u8]) -> Notification {
-        let Some(object) = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Pairs>(text).ok())
-        else {
-            return Notification::unreadable(body, "a notification that is not JSON");
-        };
+        Notification::parse(body).unwrap_or_else(|| Notification::unreadable(body, "a notification that is not JSON"))
+    }
+
+    /// Reads a bare notification that anybody may have sent: `None` where it is no JSON object and has nothing of a
+    /// notification either.
+    pub fn read_unsolicited(body: &[u8]) -> Option<Notification> {
+        const KEY: &[u8] = b"\"typeWebhook\"";
+        let is_meant = || body.trim_ascii_start().starts_with(b"{") && body.windows(KEY.len()).any(|part| part == KEY);
+        Notification::parse(body).or_else(|| is_meant().then(|| Notification::read(body)))
+    }
+
+    fn parse(body: &[u8]) -> Option<Notification> {
+        let object: Pairs = serde_json::from_str(std::str::from_utf8(body).ok()?).ok()?;
         if let Some(info) = AvatarInfo::read(&object) {
-            return Notification::Avatar(info);
+            return Some(Notification::Avatar(info));
         }
         let of_type = match object.value("typeWebhook").and_then(string) {
             Some(name) => format!("of type {}", escape_short(&name)),
@@ -96,18 +105,12 @@ impl Notification {
             Some(_) => format!("an AvatarInfo {of_type} that cannot be read"),
             None => format!("a notification {of_type}"),
         };
-        Notification::Foreign(Foreign { what, line: one_line(body) })
+        Some(Notification::Foreign(Foreign { what, line: one_line(body) }))
     }
 
     fn unreadable(text: &[u8], what: &str) -> Notification {
         Notification::Foreign(Foreign { what: what.to_owned(), line: one_line(text) })
     }
-}
-
-/// Whether a text that is not JSON was meant as a notification: an object with the key that every one of them has.
-pub fn is_broken_notification(text: &[u8]) -> bool {
-    const KEY: &[u8] = b"\"typeWebhook\"";
-    text.trim_ascii_start().starts_with(b"{") && text.windows(KEY.len()).any(|window| window == KEY)
 }
 
 impl AvatarInfo {
@@ -415,10 +418,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_notification_is_told_from_other_text() {
-        assert!(is_broken_notification(br#" {"typeWebhook":"deviceInfo",}"#));
-        assert!(!is_broken_notification(b"{not json}"));
-        assert!(!is_broken_notification(br#"["typeWebhook"]"#));
+    fn what_was_meant_as_a_notification_is_told_from_other_text() {
+        let is_one = |text: &str| Notification::read_unsolicited(text.as_bytes()).is_some();
+        for text in [PLAIN, DEVICE, "{}", r#" {"typeWebhook":"deviceInfo",}"#] {
+            assert!(is_one(text), "{text}");
+        }
+        for text in ["", "null", "[]", r#""text""#, "{not json}", r#"["typeWebhook"]"#, r#"{"a":"#] {
+            assert!(!is_one(text), "{text}");
+        }
     }
 
     #[test]

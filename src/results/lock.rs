@@ -14,6 +14,9 @@ use crate::failure::{Failure, Kind};
 /// GREEN-API's own domains: all of their hosts lead to the same instances.
 const SERVICE_DOMAINS: [&str; 2] = ["green-api.com", "greenapi.com"];
 
+/// A file system whose numbers never agree must not hold a run up for ever.
+const MOST_TURNS: u32 = 20;
+
 /// The right to read an instance's queue, until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
@@ -38,7 +41,9 @@ impl Lock {
                 .hint("XDG_STATE_HOME names a directory for it that can be written")
         };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unwritable)?;
+        let mut turns = 0;
         loop {
+            turns += 1;
             let mut file = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -53,7 +58,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(unwritable(error)),
             }
             let lock = Lock { path: path.clone(), file };
-            if lock.is_in_place() {
+            if turns == MOST_TURNS || lock.is_in_place() {
                 // For the message of a second run alone, so it matters little whether it can be written.
                 let _ = lock.file.set_len(0).and_then(|()| writeln!(&lock.file, "{}", std::process::id()));
                 return Ok(lock);
