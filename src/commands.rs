@@ -5,6 +5,8 @@
 pub mod chats;
 pub mod doctor;
 pub mod get;
+pub mod listen;
+pub mod receive;
 pub mod request;
 pub mod sandbox;
 
