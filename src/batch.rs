@@ -2,6 +2,7 @@
 //!
 //! What is asked of a chat comes in as a [`pool::Job`]; this room knows no method of GREEN-API.
 
+pub mod collect;
 pub mod journal;
 pub mod list;
 pub mod pace;

@@ -46,6 +46,9 @@ pub trait Job: Sync {
 pub trait Companion: Sync {
     /// Works until nothing more is to come. The run ends no sooner.
     fn accompany(&self, run: &Run<'_>);
+
+    /// A chat that it brought in again was not asked about any more: the run has ended.
+    fn abandon(&self, chat: &ChatId, run: &Run<'_>);
 }
 
 /// How a run is carried out.
@@ -177,6 +180,10 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
             run.work();
             for thread in rest {
                 let _ = thread.join();
+            }
+            if let Some(companion) = companion {
+                let left = std::mem::take(&mut lock(&run.again).chats);
+                left.iter().for_each(|chat| companion.abandon(chat, &run));
             }
             to.sink.close();
         }),
@@ -354,16 +361,36 @@ impl Run<'_> {
 
     /// Hands in a chat's line and draws the conclusions for the run. False: the line cannot be written.
     pub fn settle(&self, record: &Record, failure: Option<Failure>) -> bool {
+        let is_written = self.check(self.to.sink.put(record));
+        self.count(record, failure);
+        is_written
+    }
+
+    /// [`Run::settle`] for standard output alone: the journal does not hear of it.
+    pub fn show(&self, record: &Record, failure: Failure) {
+        self.check(self.to.sink.show(record));
+        self.count(record, Some(failure));
+    }
+
+    /// A line that is no chat's of the list: it counts for nothing. False: it cannot be written.
+    pub fn mention(&self, record: &Record) -> bool {
+        self.check(self.to.sink.put(record))
+    }
+
+    fn check(&self, is_written: bool) -> bool {
+        if !is_written {
+            self.is_over.store(true, Ordering::SeqCst);
+        }
+        is_written
+    }
+
+    fn count(&self, record: &Record, failure: Option<Failure>) {
         if let Some(failure) = &failure {
             if self.plan.is_single {
                 self.to.report.chat_failure(&record.chat_id, failure);
             } else {
                 self.to.report.chat_failure_in_list(&record.chat_id, failure);
             }
-        }
-        let is_written = self.to.sink.put(record);
-        if !is_written {
-            self.is_over.store(true, Ordering::SeqCst);
         }
         lock(&self.state).tally.count(record.status);
         if let Some(bar) = self.to.bar {
@@ -373,7 +400,6 @@ impl Run<'_> {
             None => self.note_success(),
             Some(failure) => self.note_failure(failure),
         }
-        is_written
     }
 
     fn note_success(&self) {
@@ -390,7 +416,7 @@ impl Run<'_> {
             bar.set_message(format!("{failures} failed"));
         }
         if failure.kind.ends_run() {
-            self.end(failure);
+            self.stop(failure);
         } else if failure.kind.means_service_down() && !failure_is_ours(&failure) {
             let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
             if self.plan.give_up_after > 0 && in_a_row >= self.plan.give_up_after {
@@ -406,8 +432,14 @@ impl Run<'_> {
         }
     }
 
-    /// No new request after this; the first reason stays.
+    /// Ends the run for a reason that is not one chat's, and says so.
     pub fn end(&self, failure: Failure) {
+        self.to.report.failure(&failure);
+        self.stop(failure);
+    }
+
+    /// No new request after this; the first reason stays.
+    fn stop(&self, failure: Failure) {
         self.is_over.store(true, Ordering::SeqCst);
         lock(&self.state).ended_by.get_or_insert(failure);
     }

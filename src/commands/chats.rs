@@ -16,7 +16,6 @@ use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::Output;
 use crate::settings::{Error, Flags};
 
 /// Where chats come from and how fast they go: the same for every command that takes a list.
@@ -131,23 +130,28 @@ impl Chats {
         Ok(OpenList { list, journal: Some(opened.journal), asked: opened.asked })
     }
 
-    /// Runs the list through a job, with bar and tally; the exit status.
-    pub fn carry_out(
+    /// Runs the list through a job, its lines into the journal and to standard output; the exit status.
+    pub fn carry_out(&self, open: OpenList, plan: Plan, job: &dyn Job, context: &Context<'_>) -> Result<u8, Failure> {
+        let sink = Sink::new(context.output, open.journal);
+        self.carry_out_to(&sink, open.list, plan, job, None, context)
+    }
+
+    /// [`Chats::carry_out`] with a sink of the caller's, and a companion.
+    pub fn carry_out_to(
         &self,
-        open: OpenList,
+        sink: &Sink<'_>,
+        list: List,
         plan: Plan,
         job: &dyn Job,
         companion: Option<&dyn Companion>,
-        output: &Output,
         context: &Context<'_>,
     ) -> Result<u8, Failure> {
         // Where it cannot be done, signals do what they always do.
         let _ = interrupt::install();
         let report = context.report;
-        let sink = Sink::new(output, open.journal);
         let bar = progress::bar(report, self.total());
-        let way = Way { sink: &sink, report, bar: bar.as_ref() };
-        let outcome = pool::run(open.list, job, companion, plan, way);
+        let way = Way { sink, report, bar: bar.as_ref() };
+        let outcome = pool::run(list, job, companion, plan, way);
         report.clear_bar();
         if !plan.is_single {
             outcome.tally.report(report);
