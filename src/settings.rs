@@ -34,40 +34,47 @@ const TOKEN_FILE_NAMES: &[&str] = &["GREEN_API_TOKEN_FILE"];
 #[command(next_help_heading = "Settings")]
 pub struct Flags {
     /// The instance's API URL [default: https://api.green-api.com] [env: GREEN_API_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "URL")]
     pub api_url: Option<OsString>,
     /// The instance's number [env: GREEN_API_ID_INSTANCE, ID_INSTANCE]
-    #[arg(long, global = true, value_name = "ID", allow_hyphen_values = true)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "ID", allow_hyphen_values = true)]
     pub id_instance: Option<OsString>,
     /// The instance's token; as a flag it shows in the process list, so prefer the environment, a .env or a file [env: GREEN_API_TOKEN_INSTANCE, API_TOKEN_INSTANCE]
-    #[arg(long, global = true, value_name = "TOKEN", allow_hyphen_values = true, conflicts_with = "api_token_file")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_name = "TOKEN",
+        allow_hyphen_values = true,
+        conflicts_with = "api_token_file"
+    )]
     pub api_token_instance: Option<OsString>,
     /// Read the token from a file's first line, - for standard input [env: GREEN_API_TOKEN_FILE]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     pub api_token_file: Option<PathBuf>,
     /// Read settings from this file instead of the .env here or in the nearest parent
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_env_file")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", conflicts_with = "no_env_file")]
     pub env_file: Option<PathBuf>,
     /// Read no .env
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub no_env_file: bool,
     /// Run against a sandbox inside this process: no account needed, nothing leaves the machine
     #[arg(long, global = true)]
     pub sandbox: bool,
     /// Longest time for one request, like 500ms, 30s or 2m
-    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "60s")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "60s")]
     pub timeout: Duration,
     /// Longest time to connect
-    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "10s")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "10s")]
     pub connect_timeout: Duration,
     /// How often a request that may go well later is repeated, after 1 s, 2 s, 4 s ...
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100), default_value = "3")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100), default_value = "3")]
     pub retries: u32,
     /// Trust the certificates of this PEM file instead of the built-in ones
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
     /// Allow http: to other hosts than this one; the token then travels in the clear
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub insecure_http: bool,
 }
 

@@ -53,9 +53,14 @@ pub struct Before {
 }
 
 impl Done {
+    /// Whether an earlier run has done the chat.
+    pub fn has(&self, key: ChatKey) -> bool {
+        self.journaled.contains(&key)
+    }
+
     /// Where the chat was met before; `None` the first time, and afterwards it was.
     pub fn meet(&mut self, key: ChatKey) -> Option<Before> {
-        if self.journaled.contains(&key) {
+        if self.has(key) {
             return Some(Before { was_in_the_journal: true });
         }
         if self.met.insert(key) { None } else { Some(Before { was_in_the_journal: false }) }

@@ -88,6 +88,33 @@ impl List {
         (only_arguments && self.reader.is_none()).then_some(self.origins.len())
     }
 
+    /// How many chats lie ahead, duplicates included, counted in files without disturbing them; `None` for a pipe.
+    pub fn count_ahead(&self) -> Option<u64> {
+        let mut count = 0;
+        for origin in &self.origins {
+            let path = match origin {
+                Origin::Argument(_) => {
+                    count += 1;
+                    continue;
+                }
+                // Opened anew, so that its position is its own.
+                Origin::Stdin => Path::new("/proc/self/fd/0"),
+                Origin::File(path) => path,
+            };
+            if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                return None;
+            }
+            let mut lines = Lines::open(path).ok()?;
+            while let Next::Line { text, number } = lines.next(None).ok()? {
+                count += u64::from(match parse_line(&text, number, self.rule) {
+                    Entry::Chat(chat) => !self.seen.is_done(chat.key()),
+                    Entry::Invalid { .. } => true,
+                });
+            }
+        }
+        Some(count)
+    }
+
     /// The next entry; `None` at the end, and when the run is interrupted while input is awaited.
     pub fn take(&mut self) -> Result<Option<Entry>, Failure> {
         self.next_until(None)
@@ -188,6 +215,11 @@ enum Meeting {
 }
 
 impl Seen {
+    /// Whether a journal has the chat as done.
+    fn is_done(&self, key: ChatKey) -> bool {
+        matches!(self, Seen::Ever(done) if done.has(key))
+    }
+
     fn meet(&mut self, key: ChatKey) -> Meeting {
         match self {
             Seen::Window(window) => {

@@ -93,12 +93,6 @@ impl Chats {
             is_single: self.is_single(),
         }
     }
-
-    /// Entries in all, where it costs little to know: for the bar.
-    pub fn total(&self) -> Option<u64> {
-        let only_arguments = self.from.is_empty() && !self.chats.iter().any(|chat| chat == "-");
-        only_arguments.then_some(self.chats.len() as u64)
-    }
 }
 
 /// A list that is open, and the journal that goes with it.
@@ -149,7 +143,7 @@ impl Chats {
         // Where it cannot be done, signals do what they always do.
         let _ = interrupt::install();
         let report = context.report;
-        let bar = progress::bar(report, self.total());
+        let bar = progress::bar(report, || list.count_ahead());
         let way = Way { sink, report, bar: bar.as_ref() };
         let outcome = pool::run(list, job, companion, plan, way);
         report.clear_bar();

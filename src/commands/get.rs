@@ -45,7 +45,7 @@ and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until 
 
 /// What `get` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = HELP, arg_required_else_help = true)]
+#[command(after_help = HELP)]
 pub struct Args {
     #[command(flatten)]
     chats: Chats,

@@ -33,16 +33,17 @@ Examples:
   greenavatar request - --journal done.ndjson < contacts.txt
   greenavatar request --wait --fallback 11001234567@c.us
   greenavatar request --dry-run 11001234567@c.us
-  greenavatar --sandbox request 11001234466@c.us   see a quota error and its exit status
+  greenavatar --sandbox request 11001234466@c.us   rehearse a quota error
 
-GREEN-API answers this method with nothing but its status; the avatar comes later as a
-notification, if it comes: GREEN-API marks the method \"not used\" and the notification
-\"temporarily not working\". --wait takes it off the queue; --fallback asks with getAvatar
-for what has not come, as `greenavatar get` does for everything.";
+GREEN-API answers this method with its status alone. The avatar comes later,
+as a notification, if it comes: GREEN-API marks the method \"not used\" and the
+notification \"temporarily not working\". --wait takes it off the queue, and
+--fallback asks with getAvatar for what has not come, as `greenavatar get`
+does for everything.";
 
 /// What `request` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
     chats: Chats,
