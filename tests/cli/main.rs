@@ -2,4 +2,10 @@
 
 mod support;
 
+mod broken_servers;
+mod chat_ids;
 mod outcomes;
+mod proxies;
+mod secrets;
+mod settings;
+mod tls;

@@ -179,6 +179,7 @@ struct Memory {
     connections: AtomicUsize,
     strangers: AtomicUsize,
     ends: AtomicBool,
+    greeting: Mutex<&'static [u8]>,
     /// Those that are open, so that the end of the test can end them.
     open: Mutex<HashMap<usize, TcpStream>>,
 }
@@ -229,6 +230,14 @@ impl Server {
     /// Over TLS, at `https://localhost`, with this answer for every request.
     pub fn tls(config: Arc<ServerConfig>, answer: Answer) -> Server {
         Server::start(Box::new(move |_| answer.clone()), Times::AtLeast(1), Some(config))
+    }
+
+    /// Says this as soon as somebody connects, asked or not.
+    pub fn blurting(bytes: &'static [u8]) -> Server {
+        let mut server = Server::unasked();
+        *server.memory.greeting.lock().expect("a lock") = bytes;
+        server.times = Times::Exactly(0);
+        server
     }
 
     /// Exactly so many requests are expected.
@@ -388,6 +397,12 @@ impl Stream {
 }
 
 fn serve(mut stream: Stream, connection: usize, script: &Mutex<Script>, memory: &Memory) {
+    let greeting = *memory.greeting.lock().expect("a lock");
+    if !greeting.is_empty() {
+        // Whatever becomes of it, this connection is over.
+        let _ = stream.write(greeting);
+        return;
+    }
     let mut unread = Vec::new();
     while let Some(seen) = read_request(&mut stream, &mut unread, connection) {
         let answer = {
