@@ -67,6 +67,21 @@ impl ChatId {
     }
 }
 
+impl ChatKey {
+    /// The id that was packed.
+    pub fn chat_id(self) -> ChatId {
+        let mut name = Vec::new();
+        let mut rest = self.0;
+        while rest > 3 {
+            name.push(b"0123456789-"[(rest % 11) as usize]);
+            rest /= 11;
+        }
+        name.reverse();
+        let domain = ["c.us", "g.us", "lid"][rest as usize - 1];
+        ChatId(format!("{}@{domain}", String::from_utf8_lossy(&name)).into())
+    }
+}
+
 impl fmt::Display for ChatId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -282,6 +297,9 @@ mod tests {
             for b in &ids[i + 1..] {
                 assert_ne!(key(a), key(b), "{a} {b}");
             }
+        }
+        for id in ids {
+            assert_eq!(key(id).chat_id().as_str(), id);
         }
         let longest = "9".repeat(35) + "@lid";
         assert_ne!(key(&longest), key(&("9".repeat(34) + "8@lid")));

@@ -1,6 +1,12 @@
 //! greenavatar: the library behind the command of the same name.
+//!
+//! The map of the house, in reading order. Imports run one way, down this list; `tests/tidy.rs` holds it to that.
 
+pub mod batch;
 pub mod chat_id;
+pub mod cli;
+pub mod commands;
+pub mod duration;
 pub mod escape;
 pub mod failure;
 pub mod greenapi;
@@ -9,4 +15,6 @@ pub mod interrupt;
 pub mod output;
 pub mod record;
 pub mod report;
+pub mod sandbox;
+pub mod settings;
 pub mod token;

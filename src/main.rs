@@ -1,1 +1,96 @@
-fn main() {}
+//! The process edge: parse, run, print the failure, end with the exit status or by the signal that came.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use greenavatar::cli::{Cli, Command};
+use greenavatar::commands::{Context, request};
+use greenavatar::failure::{EXIT_BUG, EXIT_USAGE};
+use greenavatar::interrupt;
+use greenavatar::output::Output;
+use greenavatar::report::Report;
+use greenavatar::settings::Error;
+use greenavatar::token::mask_value;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        // The payload may hold anything; the place is enough to find the bug.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!(
+            "greenavatar: error: a bug in greenavatar, at {place}\n  hint: please report it with the command that you ran"
+        );
+        std::process::exit(EXIT_BUG.into());
+    }));
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &arguments),
+    };
+    let report = Report::new(cli.output.json, cli.output.quiet, cli.output.verbose, cli.output.color.into());
+    let output = Output::new(cli.output.json, cli.output.quiet, cli.output.color.into());
+    let context = Context { flags: &cli.settings, output: &output, report: &report };
+    let result = match &cli.command {
+        Command::Request(args) => request::run(args, &context),
+    };
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(Error::Failure(failure)) => {
+            report.failure(&failure);
+            failure.kind.exit()
+        }
+        Err(Error::Usage(message)) => {
+            eprintln!("greenavatar: error: {message}\n  hint: greenavatar --help shows what may be typed");
+            EXIT_USAGE
+        }
+    };
+    match interrupt::signal() {
+        Some(signal) => interrupt::die(signal),
+        None => ExitCode::from(exit),
+    }
+}
+
+/// Prints what clap has to say, without the secrets that were typed: help to standard output, errors to standard error.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A reader that has gone does not want the rest.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let color = greenavatar::report::Color::Auto.applies_to(&std::io::stderr());
+    let rendered = error.render();
+    let mut text = if color { rendered.ansi().to_string() } else { rendered.to_string() };
+    for secret in typed_secrets(arguments) {
+        text = mask_value(text, &secret);
+    }
+    if text.starts_with("error:") {
+        text.insert_str(0, "greenavatar: ");
+    }
+    eprint!("{text}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// What stands where a token may stand, however its flag is spelt, and what the environment holds.
+fn typed_secrets(arguments: &[OsString]) -> Vec<String> {
+    let mut secrets = Vec::new();
+    let mut next_is_secret = false;
+    for argument in arguments.iter().skip(1).map(|argument| argument.to_string_lossy()) {
+        if next_is_secret {
+            secrets.push(argument.clone().into_owned());
+        }
+        next_is_secret = false;
+        if argument.starts_with("--") && argument.contains("tok") {
+            match argument.split_once('=') {
+                Some((_, value)) => secrets.push(value.to_owned()),
+                None => next_is_secret = !argument.contains("file"),
+            }
+        }
+    }
+    for name in ["GREEN_API_TOKEN_INSTANCE", "API_TOKEN_INSTANCE", "GREEN_API_WEBHOOK_TOKEN"] {
+        secrets.extend(std::env::var(name).ok());
+    }
+    // Short words would take the message apart, and are no tokens.
+    secrets.retain(|secret| secret.len() >= 6);
+    secrets
+}

@@ -1,0 +1,10 @@
+//! Many chats in one run: the list they come from, the workers, their pace, and the journal of what is done.
+//!
+//! What is asked of a chat comes in as a [`pool::Job`]; this room knows no method of GREEN-API.
+
+pub mod journal;
+pub mod list;
+pub mod pace;
+pub mod pool;
+pub mod progress;
+pub mod sink;

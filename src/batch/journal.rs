@@ -1,0 +1,387 @@
+//! The journal: what is done, on disk before it counts, so that a run that was killed goes on where it stopped.
+//!
+//! Every line is the JSON line of standard output with `command`, `idInstance` and `at` added. A torn last line is
+//! cut off; a file with any other line that is not ours is refused and left as it is. What the lines mean to a
+//! command is told from outside.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::chat_id::{ChatId, ChatKey, Rule};
+use crate::escape::escape;
+use crate::failure::{Failure, Kind};
+use crate::record::{Record, Status};
+
+/// No line of ours is that long.
+const LONGEST_LINE: u64 = 64 * 1024;
+/// What each of our lines starts with; also a torn one, as far as it goes.
+const START: &[u8] = br#"{"chatId":""#;
+
+/// Whose lines count, and how old they may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The command's name.
+    pub command: &'a str,
+    /// The instance that was asked.
+    pub id_instance: &'a str,
+    /// Lines that are older do not count.
+    pub max_age: Option<Duration>,
+    /// Accepted means done. Under `--wait` it means asked and still waited for.
+    pub accepted_is_done: bool,
+}
+
+/// The chats that are done or were met in this run, packed: at most 40 bytes each.
+#[derive(Debug, Default)]
+pub struct Done {
+    journaled: BTreeSet<ChatKey>,
+    met: BTreeSet<ChatKey>,
+}
+
+/// A chat that was met before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Before {
+    /// In an earlier run, rather than in this one.
+    pub was_in_the_journal: bool,
+}
+
+impl Done {
+    /// Where the chat was met before; `None` the first time, and afterwards it was.
+    pub fn meet(&mut self, key: ChatKey) -> Option<Before> {
+        if self.journaled.contains(&key) {
+            return Some(Before { was_in_the_journal: true });
+        }
+        if self.met.insert(key) { None } else { Some(Before { was_in_the_journal: false }) }
+    }
+}
+
+/// A chat that an earlier run asked about and did not get an answer for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The chat.
+    pub chat: ChatId,
+    /// When, in Unix seconds.
+    pub at: i64,
+}
+
+/// What an opened journal tells.
+#[derive(Debug)]
+pub struct Opened {
+    /// To be written to.
+    pub journal: Journal,
+    /// What is done.
+    pub done: Done,
+    /// What was asked and not answered, oldest first; empty where accepted means done.
+    pub asked: Vec<Asked>,
+}
+
+/// A journal that this run holds locked.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    name: String,
+    /// What is added to every line, before its closing brace.
+    tail: String,
+    length: u64,
+}
+
+impl Journal {
+    /// Locks the file, made if need be, checks every line and takes in those of `owner`.
+    pub fn open(path: &Path, owner: Owner<'_>, now: Timestamp) -> Result<Opened, Failure> {
+        let name = escape(&path.display().to_string());
+        let unwritable = |error: io::Error| output_failed(&name, error);
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(unwritable)?;
+        let metadata = file.metadata().map_err(unwritable)?;
+        if !metadata.is_file() {
+            return Err(Failure::new(
+                Kind::BadSettings,
+                format!("{name} is not a regular file and cannot be a journal"),
+            ));
+        }
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::new(Kind::JournalBusy, format!("another run holds the journal {name}"))
+                    .hint("wait for it to end, or give this run a journal of its own"));
+            }
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        if metadata.len() == 0
+            && let Some(folder) = path.parent()
+        {
+            // The new name is on disk too, where the folder can be synced at all.
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        let mut reading = Reading { owner, now, done: Done::default(), asked: BTreeMap::new() };
+        let length = reading.read(&file, &name)?;
+        if length < metadata.len() {
+            file.set_len(length).map_err(unwritable)?;
+        }
+        let mut file = file;
+        file.seek(SeekFrom::End(0)).map_err(unwritable)?;
+        let tail = format!(
+            r#","command":{},"idInstance":{},"at":"#,
+            serde_json::Value::from(owner.command),
+            serde_json::Value::from(owner.id_instance)
+        );
+        let Reading { done, asked, .. } = reading;
+        let waiting = asked.into_iter().filter(|(key, _)| !done.journaled.contains(key));
+        let mut asked: Vec<_> = waiting.map(|(key, at)| Asked { chat: key.chat_id(), at }).collect();
+        asked.sort_by_key(|asked| asked.at);
+        Ok(Opened { journal: Journal { file, name, tail, length }, done, asked })
+    }
+
+    /// Hands one line to the system: from here on it survives our death, and after [`Journal::sync`] the machine's.
+    pub fn append(&mut self, record: &Record, mask: impl Fn(String) -> String) -> Result<(), Failure> {
+        let mut line = mask(record.json());
+        line.pop();
+        line.push_str(&self.tail);
+        line.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
+        match self.file.write_all(line.as_bytes()) {
+            Ok(()) => {
+                self.length += line.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // A full disk may have taken half a line.
+                let _ = self.file.set_len(self.length);
+                Err(output_failed(&self.name, error))
+            }
+        }
+    }
+
+    /// A second handle to sync with, while lines are being written.
+    pub fn syncer(&self) -> Result<Syncer, Failure> {
+        let file = self.file.try_clone().map_err(|error| output_failed(&self.name, error))?;
+        Ok(Syncer { file, name: self.name.clone() })
+    }
+}
+
+/// Puts a journal's lines on disk.
+#[derive(Debug)]
+pub struct Syncer {
+    file: File,
+    name: String,
+}
+
+impl Syncer {
+    /// Returns when everything that was appended before is on disk.
+    pub fn sync(&self) -> Result<(), Failure> {
+        self.file.sync_data().map_err(|error| output_failed(&self.name, error))
+    }
+}
+
+fn output_failed(name: &str, error: io::Error) -> Failure {
+    let error = anyhow::Error::from(error).context(format!("the journal {name} cannot be written"));
+    Failure::caused(Kind::OutputFailed, error)
+}
+
+/// What of a line matters.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(borrow)]
+    chat_id: Cow<'a, str>,
+    status: Status,
+    #[serde(borrow)]
+    command: Cow<'a, str>,
+    #[serde(borrow)]
+    id_instance: Cow<'a, str>,
+    #[serde(borrow)]
+    at: Cow<'a, str>,
+    #[serde(default)]
+    stale: bool,
+}
+
+struct Reading<'a> {
+    owner: Owner<'a>,
+    now: Timestamp,
+    done: Done,
+    asked: BTreeMap<ChatKey, i64>,
+}
+
+impl Reading<'_> {
+    /// Reads all lines; how many bytes of the file are whole lines.
+    fn read(&mut self, file: &File, name: &str) -> Result<u64, Failure> {
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        let (mut length, mut number) = (0, 0_u64);
+        loop {
+            line.clear();
+            number += 1;
+            let got = io::Read::take(&mut reader, LONGEST_LINE)
+                .read_until(b'\n', &mut line)
+                .map_err(|error| output_failed(name, error))?;
+            if got == 0 {
+                return Ok(length);
+            }
+            if line.last() != Some(&b'\n') && (got as u64) < LONGEST_LINE && is_torn(&line) {
+                return Ok(length);
+            }
+            if line.last() != Some(&b'\n') || !self.take(&line) {
+                return Err(Failure::new(
+                    Kind::BadSettings,
+                    format!("{name} is not a journal: line {number} is not ours"),
+                )
+                .hint("it was left as it is; name another file, or none that exists"));
+            }
+            length += got as u64;
+        }
+    }
+
+    /// Takes a line in. False: it is not ours.
+    fn take(&mut self, line: &[u8]) -> bool {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return false };
+        let Ok(at) = line.at.parse::<Timestamp>() else { return false };
+        if line.command != self.owner.command || line.id_instance != self.owner.id_instance || line.stale {
+            return true;
+        }
+        let age = self.now.duration_since(at);
+        let is_old = self
+            .owner
+            .max_age
+            .is_some_and(|max| age > jiff::SignedDuration::try_from(max).unwrap_or(jiff::SignedDuration::MAX));
+        // A line that is no chat's has nothing to be done.
+        let Ok(chat) = ChatId::parse(&line.chat_id, Rule::Lenient) else { return true };
+        match line.status {
+            // Asked and failed for good, such as a wait that ended: to be asked again.
+            status if !status.went_well() => {
+                self.asked.remove(&chat.key());
+            }
+            _ if is_old => {}
+            Status::Accepted if !self.owner.accepted_is_done => {
+                self.asked.insert(chat.key(), at.as_second());
+            }
+            _ => {
+                self.done.journaled.insert(chat.key());
+            }
+        }
+        true
+    }
+}
+
+/// Whether the last bytes of a file can be the start of a line of ours.
+fn is_torn(line: &[u8]) -> bool {
+    let n = line.len().min(START.len());
+    line[..n] == START[..n]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Owner<'_> =
+        Owner { command: "request", id_instance: "1101000001", max_age: None, accepted_is_done: true };
+
+    fn key(id: &str) -> ChatKey {
+        ChatId::parse(id, Rule::Strict).expect("an id").key()
+    }
+
+    fn open_with(text: &str, owner: Owner<'_>) -> (Result<Opened, Failure>, tempfile::NamedTempFile) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), text).expect("written");
+        (Journal::open(file.path(), owner, Timestamp::now()), file)
+    }
+
+    fn line(id: &str, status: &str, command: &str, instance: &str, at: &str) -> String {
+        format!(
+            r#"{{"chatId":"{id}","status":"{status}","command":"{command}","idInstance":"{instance}","at":"{at}"}}"#
+        ) + "\n"
+    }
+
+    #[test]
+    fn what_is_written_is_done_in_the_next_run() {
+        let (opened, file) = open_with("", OWNER);
+        let mut journal = opened.expect("opened").journal;
+        for (id, status) in [("11001234567@c.us", Status::Accepted), ("11001234568@c.us", Status::Failed)] {
+            journal.append(&Record::new(id, status), |text| text).expect("appended");
+        }
+        journal.syncer().expect("a syncer").sync().expect("synced");
+        drop(journal);
+        let mut done = Journal::open(file.path(), OWNER, Timestamp::now()).expect("opened").done;
+        assert_eq!(done.meet(key("11001234567@c.us")), Some(Before { was_in_the_journal: true }));
+        assert_eq!(done.meet(key("11001234568@c.us")), None);
+        assert_eq!(done.meet(key("11001234568@c.us")), Some(Before { was_in_the_journal: false }));
+    }
+
+    #[test]
+    fn done_is_per_command_and_instance_and_age() {
+        let now = Timestamp::now();
+        let old = now.checked_sub(Duration::from_secs(3600)).expect("an hour ago").to_string();
+        let now = now.to_string();
+        let text = line("11001234561@c.us", "accepted", "get", "1101000001", &now)
+            + &line("11001234562@c.us", "accepted", "request", "7", &now)
+            + &line("11001234563@c.us", "accepted", "request", "1101000001", &old)
+            + &line("11001234564@c.us", "none", "request", "1101000001", &now)
+            + &line("nonsense", "invalid", "request", "1101000001", &now);
+        let (opened, _file) = open_with(&text, Owner { max_age: Some(Duration::from_secs(60)), ..OWNER });
+        let done = opened.expect("opened").done;
+        assert_eq!(done.journaled, BTreeSet::from([key("11001234564@c.us")]));
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_off_wherever_it_was_torn() {
+        let whole = line("11001234561@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
+        let second = line("11001234562@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
+        for cut in 0..second.len() {
+            let (opened, file) = open_with(&(whole.clone() + &second[..cut]), OWNER);
+            assert_eq!(opened.expect("opened").done.journaled.len(), 1, "cut at {cut}");
+            assert_eq!(std::fs::read_to_string(file.path()).expect("read"), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
+        let ours = line("11001234561@c.us", "accepted", "request", "1", "2026-11-22T10:00:00Z");
+        for text in [
+            "11001234567@c.us".to_owned(),
+            "11001234567@c.us\n".to_owned(),
+            "{\"a\":1}\n".to_owned(),
+            "{\"a\":1".to_owned(),
+            "\n".to_owned(),
+            "{\"chatId\":\"1\"}\n".to_owned(),
+            ours.clone() + "x\n" + &ours,
+            ours.clone() + "x",
+            ours.replace("2026-11-22T10:00:00Z", "yesterday"),
+            "y".repeat(200_000),
+        ] {
+            let (opened, file) = open_with(&text, OWNER);
+            assert_eq!(opened.expect_err("refused").kind, Kind::BadSettings);
+            assert_eq!(std::fs::read_to_string(file.path()).expect("read"), text);
+        }
+    }
+
+    #[test]
+    fn a_second_run_finds_it_busy() {
+        let (opened, file) = open_with("", OWNER);
+        let opened = opened.expect("opened");
+        let second = Journal::open(file.path(), OWNER, Timestamp::now()).expect_err("busy");
+        assert_eq!(second.kind, Kind::JournalBusy);
+        drop(opened);
+        assert!(Journal::open(file.path(), OWNER, Timestamp::now()).is_ok());
+    }
+
+    #[test]
+    fn under_wait_accepted_means_asked_until_a_result_comes() {
+        let at = "2026-11-22T10:00:00Z";
+        let text = line("11001234561@c.us", "accepted", "request", "1101000001", at)
+            + &line("11001234562@c.us", "accepted", "request", "1101000001", at)
+            + &line("11001234561@c.us", "found", "request", "1101000001", at)
+            + &line("11001234563@c.us", "accepted", "request", "1101000001", at)
+            + &line("11001234563@c.us", "timed-out", "request", "1101000001", at);
+        let (opened, _file) = open_with(&text, Owner { accepted_is_done: false, ..OWNER });
+        let opened = opened.expect("opened");
+        assert_eq!(opened.done.journaled, BTreeSet::from([key("11001234561@c.us")]));
+        let asked: Vec<_> = opened.asked.iter().map(|asked| asked.chat.as_str()).collect();
+        assert_eq!(asked, ["11001234562@c.us"]);
+    }
+}

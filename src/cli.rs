@@ -1,0 +1,78 @@
+//! What may be typed. What it means is said elsewhere.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::request;
+use crate::report::Color;
+use crate::settings::Flags;
+
+const EXAMPLES: &str = "\
+Examples:
+  greenavatar --sandbox request 11001234567@c.us   without an account, nothing leaves the machine
+  greenavatar request 11001234567@c.us             ask for an avatar
+  greenavatar request - < contacts.txt             a list, one chat id a line
+
+Exit status: 0 all went well; 1 some chats of several failed; 2 usage; 65 malformed id or request;
+66 input unreadable; 69 service unavailable or quota used up; 70 a bug; 74 output cannot be written;
+75 try again later; 76 unexpected answer; 77 credentials refused; 78 settings. README has the table.";
+
+/// Ask GREEN-API for the avatars of WhatsApp chats
+#[derive(Debug, Parser)]
+#[command(name = "greenavatar", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// How the output looks.
+    #[command(flatten)]
+    pub output: OutputFlags,
+    /// Which instance is called and how.
+    #[command(flatten)]
+    pub settings: Flags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask asynchronously for avatars (getAvatarAsync)
+    Request(request::Args),
+}
+
+/// How the output looks.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputFlags {
+    /// One JSON object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say errors alone
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what is sent and answered; the token shows as ***
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value = "auto")]
+    pub color: When,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<When> for Color {
+    fn from(when: When) -> Color {
+        match when {
+            When::Auto => Color::Auto,
+            When::Always => Color::Always,
+            When::Never => Color::Never,
+        }
+    }
+}

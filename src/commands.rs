@@ -1,0 +1,63 @@
+//! The commands, one file each: wiring, no logic of its own. Here is what they share.
+//!
+//! Two commands don't know each other.
+
+pub mod chats;
+pub mod request;
+
+use crate::failure::{Failure, Kind};
+use crate::greenapi::client::Instance;
+use crate::output::Output;
+use crate::report::Report;
+use crate::sandbox::{self, Sandbox};
+use crate::settings::{Error, Flags, Settings};
+use crate::token::Token;
+
+/// What every command gets.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The flags that say which instance is called.
+    pub flags: &'a Flags,
+    /// Standard output.
+    pub output: &'a Output,
+    /// Standard error.
+    pub report: &'a Report,
+}
+
+/// Settings, and the sandbox that they lead to if there is one.
+#[derive(Debug)]
+pub struct Session {
+    /// The settings.
+    pub settings: Settings,
+    _sandbox: Option<Sandbox>,
+}
+
+impl Context<'_> {
+    /// The settings of the instance to call: real ones, or with `--sandbox` those of a sandbox that is started here.
+    pub fn open(&self) -> Result<Session, Error> {
+        let session = if self.flags.sandbox { self.open_sandbox()? } else { self.open_real()? };
+        self.report.mask(&session.settings.instance.token);
+        self.output.mask(&session.settings.instance.token);
+        Ok(session)
+    }
+
+    fn open_real(&self) -> Result<Session, Error> {
+        Ok(Session { settings: Settings::read(self.flags, self.report)?, _sandbox: None })
+    }
+
+    fn open_sandbox(&self) -> Result<Session, Failure> {
+        let sandbox = Sandbox::start(sandbox::Options::default()).map_err(|error| {
+            Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the sandbox cannot start"))
+        })?;
+        let instance = Instance {
+            api_url: sandbox.api_url(),
+            id: sandbox.id_instance().to_owned(),
+            token: Token::parse(sandbox.token()).expect("the sandbox's own token has a token's shape"),
+        };
+        self.report.note(&format!(
+            "sandbox at {}: nothing leaves this machine, real credentials are not read",
+            instance.api_url
+        ));
+        Ok(Session { settings: Settings::of_sandbox(instance, self.flags), _sandbox: Some(sandbox) })
+    }
+}

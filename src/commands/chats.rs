@@ -1,0 +1,94 @@
+//! Which chats a command is about, how fast they go and where they are remembered: the same for every list.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::batch::list::Origin;
+use crate::batch::pool::Plan;
+use crate::chat_id::Rule;
+use crate::duration::parse_duration;
+use crate::settings::{Error, Flags};
+
+/// Where chats come from and how fast they go: the same for every command that takes a list.
+#[derive(Debug, clap::Args)]
+pub struct Chats {
+    /// Chat ids: 11 or 12 digits and @c.us, or digits and @g.us; - reads a list from standard input
+    #[arg(value_name = "CHAT_ID", required_unless_present = "from")]
+    pub chats: Vec<OsString>,
+    /// Read chat ids from a file, one a line
+    #[arg(long, value_name = "FILE")]
+    pub from: Vec<PathBuf>,
+    /// Also take 13 to 16 digits and @lid
+    #[arg(long)]
+    pub lenient: bool,
+    /// Requests a second at most, repeats included; 0 lifts the limit
+    #[arg(long, value_name = "N", value_parser = parse_rate, default_value = "10")]
+    pub rate: f64,
+    /// Workers, with one connection each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), default_value = "8")]
+    pub concurrency: u16,
+    /// Append every line to this file, and skip what it has as done
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Skip only what the journal has done within this time, as in 20h for a nightly job
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "journal")]
+    pub max_age: Option<Duration>,
+    /// End the run after so many chats in a row that found the service down; 0 never
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub give_up_after: u32,
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate == 0.0 || (0.001..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number of requests a second, such as 10 or 0.5; 0 lifts the limit".into()),
+    }
+}
+
+impl Chats {
+    /// The origins in the order in which they were named: arguments, then files.
+    pub fn origins(&self, flags: &Flags) -> Result<Vec<Origin>, Error> {
+        let is_stdin = |text: &OsString| text == "-";
+        let named = self.chats.iter().filter(|chat| is_stdin(chat)).count()
+            + self.from.iter().filter(|path| *path == Path::new("-")).count()
+            + usize::from(flags.token_from_stdin());
+        if named > 1 {
+            return Err(Error::Usage("standard input (-) is named more than once".into()));
+        }
+        let arguments =
+            self.chats.iter().map(|chat| if is_stdin(chat) { Origin::Stdin } else { Origin::Argument(chat.clone()) });
+        let files = self
+            .from
+            .iter()
+            .map(|path| if path == Path::new("-") { Origin::Stdin } else { Origin::File(path.clone()) });
+        Ok(arguments.chain(files).collect())
+    }
+
+    /// Which forms count.
+    pub fn rule(&self) -> Rule {
+        if self.lenient { Rule::Lenient } else { Rule::Strict }
+    }
+
+    /// Whether there is exactly one chat, given as an argument.
+    pub fn is_single(&self) -> bool {
+        self.from.is_empty() && self.chats.len() == 1 && self.chats[0] != "-"
+    }
+
+    /// How the run is carried out.
+    pub fn plan(&self, retries: u32) -> Plan {
+        Plan {
+            rate: self.rate,
+            concurrency: self.concurrency.into(),
+            retries,
+            give_up_after: self.give_up_after,
+            is_single: self.is_single(),
+        }
+    }
+
+    /// Entries in all, where it costs little to know: for the bar.
+    pub fn total(&self) -> Option<u64> {
+        let only_arguments = self.from.is_empty() && !self.chats.iter().any(|chat| chat == "-");
+        only_arguments.then_some(self.chats.len() as u64)
+    }
+}

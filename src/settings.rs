@@ -1,0 +1,463 @@
+//! Which instance is called and how: flag before process environment before `.env`, and where each value came from.
+//!
+//! Nothing is written back to the environment, and no message holds the value of a secret. This file reads settings;
+//! what they are used for it does not know.
+
+mod env_file;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::duration::parse_timeout;
+use crate::escape::escape;
+use crate::failure::{Failure, Kind};
+use crate::greenapi::client::Instance;
+use crate::http::{self, Proxy, Roots};
+use crate::report::Report;
+use crate::token::Token;
+
+pub use self::env_file::EnvFile;
+
+const DEFAULT_URL: &str = "https://api.green-api.com";
+const URL_NAMES: &[&str] = &["GREEN_API_URL"];
+/// The second names are those of GREEN-API's official samples.
+const ID_NAMES: &[&str] = &["GREEN_API_ID_INSTANCE", "ID_INSTANCE"];
+const TOKEN_NAMES: &[&str] = &["GREEN_API_TOKEN_INSTANCE", "API_TOKEN_INSTANCE"];
+const TOKEN_FILE_NAMES: &[&str] = &["GREEN_API_TOKEN_FILE"];
+
+/// The flags that say which instance is called and how. They work before and after the command's name.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Flags {
+    /// The instance's API URL [default: https://api.green-api.com] [env: GREEN_API_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub api_url: Option<OsString>,
+    /// The instance's number [env: GREEN_API_ID_INSTANCE, ID_INSTANCE]
+    #[arg(long, global = true, value_name = "ID", allow_hyphen_values = true)]
+    pub id_instance: Option<OsString>,
+    /// The instance's token; as a flag it shows in the process list, so prefer the environment, a .env or a file [env: GREEN_API_TOKEN_INSTANCE, API_TOKEN_INSTANCE]
+    #[arg(long, global = true, value_name = "TOKEN", allow_hyphen_values = true, conflicts_with = "api_token_file")]
+    pub api_token_instance: Option<OsString>,
+    /// Read the token from a file's first line, - for standard input [env: GREEN_API_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub api_token_file: Option<PathBuf>,
+    /// Read settings from this file instead of the .env here or in the nearest parent
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_env_file")]
+    pub env_file: Option<PathBuf>,
+    /// Read no .env
+    #[arg(long, global = true)]
+    pub no_env_file: bool,
+    /// Run against a sandbox inside this process: no account needed, nothing leaves the machine
+    #[arg(long, global = true)]
+    pub sandbox: bool,
+    /// Longest time for one request, like 500ms, 30s or 2m
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "60s")]
+    pub timeout: Duration,
+    /// Longest time to connect
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "10s")]
+    pub connect_timeout: Duration,
+    /// How often a request that may go well later is repeated, after 1 s, 2 s, 4 s ...
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100), default_value = "3")]
+    pub retries: u32,
+    /// Trust the certificates of this PEM file instead of the built-in ones
+    #[arg(long, global = true, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
+    /// Allow http: to other hosts than this one; the token then travels in the clear
+    #[arg(long, global = true)]
+    pub insecure_http: bool,
+}
+
+impl Flags {
+    /// Whether the token is to be read from standard input.
+    pub fn token_from_stdin(&self) -> bool {
+        self.api_token_file.as_deref() == Some(Path::new("-"))
+    }
+}
+
+/// What went wrong with the settings: a flag of the wrong shape, or anything else.
+#[derive(Debug)]
+pub enum Error {
+    /// A usage error; the text never holds a secret.
+    Usage(String),
+    /// A failure with a code word.
+    Failure(Failure),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error::Failure(failure)
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A flag, by its name.
+    Flag(&'static str),
+    /// A variable of the process environment.
+    Environment(&'static str),
+    /// A `.env`; true: found by search, not named.
+    EnvFile(PathBuf, bool),
+    /// The first line of a file that one of the others named.
+    TokenFile(PathBuf, Box<Source>),
+    /// Nobody said anything else.
+    Default,
+    /// The sandbox's own.
+    Sandbox,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Flag(name) => write!(f, "{name}"),
+            Source::Environment(name) => write!(f, "environment variable {name}"),
+            Source::EnvFile(path, _) => write!(f, "{}", escape(&path.display().to_string())),
+            Source::TokenFile(path, named_by) => {
+                write!(f, "{}, named by {named_by}", escape(&path.display().to_string()))
+            }
+            Source::Default => write!(f, "default"),
+            Source::Sandbox => write!(f, "sandbox"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Everything that is needed to call an instance.
+#[derive(Debug)]
+pub struct Settings {
+    /// The instance.
+    pub instance: Instance,
+    /// Where the URL came from.
+    pub url_source: Source,
+    /// Where the id came from.
+    pub id_source: Source,
+    /// Where the token came from.
+    pub token_source: Source,
+    /// How it is reached.
+    pub http: http::Options,
+    /// How often a request is repeated.
+    pub retries: u32,
+}
+
+impl Settings {
+    /// Reads the settings of a real instance. Warnings go to the report.
+    pub fn read(flags: &Flags, report: &Report) -> Result<Settings, Error> {
+        let mut sources = Sources { flags, report, env_file: None };
+        let url = sources.look_up("--api-url", flags.api_url.as_ref(), URL_NAMES)?;
+        let id = sources.look_up("--id-instance", flags.id_instance.as_ref(), ID_NAMES)?;
+        let token = sources.token()?;
+        let url = url.unwrap_or(Sourced { value: DEFAULT_URL.into(), source: Source::Default });
+        let api_url = checked(&url, parse_url, "an API URL, like https://api.green-api.com")?;
+        let (Some(id), Some(token)) = (id.as_ref(), token) else {
+            return Err(missing(id.is_none()).into());
+        };
+        let id_value = checked(id, parse_id, "an instance's number, digits alone")?;
+        forbid_plain_http(&api_url, flags.insecure_http)?;
+        forbid_strange_host(&api_url, &url.source, &token.source)?;
+        let mut settings = Settings {
+            http: http_options(flags, &api_url)?,
+            instance: Instance { api_url, id: id_value, token: token.value },
+            url_source: url.source,
+            id_source: id.source.clone(),
+            token_source: token.source,
+            retries: flags.retries,
+        };
+        settings.http.timeout = flags.timeout;
+        settings.http.connect_timeout = flags.connect_timeout;
+        Ok(settings)
+    }
+
+    /// The settings of a sandbox in this process. No other source is looked at, and no proxy.
+    pub fn of_sandbox(instance: Instance, flags: &Flags) -> Settings {
+        Settings {
+            instance,
+            url_source: Source::Sandbox,
+            id_source: Source::Sandbox,
+            token_source: Source::Sandbox,
+            http: http::Options {
+                timeout: flags.timeout,
+                connect_timeout: flags.connect_timeout,
+                ..http::Options::default()
+            },
+            retries: flags.retries,
+        }
+    }
+}
+
+/// A secret that a command needs beside an instance's: from the environment, then from the `.env`.
+pub fn webhook_token(flags: &Flags, report: &Report) -> Result<Option<Sourced<String>>, Error> {
+    Sources { flags, report, env_file: None }.look_up("", None, &["GREEN_API_WEBHOOK_TOKEN"])
+}
+
+/// The three sources; the `.env` is read when something is first needed from it.
+struct Sources<'a> {
+    flags: &'a Flags,
+    report: &'a Report,
+    env_file: Option<EnvFile>,
+}
+
+impl Sources<'_> {
+    fn look_up(
+        &mut self,
+        flag: &'static str,
+        given: Option<&OsString>,
+        names: &'static [&'static str],
+    ) -> Result<Option<Sourced<String>>, Error> {
+        if let Some(value) = given {
+            // Bytes that are no UTF-8 become a character that no setting may hold.
+            let value = value.to_string_lossy().into_owned();
+            return Ok(Some(Sourced { value, source: Source::Flag(flag) }));
+        }
+        for name in names {
+            if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
+                let value = value.to_string_lossy().into_owned();
+                return Ok(Some(Sourced { value, source: Source::Environment(name) }));
+            }
+        }
+        if self.env_file.is_none() {
+            self.env_file = Some(EnvFile::open(self.flags, self.report)?);
+        }
+        Ok(self.env_file.as_ref().and_then(|file| {
+            let value = names.iter().find_map(|name| file.value(name))?;
+            Some(Sourced { value: value.to_owned(), source: Source::EnvFile(file.path.clone(), file.was_searched) })
+        }))
+    }
+
+    fn token(&mut self) -> Result<Option<Sourced<Token>>, Error> {
+        if let Some(path) = &self.flags.api_token_file {
+            return read_token_file(path, Source::Flag("--api-token-file")).map(Some).map_err(Error::from);
+        }
+        // A token itself comes before a file that holds one, but a nearer source before a farther one.
+        let token = self.look_up("--api-token-instance", self.flags.api_token_instance.as_ref(), TOKEN_NAMES)?;
+        let is_near = |found: &Option<Sourced<String>>| {
+            found.as_ref().is_some_and(|found| !matches!(found.source, Source::EnvFile(..)))
+        };
+        if !is_near(&token) {
+            let file = self.look_up("", None, TOKEN_FILE_NAMES)?;
+            if let Some(file) = file.filter(|file| token.is_none() || !matches!(file.source, Source::EnvFile(..))) {
+                return read_token_file(Path::new(&file.value), file.source).map(Some).map_err(Error::from);
+            }
+        }
+        let Some(token) = token else { return Ok(None) };
+        let parse = |text: &str| Token::parse(text);
+        let value = checked_secret(&token, parse)?;
+        Ok(Some(Sourced { value, source: token.source }))
+    }
+}
+
+/// The token in a file's first line.
+fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Failure> {
+    let line = read_first_line(path).map_err(|error| Failure::caused(Kind::InputUnreadable, error))?;
+    let value = Token::parse(&line).ok_or_else(|| {
+        let name = if path == Path::new("-") { "standard input".into() } else { escape(&path.display().to_string()) };
+        Failure::new(Kind::BadSettings, format!("the first line of {name} is not a token"))
+            .hint("a token is 8 to 128 letters, digits, - and _")
+    })?;
+    Ok(Sourced { value, source: Source::TokenFile(path.to_owned(), Box::new(named_by)) })
+}
+
+/// A file's first line without its end and surrounding blanks, `-` for standard input; at most 4 KiB are read.
+pub fn read_first_line(path: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(4096).read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        let name = || format!("cannot read {}", escape(&path.display().to_string()));
+        std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes)).with_context(name)?;
+    }
+    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    Ok(line.trim_start_matches('\u{feff}').trim().to_owned())
+}
+
+/// The parsed value, or the error that fits its source: a flag's is a usage error.
+fn checked<T>(found: &Sourced<String>, parse: fn(&str) -> Option<T>, wanted: &str) -> Result<T, Error> {
+    parse(&found.value).ok_or_else(|| match &found.source {
+        Source::Flag(flag) => Error::Usage(format!("the value of {flag} is not {wanted}")),
+        source => Failure::new(Kind::BadSettings, format!("the value from {source} is not {wanted}")).into(),
+    })
+}
+
+/// [`checked`] for the token, whose usual mishap in a `.env` is worth a hint.
+fn checked_secret(found: &Sourced<String>, parse: impl Fn(&str) -> Option<Token>) -> Result<Token, Error> {
+    const WANTED: &str = "a token: 8 to 128 letters, digits, - and _";
+    parse(&found.value).ok_or_else(|| match &found.source {
+        Source::Flag(flag) => Error::Usage(format!("the value of {flag} is not {WANTED}")),
+        Source::EnvFile(..) => {
+            Failure::new(Kind::BadSettings, format!("API_TOKEN_INSTANCE from {} is not {WANTED}", found.source))
+                .hint("put it in single quotes: outside of them $ and # mean something")
+                .into()
+        }
+        source => Failure::new(Kind::BadSettings, format!("the value from {source} is not {WANTED}")).into(),
+    })
+}
+
+fn missing(id_is_missing: bool) -> Failure {
+    let what = if id_is_missing { "no instance is given" } else { "no token is given" };
+    Failure::new(Kind::MissingCredentials, what).hint(
+        "set GREEN_API_ID_INSTANCE and GREEN_API_TOKEN_INSTANCE in the environment or a .env, \
+         or try it without an account: greenavatar --sandbox request 11001234567@c.us",
+    )
+}
+
+fn parse_id(text: &str) -> Option<String> {
+    let fits = (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    fits.then(|| text.to_owned())
+}
+
+/// `http[s]://host[:port][/path]` without its trailing slashes; no user, query or fragment.
+fn parse_url(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/');
+    let (scheme, rest) = text.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (host, port) = split_authority(authority)?;
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let is_v6 = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok());
+    let host_fits = is_v6 || (!host.is_empty() && host.chars().all(named));
+    let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+'));
+    let path_fits =
+        path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'"' | b'\'' | b'`' | b'$'));
+    let fits = matches!(scheme.as_str(), "http" | "https") && host_fits && port_fits && path_fits;
+    fits.then(|| format!("{scheme}://{}{path}", authority.to_ascii_lowercase()))
+}
+
+fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
+    if authority.contains('@') {
+        return None;
+    }
+    let host_end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    match authority[host_end..].strip_prefix(':') {
+        Some(port) => Some((&authority[..host_end], Some(port))),
+        None if host_end == authority.len() => Some((authority, None)),
+        None => None,
+    }
+}
+
+/// The host of a URL that [`parse_url`] took, IPv6 in brackets.
+pub fn host_of(api_url: &str) -> &str {
+    let rest = api_url.split_once("://").map_or(api_url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    split_authority(authority).map_or(authority, |(host, _)| host)
+}
+
+fn forbid_plain_http(api_url: &str, insecure_http: bool) -> Result<(), Failure> {
+    let host = host_of(api_url).trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if api_url.starts_with("https:") || is_loopback || insecure_http {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::BadSettings, format!("{api_url} is not https, and the token would travel in the clear"))
+        .hint("use https://, or say --insecure-http if you mean it"))
+}
+
+/// A `.env` that lies in somebody's folder must not send a token that came from elsewhere to its own host.
+fn forbid_strange_host(api_url: &str, url: &Source, token: &Source) -> Result<(), Failure> {
+    let Source::EnvFile(path, true) = url else { return Ok(()) };
+    if matches!(token, Source::EnvFile(same, _) if same == path) {
+        return Ok(());
+    }
+    let host = host_of(api_url);
+    let is_under = |domain: &str| host.strip_suffix(domain).is_some_and(|head| head.is_empty() || head.ends_with('.'));
+    if is_under("green-api.com") || is_under("greenapi.com") {
+        return Ok(());
+    }
+    let path = escape(&path.display().to_string());
+    Err(Failure::new(
+        Kind::BadSettings,
+        format!("{path} would send a token that is not its own ({token}) to {host}, which is not GREEN-API's"),
+    )
+    .hint(format!("if you mean it, say so: --env-file {path}, or --api-url {api_url}")))
+}
+
+fn http_options(flags: &Flags, api_url: &str) -> Result<http::Options, Failure> {
+    let mut options = http::Options::default();
+    if let Some(path) = &flags.cacert {
+        options.roots = Roots::read(path).map_err(|error| {
+            let kind = if error.is::<std::io::Error>() || error.chain().any(|link| link.is::<std::io::Error>()) {
+                Kind::InputUnreadable
+            } else {
+                Kind::BadSettings
+            };
+            Failure::caused(kind, error).hint("--cacert wants a file of certificates in PEM form")
+        })?;
+    }
+    options.proxy = proxy_for(api_url)?;
+    Ok(options)
+}
+
+/// The proxy for a URL, from the process environment as curl reads it.
+pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
+    let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    Proxy::for_host(url.starts_with("https:"), host_of(url), &env).map_err(|malformed| {
+        Failure::new(Kind::BadSettings, format!("the environment variable {} is not a proxy", malformed.variable))
+            .hint("write it like http://host:port or socks5h://host:port, or unset it")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_url_is_normalised_or_refused() {
+        let cases = [
+            ("https://api.green-api.com", Some("https://api.green-api.com")),
+            ("https://api.green-api.com///", Some("https://api.green-api.com")),
+            ("HTTPS://1101.API.greenapi.com:443/", Some("https://1101.api.greenapi.com:443")),
+            ("http://[::1]:8088", Some("http://[::1]:8088")),
+            ("https://gate.example/green", Some("https://gate.example/green")),
+            ("api.green-api.com", None),
+            ("ftp://api.green-api.com", None),
+            ("https://", None),
+            ("https://user@host", None),
+            ("https://host:0", None),
+            ("https://host:99999", None),
+            ("https://host:", None),
+            ("https://host/?a", None),
+            ("https://host/#a", None),
+            ("https://ho st", None),
+            ("https://host/a b", None),
+            ("https://[::1", None),
+            ("https://höst", None),
+        ];
+        for (text, want) in cases {
+            assert_eq!(parse_url(text).as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_searched_env_file_may_not_send_a_foreign_token_to_a_strange_host() {
+        let searched = Source::EnvFile("/a/.env".into(), true);
+        let named = Source::EnvFile("/a/.env".into(), false);
+        let elsewhere = Source::Environment("GREEN_API_TOKEN_INSTANCE");
+        let refused = |url: &str, source: &Source, token: &Source| forbid_strange_host(url, source, token).is_err();
+        assert!(refused("https://evil.example", &searched, &elsewhere));
+        assert!(refused("https://evilgreen-api.com", &searched, &elsewhere));
+        assert!(refused("https://api.green-api.com.evil.example", &searched, &elsewhere));
+        assert!(refused("http://127.0.0.1:80", &searched, &Source::TokenFile("t".into(), Box::new(searched.clone()))));
+        assert!(!refused("https://7103.api.greenapi.com", &searched, &elsewhere));
+        assert!(!refused("https://evil.example", &named, &elsewhere));
+        assert!(!refused("https://evil.example", &searched, &searched));
+        assert!(!refused("https://evil.example", &Source::Flag("--api-url"), &elsewhere));
+    }
+}
