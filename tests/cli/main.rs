@@ -4,8 +4,14 @@ mod support;
 
 mod broken_servers;
 mod chat_ids;
+mod dry_run;
+mod journal;
+mod lists;
 mod outcomes;
+mod output;
+mod pace;
 mod proxies;
 mod secrets;
 mod settings;
+mod signals;
 mod tls;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::assert::OutputAssertExt;
 use predicates::str::contains;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use super::server::Server;
@@ -28,10 +28,13 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// A command line with its surroundings and what is expected of it.
 #[must_use = "nothing happens before run() or start()"]
 pub struct Cli {
+    interpreter: &'static str,
+    script: Option<String>,
     args: Vec<OsString>,
     env: BTreeMap<OsString, OsString>,
     home: Arc<TempDir>,
     stdin: Option<Vec<u8>>,
+    stdin_from: Option<Stdio>,
     stdout: Option<Stdio>,
     expected: Expected,
 }
@@ -70,10 +73,13 @@ impl Cli {
         let home = tempfile::Builder::new().prefix("greenavatar-test").tempdir().expect("a temporary directory");
         std::fs::create_dir(home.path().join("work")).expect("a directory");
         Cli {
+            interpreter: "",
+            script: None,
             args: Vec::new(),
             env: BTreeMap::new(),
             home: Arc::new(home),
             stdin: None,
+            stdin_from: None,
             stdout: None,
             expected: Expected::default(),
         }
@@ -101,10 +107,13 @@ impl Cli {
     /// The same program in the same directory and environment, with nothing typed and nothing claimed yet.
     pub fn again(&self) -> Cli {
         Cli {
+            interpreter: "",
+            script: None,
             args: Vec::new(),
             env: self.env.clone(),
             home: Arc::clone(&self.home),
             stdin: None,
+            stdin_from: None,
             stdout: None,
             expected: Expected::default(),
         }
@@ -150,6 +159,24 @@ impl Cli {
 
     pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Cli {
         self.stdin = Some(text.into());
+        self
+    }
+
+    /// Standard input comes from elsewhere.
+    pub fn stdin_from(mut self, stdin: impl Into<Stdio>) -> Cli {
+        self.stdin_from = Some(stdin.into());
+        self
+    }
+
+    /// A shell runs this instead, with the program as `$0` and the arguments as `"$@"`.
+    pub fn shell(self, script: &str) -> Cli {
+        self.script("/bin/sh", script)
+    }
+
+    /// The same in a shell of one's choice.
+    pub fn script(mut self, interpreter: &'static str, script: &str) -> Cli {
+        self.interpreter = interpreter;
+        self.script = Some(script.to_owned());
         self
     }
 
@@ -237,14 +264,23 @@ impl Cli {
     /// Starts it; standard input stays open.
     #[track_caller]
     pub fn start(self) -> Running {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("greenavatar"));
+        let program = assert_cmd::cargo::cargo_bin!("greenavatar");
+        let mut command = match &self.script {
+            None => Command::new(program),
+            Some(script) => {
+                let mut shell = Command::new(self.interpreter);
+                shell.arg("-c").arg(script).arg(program);
+                shell
+            }
+        };
         command
             .args(&self.args)
             .env_clear()
             .env("HOME", self.home.path())
             .envs(&self.env)
             .current_dir(self.dir())
-            .stdin(Stdio::piped())
+            .process_group(0)
+            .stdin(self.stdin_from.unwrap_or_else(Stdio::piped))
             .stdout(self.stdout.unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped());
         let line = self.args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
@@ -332,6 +368,11 @@ impl Running {
         let _ = kill_process(pid, signal);
     }
 
+    /// A signal for it and for all that it started, as a terminal's Ctrl-C.
+    pub fn signal_all(&self, signal: Signal) {
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
     /// Closes its standard input, waits for its end and checks everything that was claimed.
     #[track_caller]
     pub fn finish(mut self) -> Said {
@@ -394,8 +435,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if self.is_running() {
+            self.signal_all(Signal::KILL);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -438,6 +481,11 @@ impl Reader {
     }
 
     fn end(self) -> String {
+        let began = Instant::now();
+        while !self.thread.is_finished() {
+            assert!(began.elapsed() < LIMIT, "a process that it started still holds its output");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.thread.join().expect("a reader");
         let text = std::mem::take(&mut *self.text.0.lock().expect("a lock"));
         String::from_utf8(text).expect("all that is printed is UTF-8")
@@ -475,9 +523,4 @@ pub fn closed_pipe() -> std::io::PipeWriter {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     writer
-}
-
-/// The program itself, for a shell.
-pub fn program() -> &'static Path {
-    assert_cmd::cargo::cargo_bin!("greenavatar")
 }
