@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::request;
+use crate::commands::{request, sandbox};
 use crate::report::Color;
 use crate::settings::Flags;
 
@@ -36,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// Ask asynchronously for avatars (getAvatarAsync)
     Request(request::Args),
+    /// Serve a local stand-in for GREEN-API, to try things and rehearse errors
+    Sandbox(sandbox::Args),
 }
 
 /// How the output looks.

@@ -3,13 +3,18 @@
 //! Two commands don't know each other.
 
 pub mod chats;
+pub mod doctor;
+pub mod get;
+pub mod listen;
+pub mod receive;
 pub mod request;
+pub mod sandbox;
 
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::output::Output;
 use crate::report::Report;
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{Options, Sandbox};
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
 
@@ -25,7 +30,6 @@ pub struct Context<'a> {
 }
 
 /// Settings, and the sandbox that they lead to if there is one.
-#[derive(Debug)]
 pub struct Session {
     /// The settings.
     pub settings: Settings,
@@ -46,7 +50,7 @@ impl Context<'_> {
     }
 
     fn open_sandbox(&self) -> Result<Session, Failure> {
-        let sandbox = Sandbox::start(sandbox::Options::default()).map_err(|error| {
+        let sandbox = Sandbox::start(Options::default()).map_err(|error| {
             Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the sandbox cannot start"))
         })?;
         let instance = Instance {

@@ -5,6 +5,7 @@
 //! for standard input or for time to pass, waits for that pipe too. What an interrupted run still does is
 //! decided elsewhere.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -59,10 +60,37 @@ pub fn cut_off() -> Option<Instant> {
     Some(*state.seen.get_or_init(Instant::now) + GRACE)
 }
 
+thread_local! {
+    /// Within [`expendable`]: when its work is cut off, if there is such a time.
+    static EXPENDABLE: Cell<Option<Option<Instant>>> = const { Cell::new(None) };
+}
+
+/// Does work that may be cut off without loss, such as waiting for news: whatever it waits for on this thread, the
+/// wait ends at the signal, without the grace that other requests have, and at `until`.
+pub fn expendable<T>(until: Option<Instant>, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Option<Instant>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            EXPENDABLE.set(self.0);
+        }
+    }
+    let _restore = Restore(EXPENDABLE.replace(Some(until)));
+    work()
+}
+
+/// A descriptor that is readable from the first signal on; `None` where signals were not taken over.
+pub fn wake() -> Option<BorrowedFd<'static>> {
+    STATE.get().map(|state| state.wake.as_fd())
+}
+
 /// Waits until `fd` is ready for `flags`, the deadline is over, or the run is interrupted. True: ready.
 ///
 /// An interruption ends the wait only after `grace`: at once where it is zero, and no later than [`cut_off`] otherwise.
 pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, deadline: Option<Instant>, grace: Duration) -> io::Result<bool> {
+    let (deadline, grace) = match EXPENDABLE.get() {
+        Some(until) => (deadline.into_iter().chain(until).min(), Duration::ZERO),
+        None => (deadline, grace),
+    };
     loop {
         let cut = cut_off().map(|cut| cut - (GRACE - grace));
         let until = match (deadline, cut) {

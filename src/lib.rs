@@ -2,19 +2,21 @@
 //!
 //! The map of the house, in reading order. Imports run one way, down this list; `tests/tidy.rs` holds it to that.
 
-pub mod batch;
-pub mod chat_id;
 pub mod cli;
 pub mod commands;
-pub mod duration;
-pub mod escape;
-pub mod failure;
+pub mod settings;
+pub mod batch;
+pub mod results;
+pub mod picture;
+pub mod sandbox;
 pub mod greenapi;
 pub mod http;
 pub mod interrupt;
 pub mod output;
-pub mod record;
 pub mod report;
-pub mod sandbox;
-pub mod settings;
+pub mod record;
+pub mod failure;
+pub mod chat_id;
 pub mod token;
+pub mod duration;
+pub mod escape;

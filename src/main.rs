@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use greenavatar::cli::{Cli, Command};
-use greenavatar::commands::{Context, request};
+use greenavatar::commands::{Context, request, sandbox};
 use greenavatar::failure::{EXIT_BUG, EXIT_USAGE};
 use greenavatar::interrupt;
 use greenavatar::output::Output;
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let context = Context { flags: &cli.settings, output: &output, report: &report };
     let result = match &cli.command {
         Command::Request(args) => request::run(args, &context),
+        Command::Sandbox(args) => sandbox::run(args, &context),
     };
     let exit = match result {
         Ok(exit) => exit,

@@ -1,10 +1,12 @@
 //! The workers: each takes a chat, asks about it at the common pace, again where that may help, and hands in its line.
 //!
 //! One worker runs in the calling thread, so that a single chat costs no thread. What is asked is a [`Job`]'s
-//! business; which failure ends a run and which is repeated is said by `failure`.
+//! business; which failure ends a run and which is repeated is said by `failure`. A [`Companion`] may bring in lines
+//! and chats of its own meanwhile.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -19,16 +21,25 @@ use crate::output::Unwritten;
 use crate::record::{Record, Status};
 use crate::report::Report;
 
+/// The longest sleep without a look whether another worker has ended the run. A signal is noticed at once.
+const SLICE: Duration = Duration::from_millis(50);
+
 /// What is asked about each chat.
 pub trait Job: Sync {
-    /// One request, paced and repeated by the pool.
-    fn attempt(&self, chat: &ChatId) -> Result<Record, Failure>;
+    /// One request, paced and repeated by the pool. `is_second`: the chat was brought in again by the companion.
+    fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure>;
 
     /// What follows an answer, outside of the pace, such as a download. `None`: the line comes later, from elsewhere.
     fn finish(&self, chat: &ChatId, record: Record) -> Result<Option<Record>, Failure> {
         let _ = chat;
         Ok(Some(record))
     }
+}
+
+/// What goes on beside the workers, in a thread of its own, such as collecting results.
+pub trait Companion: Sync {
+    /// Works until nothing more is to come. The run ends no sooner.
+    fn accompany(&self, run: &Run<'_>);
 }
 
 /// How a run is carried out.
@@ -127,58 +138,80 @@ impl Outcome {
 
 /// Runs a list through a job. Ends when the list does, when a failure ends the run, when lines cannot be written,
 /// or when a signal comes; requests in flight are finished in each case.
-pub fn run(
-    list: List,
-    job: &dyn Job,
-    plan: Plan,
-    sink: &Sink<'_>,
-    report: &Report,
-    bar: Option<&ProgressBar>,
-) -> Outcome {
+pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: Plan, to: Way<'_>) -> Outcome {
     let workers = list.known_length().unwrap_or(usize::MAX).min(plan.concurrency).max(1);
     let run = Run {
         list: Mutex::new(list),
+        again: Mutex::new(Again { chats: VecDeque::new(), is_closed: companion.is_none() }),
+        brought: Condvar::new(),
+        asking: AtomicUsize::new(workers),
         job,
         plan,
-        sink,
-        report,
-        bar,
+        to,
         pace: Mutex::new(Pace::new(plan.rate)),
         turn: Mutex::new(()),
         is_over: AtomicBool::new(false),
         in_a_row: AtomicU32::new(0),
         state: Mutex::default(),
     };
-    match sink.syncer() {
+    match to.sink.syncer() {
         Err(failure) => run.end(failure),
         Ok(syncer) => std::thread::scope(|scope| {
             if let Some(syncer) = &syncer {
-                scope.spawn(|| sink.sync_loop(syncer));
+                scope.spawn(|| to.sink.sync_loop(syncer));
             }
-            let rest: Vec<_> = (1..workers).map(|_| scope.spawn(|| run.work())).collect();
+            let mut rest: Vec<_> = (1..workers).map(|_| scope.spawn(|| run.work())).collect();
+            if let Some(companion) = companion {
+                rest.push(scope.spawn(|| {
+                    companion.accompany(&run);
+                    lock(&run.again).is_closed = true;
+                    run.brought.notify_all();
+                }));
+            }
             run.work();
-            for worker in rest {
-                let _ = worker.join();
+            for thread in rest {
+                let _ = thread.join();
             }
-            sink.close();
+            to.sink.close();
         }),
     }
     run.outcome()
 }
 
-struct Run<'a> {
+/// Where a run's lines and words go.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// Lines.
+    pub sink: &'a Sink<'a>,
+    /// Errors.
+    pub report: &'a Report,
+    /// The bar.
+    pub bar: Option<&'a ProgressBar>,
+}
+
+/// A run that is under way.
+pub struct Run<'a> {
     list: Mutex<List>,
+    again: Mutex<Again>,
+    /// Something was brought in, or nothing will be any more.
+    brought: Condvar,
+    /// Workers that have not come to the list's end.
+    asking: AtomicUsize,
     job: &'a dyn Job,
     plan: Plan,
-    sink: &'a Sink<'a>,
-    report: &'a Report,
-    bar: Option<&'a ProgressBar>,
+    to: Way<'a>,
     pace: Mutex<Pace>,
     /// Held by the worker whose request is next, while it waits for its time.
     turn: Mutex<()>,
     is_over: AtomicBool,
     in_a_row: AtomicU32,
     state: Mutex<State>,
+}
+
+/// Chats that the companion brings in.
+struct Again {
+    chats: VecDeque<ChatId>,
+    is_closed: bool,
 }
 
 #[derive(Default)]
@@ -191,16 +224,67 @@ struct State {
 }
 
 impl Run<'_> {
+    /// Whether every chat of the list was asked about. Until then more may come to be waited for.
+    pub fn has_asked_all(&self) -> bool {
+        self.asking.load(Ordering::SeqCst) == 0
+    }
+
+    /// Has a chat asked about a second time.
+    pub fn ask_again(&self, chat: ChatId) {
+        lock(&self.again).chats.push_back(chat);
+        self.brought.notify_one();
+    }
+
+    /// Whether the run ends, and why if a failure ended it: its code and its story.
+    pub fn ending(&self) -> Option<Option<(Kind, String)>> {
+        self.should_stop().then(|| lock(&self.state).ended_by.as_ref().map(|failure| (failure.kind, failure.message())))
+    }
+
+    /// Where lines go.
+    pub fn sink(&self) -> &Sink<'_> {
+        self.to.sink
+    }
+
     fn work(&self) {
-        while !self.should_stop() {
-            let entry = match lock(&self.list).take() {
-                Ok(Some(entry)) => entry,
-                Ok(None) => return,
-                Err(failure) => return self.end(failure),
-            };
+        while let Some(entry) = self.next_entry() {
             match entry {
                 Entry::Invalid { shown, line, why } => self.refuse(shown, line, why),
-                Entry::Chat(chat) => self.ask(&chat),
+                Entry::Chat(chat) => self.ask(&chat, false),
+            }
+            self.ask_brought();
+        }
+        self.asking.fetch_sub(1, Ordering::SeqCst);
+        self.ask_brought();
+        loop {
+            let mut again = lock(&self.again);
+            while again.chats.is_empty() && !again.is_closed && !self.should_stop() {
+                // The bound is for a signal, which notifies nobody.
+                again = self.brought.wait_timeout(again, SLICE).expect("no holder of this lock panics").0;
+            }
+            if again.chats.is_empty() || self.should_stop() {
+                return;
+            }
+            drop(again);
+            self.ask_brought();
+        }
+    }
+
+    fn ask_brought(&self) {
+        while !self.should_stop() {
+            let Some(chat) = lock(&self.again).chats.pop_front() else { return };
+            self.ask(&chat, true);
+        }
+    }
+
+    fn next_entry(&self) -> Option<Entry> {
+        if self.should_stop() {
+            return None;
+        }
+        match lock(&self.list).take() {
+            Ok(entry) => entry,
+            Err(failure) => {
+                self.end(failure);
+                None
             }
         }
     }
@@ -215,7 +299,7 @@ impl Run<'_> {
         self.settle(&record, Some(failure));
     }
 
-    fn ask(&self, chat: &ChatId) {
+    fn ask(&self, chat: &ChatId, is_second: bool) {
         let mut attempts = 0;
         let mut began = None;
         let result = loop {
@@ -228,7 +312,7 @@ impl Run<'_> {
             }
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
-            let failure = match self.job.attempt(chat) {
+            let failure = match self.job.attempt(chat, is_second) {
                 Ok(record) => break self.job.finish(chat, record).map(|record| (record, began)),
                 Err(failure) => failure,
             };
@@ -244,7 +328,10 @@ impl Run<'_> {
         };
         let elapsed = began.map(|began| began.elapsed().as_millis() as u64);
         let (mut record, failure) = match result {
-            Ok((None, _)) => return self.note_success(),
+            Ok((None, _)) => {
+                self.note_success();
+                return;
+            }
             Ok((Some(record), _)) => (record, None),
             Err(failure) => (Record::failed(chat.as_str(), &failure), Some(failure)),
         };
@@ -253,26 +340,28 @@ impl Run<'_> {
         self.settle(&record, failure);
     }
 
-    /// Hands in a chat's line and draws the conclusions for the run.
-    fn settle(&self, record: &Record, failure: Option<Failure>) {
+    /// Hands in a chat's line and draws the conclusions for the run. False: the line cannot be written.
+    pub fn settle(&self, record: &Record, failure: Option<Failure>) -> bool {
         if let Some(failure) = &failure {
             if self.plan.is_single {
-                self.report.chat_failure(&record.chat_id, failure);
+                self.to.report.chat_failure(&record.chat_id, failure);
             } else {
-                self.report.chat_failure_in_list(&record.chat_id, failure);
+                self.to.report.chat_failure_in_list(&record.chat_id, failure);
             }
         }
-        if !self.sink.put(record) {
+        let is_written = self.to.sink.put(record);
+        if !is_written {
             self.is_over.store(true, Ordering::SeqCst);
         }
         lock(&self.state).tally.count(record.status);
-        if let Some(bar) = self.bar {
+        if let Some(bar) = self.to.bar {
             bar.inc(1);
         }
         match failure {
             None => self.note_success(),
             Some(failure) => self.note_failure(failure),
         }
+        is_written
     }
 
     fn note_success(&self) {
@@ -285,7 +374,7 @@ impl Run<'_> {
             state.last_failure = Some(failure.kind);
             state.tally.failures()
         };
-        if let Some(bar) = self.bar {
+        if let Some(bar) = self.to.bar {
             bar.set_message(format!("{failures} failed"));
         }
         if failure.kind.ends_run() {
@@ -306,7 +395,7 @@ impl Run<'_> {
     }
 
     /// No new request after this; the first reason stays.
-    fn end(&self, failure: Failure) {
+    pub fn end(&self, failure: Failure) {
         self.is_over.store(true, Ordering::SeqCst);
         lock(&self.state).ended_by.get_or_insert(failure);
     }
@@ -333,8 +422,6 @@ impl Run<'_> {
 
     /// Sleeps; false: the run ended first.
     fn sleep_until(&self, until: Instant) -> bool {
-        // Another worker may end the run meanwhile; a signal is noticed at once.
-        const SLICE: Duration = Duration::from_millis(50);
         loop {
             if self.should_stop() {
                 return false;
@@ -365,7 +452,7 @@ impl Run<'_> {
             is_cut_short: ended_early && tally.not_tried != Some(0),
             tally,
             ended_by,
-            unwritten: self.sink.trouble(),
+            unwritten: self.to.sink.trouble(),
             last_failure,
         }
     }

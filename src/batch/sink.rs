@@ -22,8 +22,6 @@ pub struct Sink<'a> {
     journal: Option<Mutex<Journal>>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Held by whoever writes to standard output.
-    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +29,8 @@ struct State {
     pending: Vec<u8>,
     /// Lines are in the journal that are not known to be on disk.
     is_unsynced: bool,
+    /// Somebody has taken lines that are not out yet.
+    is_writing: bool,
     is_closed: bool,
     trouble: Option<Unwritten>,
     /// Set for good once something could not be written.
@@ -40,13 +40,7 @@ struct State {
 impl<'a> Sink<'a> {
     /// A sink into standard output and, if there is one, a journal.
     pub fn new(output: &'a Output, journal: Option<Journal>) -> Sink<'a> {
-        Sink {
-            output,
-            journal: journal.map(Mutex::new),
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            writing: Mutex::new(()),
-        }
+        Sink { output, journal: journal.map(Mutex::new), state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// What syncs the journal, for [`Sink::sync_loop`] in a thread; `None` without a journal.
@@ -59,40 +53,66 @@ impl<'a> Sink<'a> {
 
     /// Takes a line. False: it, or one before it, could not be written, and no more work should be begun.
     pub fn put(&self, record: &Record) -> bool {
-        let line = self.output.render(record);
-        match &self.journal {
-            Some(journal) => {
-                if let Err(failure) = lock(journal).append(record, |text| self.output.masked(text)) {
-                    self.broken(Unwritten::Failed(failure));
-                    return false;
-                }
-                let mut state = lock(&self.state);
-                while state.pending.len() > MOST_PENDING && !state.is_broken {
-                    state = self.changed.wait(state).expect("no holder of this lock panics");
-                }
-                state.pending.extend_from_slice(line.as_bytes());
-                state.is_unsynced = true;
-                self.changed.notify_all();
-                !state.is_broken
-            }
-            None => {
-                lock(&self.state).pending.extend_from_slice(line.as_bytes());
-                self.write_pending();
-                !lock(&self.state).is_broken
-            }
+        self.journal_only(record) && self.show(record)
+    }
+
+    /// Takes a line for the journal alone, such as that of a chat whose result is still awaited.
+    pub fn journal_only(&self, record: &Record) -> bool {
+        let Some(journal) = &self.journal else { return true };
+        if let Err(failure) = lock(journal).append(record, |text| self.output.masked(text)) {
+            self.broken(Unwritten::Failed(failure));
+            return false;
         }
+        let mut state = lock(&self.state);
+        state.is_unsynced = true;
+        self.changed.notify_all();
+        !state.is_broken
+    }
+
+    /// Takes a line for standard output alone, such as that of a chat that the next run still waits for.
+    pub fn show(&self, record: &Record) -> bool {
+        let line = self.output.render(record);
+        let mut state = lock(&self.state);
+        if self.journal.is_some() {
+            while state.pending.len() > MOST_PENDING && !state.is_broken {
+                state = self.wait(state);
+            }
+            state.is_unsynced = true;
+        }
+        state.pending.extend_from_slice(line.as_bytes());
+        self.changed.notify_all();
+        drop(state);
+        if self.journal.is_none() {
+            self.write_pending();
+        }
+        !lock(&self.state).is_broken
+    }
+
+    /// Returns when every line that was taken is flushed, and on disk where there is a journal. False: it is not.
+    pub fn flush(&self) -> bool {
+        let mut state = lock(&self.state);
+        while (state.is_unsynced || state.is_writing || !state.pending.is_empty()) && !state.is_broken {
+            state = self.wait(state);
+        }
+        !state.is_broken
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        self.changed.wait(state).expect("no holder of this lock panics")
     }
 
     /// Writes what has been handed in, unless somebody else is at it and will find it.
     fn write_pending(&self) {
-        while !lock(&self.state).pending.is_empty() {
-            let Ok(writing) = self.writing.try_lock() else { return };
-            let lines = std::mem::take(&mut lock(&self.state).pending);
-            if let Err(trouble) = self.output.write(&lines) {
-                self.broken(trouble);
-                return;
-            }
-            drop(writing);
+        loop {
+            let lines = {
+                let mut state = lock(&self.state);
+                if state.is_writing || state.pending.is_empty() {
+                    return;
+                }
+                state.is_writing = true;
+                std::mem::take(&mut state.pending)
+            };
+            self.write(&lines);
         }
     }
 
@@ -102,25 +122,30 @@ impl<'a> Sink<'a> {
             let lines = {
                 let mut state = lock(&self.state);
                 while !state.is_unsynced && !state.is_closed {
-                    state = self.changed.wait(state).expect("no holder of this lock panics");
+                    state = self.wait(state);
                 }
                 if !state.is_unsynced {
                     return;
                 }
                 state.is_unsynced = false;
-                self.changed.notify_all();
+                state.is_writing = true;
                 std::mem::take(&mut state.pending)
             };
             if let Err(failure) = syncer.sync() {
                 self.broken(Unwritten::Failed(failure));
             }
-            if lock(&self.state).is_broken {
-                continue;
-            }
-            if let Err(trouble) = self.output.write(&lines) {
-                self.broken(trouble);
-            }
+            self.write(&lines);
         }
+    }
+
+    fn write(&self, lines: &[u8]) {
+        if !lock(&self.state).is_broken
+            && let Err(trouble) = self.output.write(lines)
+        {
+            self.broken(trouble);
+        }
+        lock(&self.state).is_writing = false;
+        self.changed.notify_all();
     }
 
     /// No more lines come: lets [`Sink::sync_loop`] end.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::batch::journal::{Journal, Owner};
 use crate::batch::list::{Entry, List};
-use crate::batch::pool::{self, Job};
+use crate::batch::pool::{self, Job, Way};
 use crate::batch::progress;
 use crate::batch::sink::Sink;
 use crate::chat_id::ChatId;
@@ -69,7 +69,8 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let _ = interrupt::install();
     let sink = Sink::new(context.output, journal);
     let bar = progress::bar(context.report, args.chats.total());
-    let outcome = pool::run(list, &Request { client }, plan, &sink, context.report, bar.as_ref());
+    let way = Way { sink: &sink, report: context.report, bar: bar.as_ref() };
+    let outcome = pool::run(list, &Request { client }, None, plan, way);
     context.report.clear_bar();
     if !plan.is_single {
         outcome.tally.report(context.report);
@@ -82,7 +83,7 @@ struct Request<'a> {
 }
 
 impl Job for Request<'_> {
-    fn attempt(&self, chat: &ChatId) -> Result<Record, Failure> {
+    fn attempt(&self, chat: &ChatId, _: bool) -> Result<Record, Failure> {
         let status = self.client.request_avatar(chat)?;
         Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) })
     }

@@ -2,13 +2,22 @@
 
 use std::time::{Duration, Instant};
 
+use super::avatar::Avatar;
 use super::error::{failure_of, failure_of_trouble, is_acceptance};
+use super::messages::{Head, Receipt};
+use super::state::{InstanceSettings, State, shown_settings};
 use crate::chat_id::ChatId;
 use crate::escape::escape_short;
-use crate::failure::Failure;
-use crate::http::{Agent, Answer, Call};
+use crate::failure::{Failure, Kind};
+use crate::http::{ANSWER_LIMIT, Agent, Answer, Call};
 use crate::report::Report;
 use crate::token::Token;
+
+/// The largest notification that is read: some hold a whole contact list or a thumbnail. The webhook endpoint takes
+/// as much.
+pub const NOTIFICATION_LIMIT: usize = 1024 * 1024;
+/// What an envelope adds to a notification, generously.
+const ENVELOPE: usize = 4 * 1024;
 
 /// One instance: where it is and how it is opened.
 #[derive(Clone, Debug)]
@@ -50,6 +59,68 @@ impl<'a> Client<'a> {
         self.sort(answer).map(|answer| answer.status)
     }
 
+    /// getAvatar: what WhatsApp says of the chat's avatar. It may take a minute when many ask.
+    pub fn get_avatar(&self, chat: &ChatId) -> Result<Avatar, Failure> {
+        let answer = self.sort(self.call("getAvatar", "", Call::PostJson(&chat_body(chat)))?)?;
+        Avatar::read(&answer, &self.instance.token)
+    }
+
+    /// getStateInstance: whether the instance can be used. Once a second at most.
+    pub fn state_instance(&self) -> Result<State, Failure> {
+        let answer = self.sort(self.call("getStateInstance", "", Call::Get)?)?;
+        Ok(State::read(&answer))
+    }
+
+    /// getSettings: where the instance sends its notifications. Once a second at most.
+    pub fn settings(&self) -> Result<InstanceSettings, Failure> {
+        let answer = self.sort(self.call("getSettings", "", Call::Get)?)?;
+        InstanceSettings::read(&answer)
+    }
+
+    /// receiveNotification: the queue's head, or `None` where nothing came in `wait`, which is 5 to 60 whole seconds.
+    /// The head stays until it is deleted. The agent's and this client's time limit must be at least 10 s longer.
+    pub fn receive_notification(&self, wait: Duration) -> Result<Option<Head>, Failure> {
+        let tail = format!("?receiveTimeout={}", wait.as_secs().clamp(5, 60));
+        let answer = self.call_up_to("receiveNotification", &tail, Call::Get, NOTIFICATION_LIMIT + ENVELOPE)?;
+        match answer.status {
+            408 | 504 => return Ok(None),
+            200..=299 => match answer.body.trim_ascii() {
+                b"" | b"null" => return Ok(None),
+                // Before anything else: what is said inside of a notification is not said to us.
+                body => match Head::read(body) {
+                    Some(head) if answer.complete => return Ok(Some(head)),
+                    Some(_) => {
+                        return Err(Failure::new(
+                            Kind::UnexpectedResponse,
+                            "the queue's head is larger than 1 MiB, so that it cannot be kept; nothing was deleted",
+                        ));
+                    }
+                    None => {}
+                },
+            },
+            _ => {}
+        }
+        let status = answer.status;
+        self.sort(answer)?;
+        let mut failure = Failure::new(Kind::UnexpectedResponse, "the answer is no notification")
+            .hint("check --api-url: is it GREEN-API's?");
+        failure.http_status = Some(status);
+        Err(failure)
+    }
+
+    /// deleteNotification: takes the head off the queue. False: it was gone already.
+    pub fn delete_notification(&self, receipt: &Receipt) -> Result<bool, Failure> {
+        let answer = self.call("deleteNotification", &format!("/{receipt}"), Call::Delete)?;
+        if answer.status == 500 && String::from_utf8_lossy(&answer.body).contains("findUnAckedMessage") {
+            return Ok(false);
+        }
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if let Some(deleted) = json["result"].as_bool().filter(|_| (200..=299).contains(&answer.status)) {
+            return Ok(deleted);
+        }
+        self.sort(answer).map(|_| true)
+    }
+
     /// The answer, or the failure that it is.
     pub fn sort(&self, answer: Answer) -> Result<Answer, Failure> {
         match failure_of(&answer, &self.instance.token) {
@@ -60,6 +131,10 @@ impl<'a> Client<'a> {
 
     /// Calls a method; `tail` follows the token in the URL.
     pub fn call(&self, method: &str, tail: &str, call: Call<'_>) -> Result<Answer, Failure> {
+        self.call_up_to(method, tail, call, ANSWER_LIMIT)
+    }
+
+    fn call_up_to(&self, method: &str, tail: &str, call: Call<'_>, limit: usize) -> Result<Answer, Failure> {
         let Instance { api_url, id, token } = self.instance;
         let url = format!("{api_url}/waInstance{id}/{method}/{}{tail}", token.expose());
         self.report.wire(|| {
@@ -71,10 +146,20 @@ impl<'a> Client<'a> {
             format!("> {verb} {url} {body}").trim_end().to_owned()
         });
         let began = Instant::now();
-        let result = self.agent.call(&url, call);
+        let mut body = Vec::new();
+        let result = self.agent.stream(&url, call, limit as u64, &mut |piece| {
+            body.extend_from_slice(piece);
+            Ok(())
+        });
+        let result = result.map(|answer| Answer { body, ..answer });
         self.report.wire(|| match &result {
             Ok(answer) => {
-                let body = escape_short(&token.mask(String::from_utf8_lossy(&answer.body).into_owned()));
+                let body = match method {
+                    // Another secret stands in these.
+                    "getSettings" => shown_settings(&answer.body),
+                    _ => String::from_utf8_lossy(&answer.body).into_owned(),
+                };
+                let body = escape_short(&token.mask(body));
                 format!("< {} in {} ms {body}", answer.status, began.elapsed().as_millis()).trim_end().to_owned()
             }
             Err(trouble) => format!("< nothing in {} ms: {trouble:?}", began.elapsed().as_millis()),

@@ -1,4 +1,441 @@
-//! The JSON that travels: requests out, notifications and getAvatar's answers in.
+//! Notifications as they arrive: an AvatarInfo, something for another program, or text that is not even JSON.
 //!
-//! Reading is lenient, since documented copies disagree: ids come as numbers or strings, keys are missing, unknown or
-//! doubled. What cannot be read is said to be unreadable, never guessed. No I/O here.
+//! Reading is lenient, since documented copies disagree: keys are missing, unknown, doubled or in any order. What
+//! cannot be read is said to be unreadable, never guessed, and the original bytes are kept for whoever it is for.
+//! No I/O here, and nothing of how a notification came: out of the queue or to the webhook.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::escape::escape_short;
+use crate::failure::{Failure, Kind};
+
+/// The result of getAvatarAsync: what WhatsApp says of a chat's avatar.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AvatarInfo {
+    /// Whose avatar: mostly a chat id as it was asked for, sometimes the same person's `@lid`.
+    pub chat_id: String,
+    /// When the notification was made, in Unix seconds.
+    pub timestamp: Option<i64>,
+    /// The avatar's URL, where there is one.
+    pub url_avatar: Option<String>,
+    /// Whether there is such an account; only an older form says so.
+    pub exists_whatsapp: Option<bool>,
+    /// Why the check failed, where it did.
+    pub reason: Option<String>,
+}
+
+/// A notification that is not an AvatarInfo which can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// What it is, for people: `a notification of type incomingCall`. Fit to be printed.
+    pub what: String,
+    /// Its original bytes on one line, without the newline at the end.
+    pub line: Vec<u8>,
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notification {
+    /// A result, for us.
+    Avatar(AvatarInfo),
+    /// Anything else.
+    Foreign(Foreign),
+}
+
+/// What names a notification in the queue when it is deleted: digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt(String);
+
+/// The queue's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// What deletes it.
+    pub receipt: Receipt,
+    /// What it holds.
+    pub notification: Notification,
+}
+
+impl Head {
+    /// Reads `{"receiptId":N,"body":{…}}`. Where that is not JSON, or its body is no object, the whole text is the
+    /// notification; `None` if there is no receipt in it either.
+    pub fn read(answer: &[u8]) -> Option<Head> {
+        let parsed = std::str::from_utf8(answer).ok().and_then(|text| serde_json::from_str::<Pairs>(text).ok());
+        let body = parsed.as_ref().and_then(|envelope| envelope.value("body")).filter(|body| body.starts_with('{'));
+        let receipt = match &parsed {
+            Some(envelope) => digits(envelope.value("receiptId")?.trim_matches('"')),
+            None => scan_receipt(answer),
+        };
+        let notification = match body {
+            Some(body) => Notification::read(body.as_bytes()),
+            None => Notification::unreadable(answer, "a notification that cannot be read"),
+        };
+        Some(Head { receipt: Receipt(receipt?), notification })
+    }
+}
+
+impl Notification {
+    /// Reads a bare notification. Whatever it is, it is something: at the least text that cannot be read.
+    pub fn read(body: &[u8]) -> Notification {
+        Notification::parse(body).unwrap_or_else(|| Notification::unreadable(body, "a notification that is not JSON"))
+    }
+
+    /// Reads a bare notification that anybody may have sent: `None` where it is no JSON object and has nothing of a
+    /// notification either.
+    pub fn read_unsolicited(body: &[u8]) -> Option<Notification> {
+        const KEY: &[u8] = b"\"typeWebhook\"";
+        let is_meant = || body.trim_ascii_start().starts_with(b"{") && body.windows(KEY.len()).any(|part| part == KEY);
+        Notification::parse(body).or_else(|| is_meant().then(|| Notification::read(body)))
+    }
+
+    fn parse(body: &[u8]) -> Option<Notification> {
+        let object: Pairs = serde_json::from_str(std::str::from_utf8(body).ok()?).ok()?;
+        if let Some(info) = AvatarInfo::read(&object) {
+            return Some(Notification::Avatar(info));
+        }
+        let of_type = match object.value("typeWebhook").and_then(string) {
+            Some(name) => format!("of type {}", escape_short(&name)),
+            None => "without a type".to_owned(),
+        };
+        let what = match object.value("avatarInfo") {
+            Some(_) => format!("an AvatarInfo {of_type} that cannot be read"),
+            None => format!("a notification {of_type}"),
+        };
+        Some(Notification::Foreign(Foreign { what, line: one_line(body) }))
+    }
+
+    fn unreadable(text: &[u8], what: &str) -> Notification {
+        Notification::Foreign(Foreign { what: what.to_owned(), line: one_line(text) })
+    }
+}
+
+impl AvatarInfo {
+    /// Recognised by the object `avatarInfo`, whatever the type says: the documented sample says deviceInfo.
+    /// `None` too where its chat id or another part has the wrong type.
+    fn read(notification: &Pairs) -> Option<AvatarInfo> {
+        let info: Pairs = serde_json::from_str(notification.value("avatarInfo")?).ok()?;
+        let chat_id = string(info.value("chatId")?).filter(|id| !id.is_empty())?;
+        Some(AvatarInfo {
+            chat_id,
+            timestamp: notification.value("timestamp").and_then(integer),
+            url_avatar: match info.value("urlAvatar") {
+                None | Some("null" | "false") => None,
+                Some(value) => match string(value)?.trim() {
+                    "" | "null" | "undefined" => None,
+                    url if is_web(url) => Some(url.to_owned()),
+                    _ => return None,
+                },
+            },
+            exists_whatsapp: match info.value("existsWhatsapp") {
+                None | Some("null") => None,
+                Some("true" | r#""true""#) => Some(true),
+                Some("false" | r#""false""#) => Some(false),
+                Some(_) => return None,
+            },
+            reason: match info.value("reason") {
+                None | Some("null") => None,
+                Some(value) => Some(string(value)?).filter(|reason| !reason.trim().is_empty()),
+            },
+        })
+    }
+
+    /// The failure that the notification tells of: a reason, and no URL.
+    pub fn failure(&self) -> Option<Failure> {
+        let reason = self.reason.as_deref().filter(|_| self.url_avatar.is_none())?;
+        let lower = reason.to_ascii_lowercase();
+        let (kind, what, hint) = if lower.contains("get avatar timeout limit exceeded") {
+            (Kind::AvatarTimeout, "WhatsApp did not give the avatar in time", "ask again later")
+        } else if lower.contains("rate-overlimit") {
+            (Kind::TooManyRequests, "more requests than WhatsApp allows", "ask again later, at a lower rate")
+        } else {
+            let hint = "check that the number has its country code and 11 or 12 digits";
+            (Kind::BadRequestData, "GREEN-API could not ask for the avatar", hint)
+        };
+        Some(Failure::caused(kind, anyhow::Error::msg(escape_short(reason)).context(what)).hint(hint))
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// When a URL of WhatsApp's ends, RFC 3339: its `oe` is that in hexadecimal Unix seconds.
+pub fn expires_at(url: &str) -> Option<String> {
+    let (_, query) = url.split('#').next()?.split_once('?')?;
+    let seconds = query.split('&').find_map(|pair| pair.strip_prefix("oe="))?;
+    let is_hex = !seconds.is_empty() && seconds.bytes().all(|b| b.is_ascii_hexdigit());
+    let seconds = i64::from_str_radix(seconds, 16).ok().filter(|&seconds| is_hex && seconds > 0)?;
+    jiff::Timestamp::from_second(seconds).ok().map(|instant| instant.to_string())
+}
+
+/// The bytes on one line. Between strings a newline means nothing and goes; within one, where only text that is no
+/// JSON can have it, it becomes an escape.
+fn one_line(text: &[u8]) -> Vec<u8> {
+    let text = text.trim_ascii();
+    let mut line = Vec::with_capacity(text.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for &byte in text {
+        match byte {
+            b'\n' if in_string => line.extend_from_slice(b"\\n"),
+            b'\r' if in_string => line.extend_from_slice(b"\\r"),
+            b'\n' | b'\r' => {}
+            _ => line.push(byte),
+        }
+        in_string ^= byte == b'"' && !escaped;
+        escaped = in_string && byte == b'\\' && !escaped;
+    }
+    line
+}
+
+/// The receipt in an envelope that is not JSON: the first key of that name that no inner object holds.
+fn scan_receipt(text: &[u8]) -> Option<String> {
+    const KEY: &[u8] = b"\"receiptId\"";
+    let (mut depth, mut at) = (0, 0);
+    while at < text.len() {
+        match text[at] {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            b'"' if depth <= 1 && text[at..].starts_with(KEY) => {
+                let rest = text[at + KEY.len()..].trim_ascii_start();
+                if let Some(value) = rest.strip_prefix(b":") {
+                    let value = value.trim_ascii_start();
+                    let value = value.strip_prefix(b"\"").unwrap_or(value);
+                    let end = value.iter().position(|b| !b.is_ascii_digit()).unwrap_or(value.len());
+                    return digits(std::str::from_utf8(&value[..end]).ok()?);
+                }
+            }
+            b'"' => at = end_of_string(text, at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Where the string that begins at `start` ends: its closing quote, or the text's end.
+fn end_of_string(text: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while at < text.len() && text[at] != b'"' {
+        at += if text[at] == b'\\' { 2 } else { 1 };
+    }
+    at
+}
+
+fn digits(text: &str) -> Option<String> {
+    let is_number = (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.to_owned())
+}
+
+fn string(value: &str) -> Option<String> {
+    serde_json::from_str(value).ok()
+}
+
+fn integer(value: &str) -> Option<i64> {
+    value.trim_matches('"').trim().parse().ok()
+}
+
+fn is_web(url: &str) -> bool {
+    let starts = |scheme: &str| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    starts("https://") || starts("http://")
+}
+
+/// An object's keys and values as they stand in the text. Values that nobody asks for are never interpreted: a
+/// number beyond all bounds or a broken escape in one of them does no harm.
+struct Pairs<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'a> Pairs<'a> {
+    /// The value of a key, the last where it is doubled.
+    fn value(&self, name: &str) -> Option<&'a str> {
+        let is_it = |key: &str| match key.contains('\\') {
+            false => key.get(1..key.len() - 1) == Some(name),
+            true => serde_json::from_str::<Cow<str>>(key).is_ok_and(|key| key == name),
+        };
+        self.0.iter().rev().find(|(key, _)| is_it(key.get())).map(|(_, value)| value.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pairs<'de>, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = include_str!("../../tests/cli/samples/avatar-info.json");
+    const OLDER: &str = include_str!("../../tests/cli/samples/avatar-info-older.json");
+    const FAILED: &str = include_str!("../../tests/cli/samples/avatar-info-failed.json");
+    const DEVICE: &str = include_str!("../../tests/cli/samples/device-info.json");
+    const MESSAGE: &str = include_str!("../../tests/cli/samples/incoming-message.json");
+    const DOUBLED: &str = include_str!("../../tests/cli/samples/message-status-duplicate-key.json");
+    const BROKEN: &str = include_str!("../../tests/cli/samples/receive-trailing-comma.txt");
+
+    fn avatar(text: &str) -> AvatarInfo {
+        match Notification::read(text.as_bytes()) {
+            Notification::Avatar(info) => info,
+            Notification::Foreign(foreign) => panic!("{} in {text}", foreign.what),
+        }
+    }
+
+    fn foreign(text: &str) -> Foreign {
+        match Notification::read(text.as_bytes()) {
+            Notification::Foreign(foreign) => foreign,
+            Notification::Avatar(info) => panic!("{info:?} in {text}"),
+        }
+    }
+
+    #[test]
+    fn the_documented_forms_are_read() {
+        let plain = avatar(PLAIN);
+        assert_eq!(plain.chat_id, "79001234560@c.us");
+        assert_eq!(plain.timestamp, Some(1_586_700_802));
+        assert!(plain.url_avatar.is_some_and(|url| url.ends_with("oe=615A60EB")));
+        let older = avatar(OLDER);
+        assert_eq!((older.exists_whatsapp, older.url_avatar), (Some(true), None));
+        let failed = avatar(FAILED);
+        assert_eq!(failed.failure().map(|failure| failure.kind), Some(Kind::AvatarTimeout));
+    }
+
+    #[test]
+    fn unknown_doubled_escaped_and_reordered_keys_do_no_harm() {
+        let info = avatar(
+            r#" {"avatarInfo":{"urlAvatar":"undefined","new":1e999,"chatId":"x@lid","\u0063hatId":"y@lid","n":"\ud800"},
+                "big":123456789012345678901234567890,"timestamp":1,"timestamp":"2","instanceData":{"idInstance":"1"}} "#,
+        );
+        assert_eq!(info, AvatarInfo { chat_id: "y@lid".into(), timestamp: Some(2), ..AvatarInfo::default() });
+    }
+
+    #[test]
+    fn every_way_to_say_that_there_is_no_url_is_understood() {
+        for value in [r#""""#, "null", "false", r#""null""#, r#""undefined""#, r#"" ""#] {
+            let text = format!(r#"{{"avatarInfo":{{"chatId":"1@c.us","urlAvatar":{value},"reason":""}}}}"#);
+            assert_eq!(avatar(&text).url_avatar, None, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_ours() {
+        for info in [
+            "true",
+            "null",
+            "[]",
+            r#""x""#,
+            "{}",
+            r#"{"chatId":true}"#,
+            r#"{"chatId":7}"#,
+            r#"{"chatId":""}"#,
+            r#"{"chatId":"\ud800"}"#,
+            r#"{"chatId":"1@c.us","urlAvatar":5}"#,
+            r#"{"chatId":"1@c.us","urlAvatar":"javascript:x"}"#,
+            r#"{"chatId":"1@c.us","reason":{}}"#,
+            r#"{"chatId":"1@c.us","existsWhatsapp":"perhaps"}"#,
+        ] {
+            let text = format!(r#"{{"typeWebhook":"deviceInfo","avatarInfo":{info}}}"#);
+            assert_eq!(foreign(&text).what, "an AvatarInfo of type deviceInfo that cannot be read", "{info}");
+        }
+        assert_eq!(foreign(DEVICE).what, "a notification of type deviceInfo");
+        assert_eq!(foreign(r#"{"typeWebhook":"a\u001b[31m"}"#).what, "a notification of type a\\u{1b}[31m");
+        assert_eq!(foreign("{}").what, "a notification without a type");
+    }
+
+    #[test]
+    fn reasons_have_their_kind_unless_there_is_a_url() {
+        let kind = |reason: &str, url: Option<&str>| {
+            let url_avatar = url.map(str::to_owned);
+            let info = AvatarInfo { reason: Some(reason.into()), url_avatar, ..AvatarInfo::default() };
+            info.failure().map(|failure| failure.kind)
+        };
+        assert_eq!(kind("bad request data", None), Some(Kind::BadRequestData));
+        assert_eq!(kind("Get avatar timeout limit exceeded", None), Some(Kind::AvatarTimeout));
+        assert_eq!(kind("rate-overlimit", None), Some(Kind::TooManyRequests));
+        assert_eq!(kind("bad request data", Some("https://x.whatsapp.net/")), None);
+    }
+
+    #[test]
+    fn foreign_bytes_stay_as_they_came() {
+        for sample in [DEVICE, MESSAGE, DOUBLED] {
+            assert_eq!(foreign(sample).line, sample.trim().as_bytes());
+            let envelope = format!("{{\"body\" :\n{sample}\n, \"receiptId\":\"77\"}}");
+            let head = Head::read(envelope.as_bytes()).expect("a head");
+            assert_eq!(head.receipt.to_string(), "77");
+            assert_eq!(head.notification, Notification::Foreign(foreign(sample)));
+        }
+        let pretty = "{\"typeWebhook\":\r\n \"a\\\"b\\nc\",\n\"n\": 1.50e+99999}";
+        assert_eq!(foreign(pretty).line, b"{\"typeWebhook\": \"a\\\"b\\nc\",\"n\": 1.50e+99999}");
+    }
+
+    #[test]
+    fn a_head_that_is_not_json_gives_its_receipt_and_its_text() {
+        let head = Head::read(BROKEN.as_bytes()).expect("a head");
+        assert_eq!(head.receipt.to_string(), "1234567");
+        assert!(matches!(head.notification, Notification::Foreign(f) if f.line == BROKEN.trim().as_bytes()));
+        let receipt = |text: &str| Head::read(text.as_bytes()).map(|head| head.receipt.to_string());
+        assert_eq!(receipt(r#"{"body":{"receiptId":1,"a":"}\""},}, "receiptId" : 22}"#), Some("22".into()));
+        assert_eq!(receipt("{\"receiptId\":5,\"body\":{\"a\":\"\u{0}\n\"}}"), Some("5".into()));
+        assert_eq!(receipt(r#"{"receiptId":5,"body":{"a":"#), Some("5".into()));
+        assert_eq!(receipt(r#"{"text":"\"receiptId\":6","#), None);
+        assert_eq!(receipt("<html>"), None);
+        assert_eq!(receipt(r#"{"body":{}}"#), None);
+        assert_eq!(receipt(r#"{"receiptId":-5,"body":{}}"#), None);
+        let bytes = Head::read(b"{\"receiptId\":8,\"body\":{\"a\":\"\xff\n\"}}").expect("a head");
+        assert!(matches!(bytes.notification, Notification::Foreign(f) if f.line.ends_with(b"\"\xff\\n\"}}")));
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_kept_with_its_envelope() {
+        let head = Head::read(br#"{"receiptId":5,"body":null}"#).expect("a head");
+        assert!(matches!(head.notification, Notification::Foreign(f) if f.line == br#"{"receiptId":5,"body":null}"#));
+    }
+
+    #[test]
+    fn nesting_without_end_is_only_foreign() {
+        let deep = format!(r#"{{"typeWebhook":"x","a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(foreign(&deep).what, "a notification of type x");
+    }
+
+    #[test]
+    fn what_was_meant_as_a_notification_is_told_from_other_text() {
+        let is_one = |text: &str| Notification::read_unsolicited(text.as_bytes()).is_some();
+        for text in [PLAIN, DEVICE, "{}", r#" {"typeWebhook":"deviceInfo",}"#] {
+            assert!(is_one(text), "{text}");
+        }
+        for text in ["", "null", "[]", r#""text""#, "{not json}", r#"["typeWebhook"]"#, r#"{"a":"#] {
+            assert!(!is_one(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_expiry_is_the_hexadecimal_oe() {
+        let at = |url: &str| expires_at(url);
+        assert_eq!(at("https://x/y.jpg?oh=1&oe=6A6E0BD0#f").as_deref(), Some("2026-08-01T15:08:00Z"));
+        for url in ["https://x/", "https://x/?oe=", "https://x/?oe=-1", "https://x/?oe=+1", "https://x/?oe=g", "#?oe=1"]
+        {
+            assert_eq!(at(url), None, "{url}");
+        }
+        assert_eq!(at("https://x/?oe=ffffffffffffffff"), None);
+    }
+}

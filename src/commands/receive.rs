@@ -1,0 +1,72 @@
+//! `receive`: takes results off the instance's queue, each only after its line is out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::batch::pace;
+use crate::commands::Context;
+use crate::duration::parse_timeout;
+use crate::greenapi::client::Client;
+use crate::http::{self, Agent};
+use crate::interrupt;
+use crate::results::drain::{Ends, drain};
+use crate::results::lock::Lock;
+use crate::results::queue::{CALL_TIMEOUT, Queue, Retries};
+use crate::results::spool::Spool;
+use crate::results::{record, require_lines};
+use crate::settings::Error;
+
+const EXAMPLES: &str = "\
+Examples:
+  greenavatar receive                                  what is in the queue now
+  greenavatar --json receive --idle 2m                 until nothing has come for two minutes
+  greenavatar receive --follow --spool others.ndjson   for ever; what is not ours is kept in a file
+
+GREEN-API's methods: receiveNotification, deleteNotification. A notification is deleted only
+after its line is written. One that is no AvatarInfo belongs to another program: without --spool
+the run stops there and deletes nothing. The queue keeps notifications for 24 hours.";
+
+/// What `receive` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Go on when the queue is empty, until a signal or --idle ends the run
+    #[arg(long)]
+    follow: bool,
+    /// End when nothing has come for so long: 30s, 2m
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    idle: Option<Duration>,
+    /// End after N printed results; repeats and other notifications don't count
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max: Option<u64>,
+    /// Append other programs' notifications to FILE, one a line, and delete them
+    #[arg(long, value_name = "FILE")]
+    spool: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
+    let Context { output, report, .. } = *context;
+    require_lines(output)?;
+    let session = context.open()?;
+    let settings = &session.settings;
+    let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
+    let spool = args.spool.as_deref().map(Spool::open).transpose()?;
+    let timeout = settings.http.timeout.max(CALL_TIMEOUT);
+    let agent = Agent::new(&http::Options { timeout, connections: 1, ..settings.http.clone() });
+    let client = Client::new(&settings.instance, agent, timeout, report);
+    let delay = |failed, asked| pace::delay(failed, asked, fastrand::f64());
+    let mut queue = Queue::new(&client, Retries { times: settings.retries, delay }, spool, lock);
+    // Where it cannot be done, signals do what they always do.
+    let _ = interrupt::install();
+    let ends = Ends { follow: args.follow, idle: args.idle, max: args.max };
+    let exit = drain(&mut queue, ends, &mut |info| {
+        output.line(&record(info))?;
+        let failure = info.failure();
+        if let Some(failure) = &failure {
+            report.chat_failure_in_list(&info.chat_id, failure);
+        }
+        Ok(failure.is_some())
+    })?;
+    Ok(exit)
+}

@@ -1,0 +1,183 @@
+//! What getStateInstance and getSettings answer: whether the instance can be used, and where its notifications go.
+//!
+//! Reading is lenient: a state may be missing or new, a setting may come as "yes" or as true. The webhook's token
+//! stands in the settings and goes no further than this file, which knows nothing of what is made of its answers.
+
+use serde_json::Value;
+
+use crate::escape::escape_short;
+use crate::failure::{Failure, Kind};
+use crate::http::Answer;
+
+/// What an instance is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Ready.
+    Authorized,
+    /// The QR code was never scanned, or the phone logged the instance out.
+    NotAuthorized,
+    /// WhatsApp has banned the account.
+    Blocked,
+    /// The phone is switched off.
+    SleepMode,
+    /// Up to five minutes after a change of settings.
+    Starting,
+    /// WhatsApp restricts the account; it can be used.
+    YellowCard,
+    /// WhatsApp has suspended the account for a while.
+    Suspended,
+    /// A state that no page names, escaped.
+    Other(String),
+    /// The answer's body was `null` or had no state in it.
+    Unknown,
+}
+
+impl State {
+    /// Reads an answer that is no refusal.
+    pub fn read(answer: &Answer) -> State {
+        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match json.get("stateInstance").and_then(Value::as_str).unwrap_or_default() {
+            "" => State::Unknown,
+            "authorized" => State::Authorized,
+            "notAuthorized" => State::NotAuthorized,
+            "blocked" => State::Blocked,
+            "sleepMode" => State::SleepMode,
+            "starting" => State::Starting,
+            "yellowCard" => State::YellowCard,
+            "suspended" => State::Suspended,
+            other => State::Other(escape_short(other)),
+        }
+    }
+
+    /// The word that GREEN-API has for it.
+    pub fn word(&self) -> &str {
+        match self {
+            State::Authorized => "authorized",
+            State::NotAuthorized => "notAuthorized",
+            State::Blocked => "blocked",
+            State::SleepMode => "sleepMode",
+            State::Starting => "starting",
+            State::YellowCard => "yellowCard",
+            State::Suspended => "suspended",
+            State::Other(word) => word,
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is set for an instance, as far as avatars are concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceSettings {
+    /// Scheme and host of the webhook's URL, where one is set. Its path and query may hold a secret.
+    pub webhook: Option<String>,
+    /// Names of the notifications that are switched on, as `incomingWebhook`.
+    pub notifications: Vec<String>,
+}
+
+impl InstanceSettings {
+    /// Reads an answer that is no refusal; one that is no JSON object is an unexpected response.
+    pub fn read(answer: &Answer) -> Result<InstanceSettings, Failure> {
+        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let Value::Object(settings) = json else {
+            let mut failure = Failure::new(Kind::UnexpectedResponse, "the answer is no list of settings")
+                .hint("check --api-url: is it GREEN-API's?");
+            failure.http_status = Some(answer.status);
+            return Err(failure);
+        };
+        let is_on = |value: &Value| match value {
+            Value::Bool(on) => *on,
+            Value::String(text) => text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        let webhook = settings.get("webhookUrl").and_then(Value::as_str).map(str::trim).filter(|url| !url.is_empty());
+        Ok(InstanceSettings {
+            webhook: webhook.map(origin),
+            notifications: settings
+                .iter()
+                .filter(|(name, value)| name.ends_with("Webhook") && is_on(value))
+                .map(|(name, _)| escape_short(name))
+                .collect(),
+        })
+    }
+}
+
+/// Scheme and host of a URL, without name, password, path and query.
+fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    escape_short(&if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") })
+}
+
+/// The body of getSettings as it may be shown: without the secrets of the webhook, or not at all.
+pub fn shown_settings(body: &[u8]) -> String {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(mut settings)) => {
+            for (name, value) in &mut settings {
+                let name = name.to_ascii_lowercase();
+                if name.contains("token") || name.contains("password") {
+                    *value = Value::from(crate::token::MASK);
+                } else if let Some(url) = value.as_str().filter(|_| name.ends_with("url")) {
+                    *value = Value::from(if url.is_empty() { String::new() } else { origin(url) + "/..." });
+                }
+            }
+            Value::Object(settings).to_string()
+        }
+        _ => format!("({} bytes)", body.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &str) -> Answer {
+        Answer { status: 200, retry_after: None, body: body.as_bytes().to_vec(), complete: true }
+    }
+
+    #[test]
+    fn every_state_is_read_and_a_new_or_missing_one_is_no_error() {
+        for word in ["authorized", "notAuthorized", "blocked", "sleepMode", "starting", "yellowCard", "suspended"] {
+            let state = State::read(&answer(&format!(r#"{{"stateInstance":"{word}"}}"#)));
+            assert_eq!(state.word(), word);
+            assert!(!matches!(state, State::Other(_)), "{word}");
+        }
+        assert_eq!(State::read(&answer(r#"{"stateInstance":"new\u001b[2J"}"#)).word(), "new\\u{1b}[2J");
+        for body in ["null", "", "{}", r#"{"stateInstance":null}"#] {
+            assert_eq!(State::read(&answer(body)), State::Unknown, "{body}");
+        }
+    }
+
+    #[test]
+    fn of_a_webhook_only_scheme_and_host_are_kept() {
+        let settings = |url: &str| {
+            let body = serde_json::json!({ "webhookUrl": url, "webhookUrlToken": "hush-hush" }).to_string();
+            InstanceSettings::read(&answer(&body)).expect("settings")
+        };
+        assert_eq!(settings("").webhook, None);
+        assert_eq!(
+            settings("https://u:p@h.example:8443/secret?t=1").webhook.as_deref(),
+            Some("https://h.example:8443")
+        );
+        assert_eq!(settings("h.example/secret").webhook.as_deref(), Some("h.example"));
+    }
+
+    #[test]
+    fn notifications_that_are_on_are_named() {
+        let body = r#"{"incomingWebhook":"yes","outgoingWebhook":"no","deviceWebhook":true,"markIncomingMessagesReaded":"yes","stateWebhook":null}"#;
+        let mut on = InstanceSettings::read(&answer(body)).expect("settings").notifications;
+        on.sort();
+        assert_eq!(on, ["deviceWebhook", "incomingWebhook"]);
+        for body in ["null", "", "[]"] {
+            assert_eq!(InstanceSettings::read(&answer(body)).expect_err(body).kind, Kind::UnexpectedResponse);
+        }
+    }
+
+    #[test]
+    fn the_secrets_of_a_webhook_are_not_shown() {
+        let body = br#"{"wid":"1","webhookUrl":"https://h.example/hush","webhookUrlToken":"hush"}"#;
+        let shown = shown_settings(body);
+        assert!(!shown.contains("hush") && shown.contains("https://h.example/..."), "{shown}");
+        assert_eq!(shown_settings(b"hush"), "(4 bytes)");
+    }
+}

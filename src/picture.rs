@@ -1,0 +1,178 @@
+//! The pictures themselves: which URLs may be followed, and how one becomes a file, whole or not at all.
+//!
+//! It knows neither GREEN-API's credentials nor who asks for a picture: what goes to a picture's host is a plain
+//! GET, and what comes from it is trusted in nothing but its first bytes.
+
+pub mod avatar_url;
+mod download;
+mod file;
+mod format;
+pub mod show;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use self::avatar_url::{AllowedHost, Target};
+use self::file::Incoming;
+use self::format::Format;
+use crate::chat_id::ChatId;
+use crate::escape::escape;
+use crate::failure::{Failure, Kind};
+use crate::http::proxy::Proxy;
+use crate::http::{Agent, Options};
+use crate::record::Record;
+use crate::report::Report;
+
+/// Looks up a variable of the environment: which proxy there is depends on each picture's host.
+pub type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Where pictures go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Into this directory, as `<chatId>.<ext>`.
+    Dir(PathBuf),
+    /// Into this file, whatever its name ends in.
+    File(PathBuf),
+    /// Into memory alone.
+    Memory,
+}
+
+/// What is followed, and what becomes of it.
+pub struct Rules {
+    /// Where pictures go.
+    pub destination: Destination,
+    /// A file that holds the same bytes already is left untouched.
+    pub if_changed: bool,
+    /// Hosts beside WhatsApp's.
+    pub allowed: Vec<AllowedHost>,
+    /// Time limits, connections and certificates; proxy and address rule are decided here for each picture.
+    pub http: Options,
+    /// Where the proxy's variables are looked up.
+    pub environment: Environment,
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("destination", &self.destination)
+            .field("if_changed", &self.if_changed)
+            .field("allowed", &self.allowed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A picture that was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Its file; `None` where it was kept in memory.
+    pub file: Option<PathBuf>,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Whether other bytes, or none, stood there before.
+    pub changed: bool,
+    /// The picture itself, where it was kept in memory.
+    pub picture: Option<Vec<u8>>,
+}
+
+impl Saved {
+    /// Adds the picture to the line of its chat.
+    pub fn annotate(self, record: &mut Record) {
+        // Without a file nothing stood there before.
+        record.changed = self.file.is_some().then_some(self.changed);
+        record.file = self.file.map(|file| file.to_string_lossy().into_owned());
+        record.bytes = Some(self.bytes);
+        record.sha256 = Some(self.sha256);
+    }
+}
+
+/// Downloads and saves pictures. Shared by all workers.
+#[derive(Debug)]
+pub struct Pictures<'a> {
+    rules: Rules,
+    report: &'a Report,
+    /// One agent a way: direct, through the proxy for https, through the one for http.
+    agents: [OnceLock<Agent>; 3],
+}
+
+impl<'a> Pictures<'a> {
+    /// Makes the directory where there is none, readable by its owner alone, and fails where nothing can be saved.
+    pub fn new(rules: Rules, report: &'a Report) -> Result<Pictures<'a>, Failure> {
+        match &rules.destination {
+            Destination::Dir(dir) => file::make_dir(dir).map_err(|error| unwritten(dir, error))?,
+            Destination::File(path) => file::could_write(path).map_err(|error| unwritten(path, error))?,
+            Destination::Memory => {}
+        }
+        Ok(Pictures { rules, report, agents: Default::default() })
+    }
+
+    /// Downloads the picture of a chat and puts it where it belongs, whole or not at all.
+    ///
+    /// A URL that has ended is `picture-expired`: a fresh one may help. A disk that is full is `output-failed`.
+    pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Failure> {
+        let target = avatar_url::check(url, &self.rules.allowed).map_err(|why| {
+            Failure::new(Kind::BadPicture, format!("the picture is not followed: {why}"))
+                .hint("--allow-host HOST adds a host")
+        })?;
+        let spill = match &self.rules.destination {
+            Destination::Dir(dir) => Some(dir.clone()),
+            Destination::File(_) | Destination::Memory => None,
+        };
+        let mut incoming = Incoming::new(spill);
+        let agent = self.agent(&target)?;
+        let result = download::download(agent, &target, self.rules.http.timeout, self.report, &mut incoming);
+        if let (Some(error), Destination::Dir(dir)) = (incoming.unwritten.take(), &self.rules.destination) {
+            return Err(unwritten(dir, error));
+        }
+        let format = result?;
+        self.place(chat, format, incoming)
+    }
+
+    fn place(&self, chat: &ChatId, format: Format, incoming: Incoming) -> Result<Saved, Failure> {
+        let (bytes, sha256) = (incoming.len(), incoming.sha256());
+        let saved = |file, changed| Saved { file, bytes, sha256, changed, picture: None };
+        match &self.rules.destination {
+            Destination::Dir(dir) => {
+                let path = dir.join(format!("{chat}.{}", format.extension()));
+                let changed = incoming.place(&path, self.rules.if_changed).map_err(|error| unwritten(&path, error))?;
+                let older = Format::ALL.into_iter().filter(|other| *other != format);
+                let older: Vec<_> = older.map(|other| dir.join(format!("{chat}.{}", other.extension()))).collect();
+                file::remove(dir, &older).map_err(|error| unwritten(dir, error))?;
+                Ok(saved(Some(path), changed))
+            }
+            Destination::File(path) => {
+                let changed = incoming.place(path, self.rules.if_changed).map_err(|error| unwritten(path, error))?;
+                Ok(saved(Some(path.clone()), changed))
+            }
+            Destination::Memory => Ok(Saved { picture: Some(incoming.into_bytes()), ..saved(None, true) }),
+        }
+    }
+
+    /// The agent for a host: direct or through its proxy, behind which only scheme and host can be checked.
+    fn agent(&self, target: &Target<'_>) -> Result<&Agent, Failure> {
+        let proxy = Proxy::for_host(target.is_https, &target.host, &self.rules.environment).map_err(|malformed| {
+            Failure::new(Kind::BadSettings, format!("{} is no proxy that can be used", malformed.variable))
+                .hint("a proxy looks like http://proxy.example:3128")
+        })?;
+        let way = match (&proxy, target.is_https) {
+            (None, _) => 0,
+            (Some(_), true) => 1,
+            (Some(_), false) => 2,
+        };
+        Ok(self.agents[way]
+            .get_or_init(|| Agent::new(&Options { proxy, public_addresses_only: true, ..self.rules.http.clone() })))
+    }
+}
+
+fn unwritten(path: &Path, error: io::Error) -> Failure {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let what = format!("cannot write {}", escape(&path.to_string_lossy()));
+    let failure = Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(what));
+    if is_full { failure.hint("make room and run it again") } else { failure }
+}
+
+#[cfg(test)]
+mod tests;

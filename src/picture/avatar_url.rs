@@ -1,0 +1,308 @@
+//! What an avatar's URL says by itself, and whether it may be followed.
+//!
+//! The URL comes from a server and decides whom this machine talks to: only https to WhatsApp's hosts is followed,
+//! and what the user named. The text is judged by the narrowest reading, so that no other reading can mean more.
+//! Nothing is looked up here: where a name leads is checked on the address that is connected to.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::record::Record;
+
+/// WhatsApp's pictures are on hosts under this name.
+const PICTURE_HOSTS: &str = ".whatsapp.net";
+const LONGEST_HOST: usize = 253;
+/// Real ones have some hundred bytes; longer ones might not fit a request's header.
+pub const LONGEST_URL: usize = 3 * 1024;
+
+/// When the URL ends, RFC 3339: its `oe` is that in hexadecimal Unix seconds.
+pub fn expires_at(url: &str) -> Option<String> {
+    let seconds = parameter(url, "oe").filter(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let seconds = i64::from_str_radix(seconds, 16).ok().filter(|&seconds| seconds > 0)?;
+    jiff::Timestamp::from_second(seconds).ok().map(|instant| instant.to_string())
+}
+
+/// Whether the URL is that of the 96-pixel preview.
+pub fn is_preview(url: &str) -> bool {
+    const SMALL: &str = "s96x96";
+    let ends_there = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_digit());
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.split('/').any(|part| part == SMALL)
+        || parameter(url, "stp")
+            .is_some_and(|stp| stp.match_indices(SMALL).any(|(at, _)| ends_there(&stp[at + SMALL.len()..])))
+}
+
+/// Adds to a line what its URL says by itself.
+pub fn annotate(record: &mut Record) {
+    if let Some(url) = &record.url_avatar {
+        record.expires_at = expires_at(url);
+        record.preview = is_preview(url).then_some(true);
+    }
+}
+
+/// The first value of a parameter of the query, as it stands there.
+fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
+    let (_, query) = url.split('#').next()?.split_once('?')?;
+    query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name)).map(|(_, value)| value)
+}
+
+/// A host of the user's own choice, with or without a port: `--allow-host`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHost {
+    host: Host,
+    port: Option<u16>,
+}
+
+impl AllowedHost {
+    /// Reads `pictures.example`, `pictures.example:8443`, `192.168.1.5`, `::1` or `[::1]:8080`.
+    pub fn parse(text: &str) -> Result<AllowedHost, String> {
+        if let Ok(address) = text.parse::<Ipv6Addr>() {
+            return Ok(AllowedHost { host: Host::Address(address.into()), port: None });
+        }
+        if text.contains("://") || text.contains('/') {
+            return Err("a host, not a URL".to_owned());
+        }
+        match Host::with_port(text) {
+            Some((host, port)) => Ok(AllowedHost { host, port }),
+            None => Err("no host name and no address".to_owned()),
+        }
+    }
+}
+
+/// Where a URL that may be followed leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The URL without its fragment.
+    pub url: &'a str,
+    /// The host, in small letters; an IPv6 address without its brackets.
+    pub host: String,
+    /// False only for a loopback address that the user named.
+    pub is_https: bool,
+}
+
+/// Whether a URL may be followed; if not, why, without the URL itself and fit to be printed.
+pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, String> {
+    if url.len() > LONGEST_URL {
+        return Err("its URL is too long".to_owned());
+    }
+    // Every parser agrees on a URL of these characters, if on any.
+    if !url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`')) {
+        return Err("its URL holds characters that no URL has".to_owned());
+    }
+    let url = url.split('#').next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").ok_or("its URL is none")?;
+    let is_https = scheme.eq_ignore_ascii_case("https");
+    if !is_https && !scheme.eq_ignore_ascii_case("http") {
+        return Err("its URL is not https".to_owned());
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err("its URL holds a user name".to_owned());
+    }
+    let (host, port) = Host::with_port(authority).ok_or("its URL has no proper host")?;
+    let port = port.unwrap_or(if is_https { 443 } else { 80 });
+    let named = allowed.iter().any(|one| one.host == host && one.port.is_none_or(|one| one == port));
+    let name = match &host {
+        Host::Name(name) => name.clone(),
+        Host::Address(address) => address.to_string(),
+    };
+    let is_whatsapps = port == 443 && name.ends_with(PICTURE_HOSTS);
+    if !named && !is_whatsapps {
+        return Err(format!("its host {name}, port {port}, is none of WhatsApp's and not allowed"));
+    }
+    let is_loopback = matches!(host, Host::Address(address) if address.is_loopback());
+    if !is_https && !is_loopback {
+        return Err("its URL is not https".to_owned());
+    }
+    Ok(Target { url, host: name, is_https })
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    /// In small letters, without a dot at the end, at least one label no number.
+    Name(String),
+    Address(IpAddr),
+}
+
+impl Host {
+    fn parse(text: &str) -> Option<Host> {
+        if let Some(v6) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            return v6.parse::<Ipv6Addr>().ok().map(|address| Host::Address(address.into()));
+        }
+        if let Ok(v4) = text.parse::<std::net::Ipv4Addr>() {
+            return Some(Host::Address(v4.into()));
+        }
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        // `127.1`, `0x7f.0.0.1` and `2130706433` are addresses to some readers and names to others.
+        let last = text.rsplit('.').next()?;
+        let is_number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+        let is_name = text.len() <= LONGEST_HOST && text.split('.').all(label) && !is_number;
+        is_name.then(|| Host::Name(text.to_ascii_lowercase()))
+    }
+
+    fn with_port(text: &str) -> Option<(Host, Option<u16>)> {
+        match text.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => {
+                let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+                let port = port.parse::<u16>().ok().filter(|&port| port > 0 && is_number)?;
+                Some((Host::parse(host)?, Some(port)))
+            }
+            _ => Some((Host::parse(text)?, None)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(hosts: &[&str]) -> Vec<AllowedHost> {
+        hosts.iter().map(|host| AllowedHost::parse(host).expect(host)).collect()
+    }
+
+    fn may(url: &str, hosts: &[&str]) -> bool {
+        check(url, &allowed(hosts)).is_ok()
+    }
+
+    #[test]
+    fn the_end_of_a_url_is_read_from_its_hexadecimal_oe() {
+        let oe = |value: &str| expires_at(&format!("https://pps.whatsapp.net/v/x.jpg?ccb=11-4&oh=f3fb1&oe={value}"));
+        assert_eq!(oe("6B0E9AA0").as_deref(), Some("2026-12-01T10:00:00Z"));
+        assert_eq!(oe("615a60eb&_nc=1#oe=1").as_deref(), Some("2021-10-04T02:03:23Z"));
+        for bad in ["", "xyz", "+1", "-1", "0", "0x615A60EB", "FFFFFFFFFFFFFFFF", "7FFFFFFFFFFFFFFF", "é"] {
+            assert_eq!(oe(bad), None, "{bad}");
+        }
+        assert_eq!(expires_at("https://pps.whatsapp.net/oe=615A60EB"), None);
+        assert_eq!(expires_at("https://pps.whatsapp.net/?xoe=615A60EB"), None);
+    }
+
+    #[test]
+    fn the_small_picture_is_known_by_its_size() {
+        for url in [
+            "https://pps.whatsapp.net/v/t61/1_n.jpg?stp=dst-jpg_s96x96&ccb=11-4",
+            "https://pps.whatsapp.net/v/t61/1_n.jpg?ccb=11-4&stp=dst-jpg_s96x96_tt6",
+            "https://pps.whatsapp.net/v/s96x96/1_n.jpg",
+        ] {
+            assert!(is_preview(url), "{url}");
+        }
+        for url in [
+            "https://pps.whatsapp.net/v/t61/1_n.jpg",
+            "https://pps.whatsapp.net/v/t61/1_n.jpg?stp=dst-jpg_s960x960",
+            "https://pps.whatsapp.net/v/t61/1_n.jpg?stp=dst-jpg_s96x960",
+            "https://pps.whatsapp.net/v/t61/1_n.jpg?x=s96x96",
+        ] {
+            assert!(!is_preview(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn https_from_whatsapps_hosts_is_followed() {
+        for url in [
+            "https://pps.whatsapp.net/v/t61.24694-24/180589560_n.jpg?ccb=11-4&oh=f3fb1&oe=615A60EB",
+            "https://media-fra5-1.cdn.whatsapp.net/v/x.jpg",
+            "https://pps.whatsapp.net:443/x",
+            "HTTPS://PPS.WhatsApp.NET/x",
+            "https://pps.whatsapp.net?x=user@host",
+        ] {
+            assert!(may(url, &[]), "{url}");
+        }
+        let target = check("HTTPS://PPS.WhatsApp.NET/x?y#z", &[]).expect("allowed");
+        assert_eq!((target.url, target.host.as_str()), ("HTTPS://PPS.WhatsApp.NET/x?y", "pps.whatsapp.net"));
+    }
+
+    #[test]
+    fn nothing_else_is_followed() {
+        for url in [
+            "",
+            "pps.whatsapp.net/x",
+            "//pps.whatsapp.net/x",
+            "http://pps.whatsapp.net/x",
+            "ftp://pps.whatsapp.net/x",
+            "file:///etc/passwd",
+            "https:pps.whatsapp.net/x",
+            "https:///pps.whatsapp.net/x",
+            "https://whatsapp.net/x",
+            "https://.whatsapp.net/x",
+            "https://a..whatsapp.net/x",
+            "https://-a.whatsapp.net/x",
+            "https://evilwhatsapp.net/x",
+            "https://x.whatsapp.net.evil.example/x",
+            "https://evil.example/.whatsapp.net",
+            "https://evil.example?.whatsapp.net",
+            "https://evil.example#.whatsapp.net",
+            "https://evil.example\\.whatsapp.net/x",
+            "https://evil.example%2f.whatsapp.net/x",
+            "https://evil.example%00.whatsapp.net/x",
+            "https://evil.example\0.whatsapp.net/x",
+            "https://evil.example\t.whatsapp.net/x",
+            "https://evil.example\r\nHost: pps.whatsapp.net/x",
+            "https://pps.whatsapp.net/x y",
+            "https://pps.whatsapp.net/\u{202e}",
+            "https://user@pps.whatsapp.net/x",
+            "https://user:pass@pps.whatsapp.net/x",
+            "https://pps.whatsapp.net@evil.example/x",
+            "https://pps.whatsapp.net:8443/x",
+            "https://pps.whatsapp.net:/x",
+            "https://pps.whatsapp.net:+443/x",
+            "https://pps.whatsapp.net:443:80/x",
+            "https://pps.whatsapp.net:65979/x",
+            "https://pps.whatsapp.net./x",
+            "https://ｗhatsapp.net/x",
+            "https://pps。whatsapp.net/x",
+            "https://pps.whаtsapp.net/x",
+            "https://xn--whtsapp-2fg.net/x",
+            "https://127.0.0.1/x",
+            "https://2130706433/x",
+            "https://0x7f.1/x",
+            "https://127.1/x",
+            "https://[::1]/x",
+            "https://[::1].whatsapp.net/x",
+            "https://[::1%25lo]/x",
+            "https://localhost/x",
+        ] {
+            assert!(!may(url, &[]), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_named_host_is_followed_by_https_and_a_loopback_address_also_without() {
+        assert!(may("https://pictures.example/x", &["pictures.example"]));
+        assert!(may("https://PICTURES.example:8443/x", &["Pictures.example"]));
+        assert!(may("https://pictures.example:8443/x", &["pictures.example:8443"]));
+        assert!(!may("https://pictures.example/x", &["pictures.example:8443"]));
+        assert!(!may("http://pictures.example/x", &["pictures.example"]));
+        assert!(!may("https://a.pictures.example/x", &["pictures.example"]));
+        assert!(may("https://192.168.1.5/x", &["192.168.1.5"]));
+        assert!(!may("http://192.168.1.5/x", &["192.168.1.5"]));
+        assert!(!may("https://192.168.1.6/x", &["192.168.1.5"]));
+        assert!(may("http://127.0.0.1:8088/x", &["127.0.0.1"]));
+        assert!(!may("http://127.0.0.2:8088/x", &["127.0.0.1"]));
+        assert!(may("http://[::1]:8088/x", &["::1"]));
+        assert!(may("http://[::1]:8088/x", &["[::1]:8088"]));
+        assert!(may("http://[0:0::1]/x", &["[::1]"]));
+        assert!(!may("http://localhost:8088/x", &["localhost"]));
+    }
+
+    #[test]
+    fn only_a_host_can_be_allowed() {
+        for bad in [
+            "",
+            "*",
+            "*.example",
+            "https://a.example",
+            "a.example/x",
+            "a b",
+            "127.1",
+            "0x7f000001",
+            "a:0",
+            "a:b",
+            "[::1",
+        ] {
+            assert!(AllowedHost::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! A picture drawn in the terminal: inline where the terminal takes that, else in coloured half-blocks.
+//!
+//! Which terminal it is, is read from the variables that terminals set; none is asked, since an answer that never
+//! comes would cost a wait. Nothing here writes: it makes the bytes to be written, and only for a terminal.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::format::Format;
+
+/// Lines that a picture takes.
+const ROWS: usize = 16;
+/// Half-blocks are as wide as high, two a line.
+const SIDE: usize = 2 * ROWS;
+/// More is no avatar, and decoded it would take much memory.
+const LARGEST_SIDE: usize = 2048;
+
+/// How a terminal takes pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canvas {
+    /// iTerm2's own sequence: any file as it is. WezTerm, mintty and Konsole take it too.
+    Iterm,
+    /// kitty's own sequence: PNG or plain pixels.
+    Kitty,
+    /// Half-blocks in 16 million colours.
+    TrueColor,
+    /// Half-blocks in 256 colours.
+    Indexed,
+}
+
+impl Canvas {
+    /// That of the terminal around us, by its variables; `None` for a dumb one.
+    pub fn of(env: &dyn Fn(&str) -> Option<String>) -> Option<Canvas> {
+        let term = env("TERM").unwrap_or_default();
+        let program = env("TERM_PROGRAM").unwrap_or_default();
+        if term.is_empty() || term == "dumb" {
+            return None;
+        }
+        // A multiplexer swallows inline pictures.
+        let is_multiplexed = env("TMUX").is_some() || term.starts_with("screen") || term.starts_with("tmux");
+        if !is_multiplexed {
+            let konsole = env("KONSOLE_VERSION").and_then(|version| version.parse::<u32>().ok());
+            if ["iTerm.app", "WezTerm", "mintty"].contains(&program.as_str())
+                || env("LC_TERMINAL").as_deref() == Some("iTerm2")
+                || konsole.is_some_and(|version| version >= 220_400)
+            {
+                return Some(Canvas::Iterm);
+            }
+            if term == "xterm-kitty" || term == "xterm-ghostty" || env("KITTY_WINDOW_ID").is_some() {
+                return Some(Canvas::Kitty);
+            }
+        }
+        let colors = env("COLORTERM").unwrap_or_default();
+        let is_true = matches!(colors.as_str(), "truecolor" | "24bit") || term.ends_with("-direct");
+        Some(if is_true { Canvas::TrueColor } else { Canvas::Indexed })
+    }
+
+    /// What draws the picture, with a newline at its end; `None` where it cannot be drawn there.
+    pub fn draw(self, picture: &[u8]) -> Option<Vec<u8>> {
+        let format = Format::of(picture)?;
+        match (self, format) {
+            (Canvas::Iterm, _) => Some(iterm(picture)),
+            (Canvas::Kitty, Format::Png) => Some(kitty("f=100", picture)),
+            (Canvas::Kitty, Format::Jpeg) => {
+                let Pixels { width, height, rgb } = Pixels::decode(picture)?;
+                Some(kitty(&format!("f=24,s={width},v={height}"), &rgb))
+            }
+            (Canvas::TrueColor | Canvas::Indexed, Format::Jpeg) => {
+                Some(half_blocks(&Pixels::decode(picture)?, self == Canvas::TrueColor))
+            }
+            (Canvas::Kitty | Canvas::TrueColor | Canvas::Indexed, Format::Png | Format::WebP) => None,
+        }
+    }
+}
+
+fn iterm(picture: &[u8]) -> Vec<u8> {
+    let size = picture.len();
+    let data = STANDARD.encode(picture);
+    format!("\u{1b}]1337;File=inline=1;size={size};height={ROWS};preserveAspectRatio=1:{data}\u{7}\n").into_bytes()
+}
+
+fn kitty(keys: &str, data: &[u8]) -> Vec<u8> {
+    // A piece has 4096 characters at most, and every piece but the last a multiple of four.
+    const PIECE: usize = 4096;
+    let data = STANDARD.encode(data);
+    let pieces = data.len().div_ceil(PIECE);
+    let mut out = String::with_capacity(data.len() + pieces * 16);
+    for (nth, piece) in data.as_bytes().chunks(PIECE).enumerate() {
+        let more = u8::from(nth + 1 < pieces);
+        let first = if nth == 0 { format!("a=T,{keys},r={ROWS},q=2,") } else { String::new() };
+        out.push_str(&format!("\u{1b}_G{first}m={more};"));
+        out.push_str(std::str::from_utf8(piece).expect("base64 is ASCII"));
+        out.push_str("\u{1b}\\");
+    }
+    out.push('\n');
+    out.into_bytes()
+}
+
+/// A decoded picture, three bytes a pixel.
+struct Pixels {
+    width: usize,
+    height: usize,
+    rgb: Vec<u8>,
+}
+
+impl Pixels {
+    fn decode(jpeg: &[u8]) -> Option<Pixels> {
+        let options = DecoderOptions::default()
+            .set_max_width(LARGEST_SIDE)
+            .set_max_height(LARGEST_SIDE)
+            .jpeg_set_out_colorspace(ColorSpace::RGB);
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+        let rgb = decoder.decode().ok()?;
+        let (width, height) = decoder.dimensions()?;
+        (width > 0 && height > 0 && rgb.len() == width * height * 3).then_some(Pixels { width, height, rgb })
+    }
+
+    /// The mean colour of one of the `columns` × `rows` fields that the picture is divided into.
+    fn mean(&self, column: usize, row: usize, columns: usize, rows: usize) -> [u8; 3] {
+        let span = |at: usize, of: usize, length: usize| {
+            let start = at * length / of;
+            start..((at + 1) * length / of).max(start + 1).min(length)
+        };
+        let (mut sum, mut count) = ([0u64; 3], 0);
+        for y in span(row, rows, self.height) {
+            for x in span(column, columns, self.width) {
+                let at = (y * self.width + x) * 3;
+                for (sum, value) in sum.iter_mut().zip(&self.rgb[at..at + 3]) {
+                    *sum += u64::from(*value);
+                }
+                count += 1;
+            }
+        }
+        sum.map(|sum| (sum / count.max(1)) as u8)
+    }
+}
+
+/// Two fields a character: the upper one as its foreground, the lower one as its background.
+fn half_blocks(pixels: &Pixels, is_true_color: bool) -> Vec<u8> {
+    // The longer side fills the square, and the other keeps the picture's shape.
+    let longest = pixels.width.max(pixels.height);
+    let fit = |length: usize| (length * SIDE / longest).max(1);
+    let (columns, rows) = (fit(pixels.width), fit(pixels.height).next_multiple_of(2));
+    let color = |[r, g, b]: [u8; 3]| {
+        if is_true_color { format!("2;{r};{g};{b}") } else { format!("5;{}", indexed([r, g, b])) }
+    };
+    let mut out = String::new();
+    for row in (0..rows).step_by(2) {
+        let mut last = String::new();
+        for column in 0..columns {
+            let upper = color(pixels.mean(column, row, columns, rows));
+            let lower = color(pixels.mean(column, row + 1, columns, rows));
+            let colors = format!("\u{1b}[38;{upper};48;{lower}m");
+            if colors != last {
+                out.push_str(&colors);
+                last = colors;
+            }
+            out.push('▀');
+        }
+        out.push_str("\u{1b}[0m\n");
+    }
+    out.into_bytes()
+}
+
+/// The nearest colour of the 6 × 6 × 6 cube, or of the grey ramp where there is hardly any colour.
+fn indexed([r, g, b]: [u8; 3]) -> u8 {
+    let (most, least) = (r.max(g).max(b), r.min(g).min(b));
+    if most - least < 10 {
+        let grey = u16::from(g);
+        return match grey {
+            0..=4 => 16,
+            245.. => 231,
+            _ => 232 + ((grey - 3) / 10).min(23) as u8,
+        };
+    }
+    // The cube's steps are 0, 95, 135, 175, 215, 255.
+    let step = |value: u8| {
+        if value < 48 {
+            0
+        } else if value < 115 {
+            1
+        } else {
+            (value - 35) / 40
+        }
+    };
+    16 + 36 * step(r) + 6 * step(g) + step(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canvas(variables: &[(&str, &str)]) -> Option<Canvas> {
+        Canvas::of(&|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
+    }
+
+    /// A JPEG whose upper half is red and whose lower half is blue.
+    fn jpeg(width: u16, height: u16) -> Vec<u8> {
+        let pixels = usize::from(width) * usize::from(height);
+        let rgb: Vec<u8> = (0..pixels).flat_map(|at| if at < pixels / 2 { [255, 0, 0] } else { [0, 0, 255] }).collect();
+        let mut out = Vec::new();
+        jpeg_encoder::Encoder::new(&mut out, 90)
+            .encode(&rgb, width, height, jpeg_encoder::ColorType::Rgb)
+            .expect("encoded");
+        out
+    }
+
+    #[test]
+    fn a_terminal_is_known_by_its_variables() {
+        assert_eq!(canvas(&[]), None);
+        assert_eq!(canvas(&[("TERM", "dumb")]), None);
+        assert_eq!(canvas(&[("TERM", "xterm-256color")]), Some(Canvas::Indexed));
+        assert_eq!(canvas(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Some(Canvas::TrueColor));
+        assert_eq!(canvas(&[("TERM", "xterm"), ("TERM_PROGRAM", "WezTerm")]), Some(Canvas::Iterm));
+        assert_eq!(canvas(&[("TERM", "xterm"), ("KONSOLE_VERSION", "220400")]), Some(Canvas::Iterm));
+        assert_eq!(canvas(&[("TERM", "xterm"), ("KONSOLE_VERSION", "210000")]), Some(Canvas::Indexed));
+        assert_eq!(canvas(&[("TERM", "xterm-kitty")]), Some(Canvas::Kitty));
+        assert_eq!(canvas(&[("TERM", "tmux-256color"), ("TERM_PROGRAM", "WezTerm")]), Some(Canvas::Indexed));
+    }
+
+    #[test]
+    fn a_picture_goes_inline_as_it_is() {
+        let drawn = String::from_utf8(Canvas::Iterm.draw(b"\xff\xd8\xff\xe0 x").expect("drawn")).expect("text");
+        assert!(
+            drawn.starts_with("\u{1b}]1337;File=inline=1;size=6;") && drawn.ends_with(":/9j/4CB4\u{7}\n"),
+            "{drawn:?}"
+        );
+        assert_eq!(Canvas::Iterm.draw(b"\x1b]52;c;evil"), None);
+    }
+
+    #[test]
+    fn kitty_gets_pieces_of_at_most_4096_characters() {
+        let drawn = String::from_utf8(Canvas::Kitty.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
+        let pieces: Vec<_> = drawn.trim_end().split_terminator("\u{1b}\\").collect();
+        assert_eq!(pieces.len(), (64 * 64 * 3 / 3 * 4_usize).div_ceil(4096));
+        assert!(pieces[0].starts_with("\u{1b}_Ga=T,f=24,s=64,v=64,r=16,q=2,m=1;"));
+        assert!(pieces.last().expect("one").starts_with("\u{1b}_Gm=0;"));
+        assert!(pieces.iter().all(|piece| piece.split_once(';').expect("keys").1.len() <= 4096));
+    }
+
+    #[test]
+    fn half_blocks_show_what_is_above_and_below() {
+        let drawn = String::from_utf8(Canvas::Indexed.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
+        let lines: Vec<_> = drawn.lines().collect();
+        assert_eq!(lines.len(), ROWS);
+        assert!(lines.iter().all(|line| line.matches('▀').count() == SIDE && line.ends_with("\u{1b}[0m")));
+        assert!(lines[0].starts_with("\u{1b}[38;5;196;48;5;196m"), "{:?}", lines[0]);
+        assert!(lines[ROWS - 1].starts_with("\u{1b}[38;5;21;48;5;21m"), "{:?}", lines[ROWS - 1]);
+    }
+
+    #[test]
+    fn a_grey_picture_and_one_that_is_no_square_are_drawn() {
+        let mut grey = Vec::new();
+        jpeg_encoder::Encoder::new(&mut grey, 90)
+            .encode(&[128; 16 * 16], 16, 16, jpeg_encoder::ColorType::Luma)
+            .expect("encoded");
+        let drawn = String::from_utf8(Canvas::TrueColor.draw(&grey).expect("drawn")).expect("text");
+        assert!(drawn.starts_with("\u{1b}[38;2;128;128;128;48;2;128;128;128m▀▀"), "{drawn:?}");
+        let wide = String::from_utf8(Canvas::TrueColor.draw(&jpeg(64, 16)).expect("drawn")).expect("text");
+        assert_eq!((wide.lines().count(), wide.matches('▀').count()), (4, 4 * SIDE));
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_not_drawn() {
+        let whole = jpeg(64, 64);
+        for canvas in [Canvas::Kitty, Canvas::TrueColor, Canvas::Indexed] {
+            assert_eq!(canvas.draw(b"\xff\xd8\xff\xe0 no picture"), None);
+            assert_eq!(canvas.draw(b"RIFF\x24\0\0\0WEBPVP8 "), None);
+            assert_eq!(canvas.draw(&jpeg(2100, 8)), None, "too large");
+            // Wherever it is cut, drawing ends.
+            for cut in (0..whole.len()).step_by(7) {
+                let _ = canvas.draw(&whole[..cut]);
+            }
+        }
+    }
+}

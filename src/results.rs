@@ -1,0 +1,73 @@
+//! The results of getAvatarAsync: off the queue or in at the webhook endpoint, and to whom they belong.
+//!
+//! Nothing is ever lost here: a notification is deleted or acknowledged only after its line is flushed, and one for
+//! another program only after it is on disk. This room knows nothing of flags, settings or lists.
+
+pub mod drain;
+pub mod endpoint;
+pub mod lock;
+pub mod matching;
+pub mod queue;
+pub mod repeats;
+#[cfg(test)]
+mod script;
+pub mod spool;
+
+use crate::failure::{Failure, Kind};
+use crate::greenapi::messages::{AvatarInfo, expires_at};
+use crate::output::Output;
+use crate::record::{Record, Status};
+
+/// The line that a result makes.
+pub fn record(info: &AvatarInfo) -> Record {
+    let mut record = match (info.failure(), &info.url_avatar) {
+        (Some(failure), _) => Record::failed(info.chat_id.as_str(), &failure),
+        (None, Some(url)) => Record {
+            url_avatar: Some(url.clone()),
+            expires_at: expires_at(url),
+            ..Record::new(info.chat_id.as_str(), Status::Found)
+        },
+        (None, None) if info.exists_whatsapp == Some(false) => Record::new(info.chat_id.as_str(), Status::NoAccount),
+        (None, None) => Record::new(info.chat_id.as_str(), Status::None),
+    };
+    record.timestamp = info.timestamp;
+    record
+}
+
+/// Refuses a run whose results would be taken away unseen: `-q` leaves out the lines of text mode.
+pub fn require_lines(output: &Output) -> Result<(), Failure> {
+    if !output.render(&Record::new("", Status::None)).is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::BadSettings, "under -q the results would be taken off the queue without being printed")
+        .hint("leave -q out, or add --json, whose lines are printed all the same"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_result_has_its_status() {
+        let info = |url: Option<&str>, exists_whatsapp, reason: Option<&str>| AvatarInfo {
+            chat_id: "11001234567@c.us".into(),
+            timestamp: Some(7),
+            url_avatar: url.map(str::to_owned),
+            exists_whatsapp,
+            reason: reason.map(str::to_owned),
+        };
+        let url = Some("https://pps.whatsapp.net/x.jpg?oe=615A60EB");
+        for (info, status) in [
+            (info(url, None, None), Status::Found),
+            (info(url, Some(false), Some("odd")), Status::Found),
+            (info(None, None, None), Status::None),
+            (info(None, Some(true), None), Status::None),
+            (info(None, Some(false), None), Status::NoAccount),
+            (info(None, None, Some("get avatar timeout limit exceeded")), Status::Failed),
+        ] {
+            let record = record(&info);
+            assert_eq!((record.status, record.timestamp), (status, Some(7)), "{info:?}");
+        }
+        assert_eq!(record(&info(url, None, None)).expires_at.as_deref(), Some("2021-10-04T02:03:23Z"));
+    }
+}

@@ -1,0 +1,115 @@
+//! The spool: other programs' notifications, one a line, on disk before they leave the queue.
+//!
+//! Lines are only ever added, and a write that was torn by a kill or a full disk is closed off by a newline, so that
+//! no line is glued to its rest. This file knows nothing of what the lines hold or where they came from.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Kind};
+
+/// A file that lines are added to.
+#[derive(Debug)]
+pub struct Spool {
+    path: PathBuf,
+    file: File,
+    /// A device or a pipe has nothing to sync.
+    is_regular: bool,
+    /// The file ends in the middle of a line.
+    is_torn: bool,
+}
+
+impl Spool {
+    /// Opens the file, which is made, for its owner alone, where it is not there.
+    pub fn open(path: &Path) -> Result<Spool, Failure> {
+        Spool::try_open(path).map_err(|error| unwritable(path, error))
+    }
+
+    fn try_open(path: &Path) -> io::Result<Spool> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true);
+        let mut file = match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = options.create(true).mode(0o600).open(path)?;
+                // The name too must be there after a power cut. Not every file system can sync a directory.
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let _ = File::open(parent).and_then(|directory| directory.sync_all());
+                file
+            }
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        let mut last = [b'\n'];
+        if metadata.is_file() && metadata.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        Ok(Spool { path: path.to_owned(), file, is_regular: metadata.is_file(), is_torn: last != *b"\n" })
+    }
+
+    /// Adds whole lines, each with its newline, and returns once they are on disk.
+    pub fn append(&mut self, lines: &[u8]) -> Result<(), Failure> {
+        self.try_append(lines).map_err(|error| {
+            self.is_torn = true;
+            unwritable(&self.path, error)
+        })
+    }
+
+    fn try_append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            self.file.write_all(b"\n")?;
+            self.is_torn = false;
+        }
+        self.file.write_all(lines)?;
+        if self.is_regular { self.file.sync_data() } else { Ok(()) }
+    }
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Failure {
+    let error = anyhow::Error::from(error).context(format!("the spool {} cannot be written", path.display()));
+    Failure::caused(Kind::OutputFailed, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_added_to_what_is_there_and_the_file_is_its_owners() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("spool");
+        Spool::open(&path).expect("a new spool").append(b"{\"a\":1}\n").expect("written");
+        Spool::open(&path).expect("an old spool").append(b"{\"b\":2}\n{}\n").expect("written");
+        assert_eq!(std::fs::read(&path).expect("readable"), b"{\"a\":1}\n{\"b\":2}\n{}\n");
+        assert_eq!(path.metadata().expect("it is there").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_torn_last_line_gets_no_other_line_glued_to_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("spool");
+        std::fs::write(&path, "{\"whole\":1}\n{\"torn").expect("written");
+        let mut spool = Spool::open(&path).expect("a spool");
+        assert_eq!(std::fs::read(&path).expect("readable").len(), 18, "nothing is written before there is a line");
+        spool.append(b"{}\n").expect("written");
+        spool.append(b"{}\n").expect("written");
+        assert_eq!(std::fs::read(&path).expect("readable"), b"{\"whole\":1}\n{\"torn\n{}\n{}\n");
+    }
+
+    #[test]
+    fn a_full_disk_and_a_directory_are_told_with_the_name() {
+        let full = Spool::open(Path::new("/dev/full")).expect("it opens").append(b"{}\n").expect_err("full");
+        assert_eq!(full.kind, Kind::OutputFailed);
+        assert!(full.message().contains("/dev/full"), "{}", full.message());
+        assert_eq!(Spool::open(Path::new("/")).expect_err("a directory").kind, Kind::OutputFailed);
+    }
+
+    #[test]
+    fn a_device_needs_no_sync() {
+        Spool::open(Path::new("/dev/null")).expect("it opens").append(b"{}\n").expect("written");
+    }
+}
