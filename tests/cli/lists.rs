@@ -221,7 +221,7 @@ fn every_input_has_exactly_one_line_whatever_becomes_of_it() {
             0 => Answer::status(200),
             1 => Answer::status(400).body("bad request data"),
             2 => Answer::status(418),
-            3 => Answer::raw("HTTP/1.1 2"),
+            3 => Answer::status(503),
             _ => Answer::status(500),
         }
     })
@@ -233,6 +233,15 @@ fn every_input_has_exactly_one_line_whatever_becomes_of_it() {
         jsons(&said.stdout).iter().map(|line| line["chatId"].as_str().expect("an id").to_owned()).collect();
     chats.sort();
     assert_eq!(chats, (0..100).map(chat).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_answer_that_broke_off_is_not_asked_for_again_in_secret() {
+    // The first keeps the connection, the second breaks it off in the middle of an answer: that is no idle connection.
+    let server = Server::answering([Answer::status(200), Answer::raw("HTTP/1.1 2")]);
+    let args = ["--retries", "0", "--json", &chat(1), &chat(2)];
+    let said = in_order(&server).args(args).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(jsons(&said.stdout)[1]["error"]["code"], "unreachable");
 }
 
 #[test]

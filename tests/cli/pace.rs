@@ -68,8 +68,6 @@ fn too_many_requests_pause_all_workers() {
         let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
         // What was on its way when the answer came may still arrive; then comes a second of silence.
         let late: Vec<_> = at[9..].iter().map(|&later| later - at[8]).collect();
-        let early = late.iter().filter(|late| **late < Duration::from_millis(950)).count();
-        assert!(early <= 3, "{early} requests during the pause: {late:?}");
         assert!(
             late.iter().all(|late| *late < Duration::from_millis(150) || *late > Duration::from_millis(950)),
             "{late:?}"

@@ -456,9 +456,4 @@ fn the_template_in_the_repository_is_a_working_env_file() {
         text.push('\n');
     }
     accepted(Cli::new().file(".env", text).args(["request", CHAT]));
-    // As it is it says what is missing, not that it is broken.
-    let cli = Cli::new().file(".env", template).args(["--json", "request", CHAT]);
-    let said = cli.exits(78).any_stderr().run();
-    let code = json(&said.stderr)["error"]["code"].clone();
-    assert!(code == "missing-credentials" || code == "bad-settings", "{}", said.stderr);
 }

@@ -7,7 +7,7 @@ pub mod proxy;
 pub mod server;
 pub mod tls;
 
-pub use cli::{Cli, Running};
+pub use cli::Cli;
 pub use proxy::Tunnel;
 pub use server::{Answer, Gate, Seen, Server};
 

@@ -67,9 +67,9 @@ fn one_of_several_given_authorities_is_trusted() {
 
 #[test]
 fn a_file_without_certificates_is_no_authority() {
-    let server = Server::unasked();
     for text in ["", "not a certificate\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        let cli = Cli::on(&server).file("ca.pem", text).args(["request", "--retries=0", "--cacert", "ca.pem", CHAT]);
+        let server = Server::tls(Authority::new().server("localhost"), Answer::status(200)).times(0);
+        let cli = Cli::on(&server).file("ca.pem", text).args(["request", "--cacert", "ca.pem", CHAT]);
         cli.ends_somehow().any_stdout().stderr_has("greenavatar: error: ").run();
     }
 }

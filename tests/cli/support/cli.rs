@@ -351,6 +351,18 @@ impl Running {
         self.stdout.as_ref().expect("a pipe").wait(|text| text.iter().filter(|&&b| b == b'\n').count() >= lines);
     }
 
+    /// Waits until standard output holds a text.
+    #[track_caller]
+    pub fn wait_for_text(&self, part: &str) {
+        self.stdout.as_ref().expect("a pipe").wait(|text| String::from_utf8_lossy(text).contains(part));
+    }
+
+    /// What it has printed so far.
+    pub fn stdout_so_far(&self) -> String {
+        let text = self.stdout.as_ref().expect("a pipe").text.0.lock().expect("a lock").clone();
+        String::from_utf8(text).expect("all that is printed is UTF-8")
+    }
+
     /// Waits until standard error holds a text.
     #[track_caller]
     pub fn wait_for_error(&self, part: &str) {
