@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::cli::Said;
-use crate::support::{Answer, CHAT, Cli, Server, json};
+use crate::support::{Answer, CHAT, Cli, Server, at_once, json};
 
 /// One attempt that may last two seconds.
 fn ask(server: &Server) -> Cli {
@@ -79,24 +79,24 @@ fn a_host_that_does_not_exist_is_unreachable() {
 #[test]
 fn silence_ends_with_the_timeout() {
     let whole = Answer::status(200).body("{}").bytes();
-    for end in [0, 1, 15, whole.len() - 1] {
+    at_once([0, 1, 15, whole.len() - 1], |end| {
         let server = Server::answering([Answer::raw(&whole[..end]).then_silence()]);
         let said = ask_briefly(&server).exits(75).run();
         assert_eq!(code(&said), "timeout", "silent after {end} bytes");
         assert!(said.took >= Duration::from_millis(300) && said.took < Duration::from_secs(2), "{:?}", said.took);
-    }
+    });
 }
 
 #[test]
 fn the_timeout_bounds_an_answer_that_drips() {
     let body = Answer::status(200).body("x".repeat(1000)).bytes();
     let header_end = body.windows(4).position(|four| four == b"\r\n\r\n").expect("a header") + 4;
-    for start in [0, 17, header_end] {
+    at_once([0, 17, header_end], |start| {
         let server = Server::answering([Answer::raw(&body[..start]).then_drip(&body[start..])]);
         let said = ask_briefly(&server).exits(75).run();
         assert_eq!(code(&said), "timeout", "dripping from byte {start}");
         assert!(said.took < Duration::from_secs(2), "{:?}", said.took);
-    }
+    });
 }
 
 #[test]

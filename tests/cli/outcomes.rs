@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN, json, sample};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN, at_once, json, sample};
 
 #[test]
 fn the_request_is_that_of_the_documentation() {
@@ -206,7 +206,7 @@ fn a_retry_after_is_obeyed_instead() {
 
 #[test]
 fn retries_end_with_the_last_answer() {
-    for retries in [0, 1, 2] {
+    at_once([0, 1, 2], |retries| {
         let again = || Answer::status(500).header("Retry-After", "0");
         let server = Server::with(move |_| again()).times(retries + 1);
         let said = Cli::request(&server, ["--json", "--retries", &retries.to_string(), CHAT])
@@ -215,7 +215,7 @@ fn retries_end_with_the_last_answer() {
             .any_stderr()
             .run();
         assert_eq!(json(&said.stdout)["attempts"], retries + 1);
-    }
+    });
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn what_cannot_be_mended_by_waiting_is_sent_once() {
         let is_retried = ["instance-starting", "too-many-requests", "client-closed-request", "server-error"];
         let server = Server::with(move |_| Answer::status(status).header("Retry-After", "0").body(body.as_str()))
             .times(if is_retried.contains(&code) { 2 } else { 1 });
-        Cli::request(&server, ["--retries", "1", CHAT])
+        Cli::request(&server, ["--retries", "1", "--rate", "0", CHAT])
             .exits(exit)
             .stdout(format!("{CHAT}\tfailed\t{code}\n"))
             .any_stderr()

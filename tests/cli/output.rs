@@ -65,7 +65,7 @@ fn quiet_still_tells_errors() {
 #[test]
 fn several_chats_have_a_line_each() {
     let server = Server::with(|_| Answer::status(200)).times(3);
-    let args = ["--concurrency", "1", &chat(1), &chat(2), &chat(3)];
+    let args = ["--rate", "0", "--concurrency", "1", &chat(1), &chat(2), &chat(3)];
     let lines: String = (1..=3).map(|n| format!("{}\taccepted\n", chat(n))).collect();
     let said = Cli::request(&server, args).stdout(lines).any_stderr().run();
     assert_eq!(said.stderr.lines().count(), 1, "a tally and nothing else: {}", said.stderr);
@@ -75,7 +75,7 @@ fn several_chats_have_a_line_each() {
 #[test]
 fn each_failure_of_several_is_one_line_and_a_hint_comes_once() {
     let server = Server::with(|_| Answer::status(400).body("bad request data")).times(4);
-    let cli = Cli::request(&server, (1..=4).map(chat)).exits(1).any_stdout().any_stderr();
+    let cli = Cli::request(&server, ["--rate", "0"]).args((1..=4).map(chat)).exits(1).any_stdout().any_stderr();
     let said = cli.run();
     assert_eq!(said.stderr.matches("greenavatar: error: ").count(), 4, "{}", said.stderr);
     assert_eq!(said.stderr.matches("  hint: ").count(), 1, "{}", said.stderr);

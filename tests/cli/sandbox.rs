@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{CHAT, Cli, GROUP, INSTANCE, TOKEN, Tunnel, json};
+use crate::support::{CHAT, Cli, GROUP, INSTANCE, TOKEN, Tunnel, at_once, json};
 
 /// The number that makes the sandbox do something.
 fn number(row: &str) -> String {
@@ -52,13 +52,13 @@ fn what_is_well_in_the_end_is_accepted() {
 
 #[test]
 fn twice_refused_then_well() {
-    for row in ["429", "503"] {
+    at_once(["429", "503"], |row| {
         let args = ["--sandbox", "request", "--json", &number(row)];
         let said = Cli::new().args(args).any_stdout().any_stderr().run();
         let line = json(&said.stdout);
         assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &3.into()), "{row}");
         assert!(said.took > Duration::from_secs(1), "{row}: {:?}", said.took);
-    }
+    });
 }
 
 #[test]

@@ -31,6 +31,12 @@ pub fn sample(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Does something with each at the same time: for runs that wait more than they work.
+pub fn at_once<T: Send>(items: impl IntoIterator<Item = T>, job: impl Fn(T) + Sync) {
+    let job = &job;
+    std::thread::scope(|scope| items.into_iter().for_each(|item| drop(scope.spawn(move || job(item)))));
+}
+
 /// The only line, taken apart.
 #[track_caller]
 pub fn json(line: &str) -> serde_json::Value {

@@ -363,12 +363,6 @@ impl Running {
         String::from_utf8(text).expect("all that is printed is UTF-8")
     }
 
-    /// Waits until standard error holds a text.
-    #[track_caller]
-    pub fn wait_for_error(&self, part: &str) {
-        self.stderr.as_ref().expect("a pipe").wait(|text| String::from_utf8_lossy(text).contains(part));
-    }
-
     /// Whether it is still running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_none()

@@ -18,8 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// The connection that it came on, counted from 0.
-    pub connection: usize,
     /// When it was there whole.
     pub at: Instant,
     pub method: String,
@@ -343,9 +341,9 @@ fn accept(listener: &TcpListener, script: Script, tls: Option<&Arc<ServerConfig>
             let script = &script;
             scope.spawn(move || {
                 match tls {
-                    None => serve(Stream::Plain(stream), connection, script, memory),
+                    None => serve(Stream::Plain(stream), script, memory),
                     Some(config) => match shake_hands(stream, config) {
-                        Ok(stream) => serve(stream, connection, script, memory),
+                        Ok(stream) => serve(stream, script, memory),
                         Err(_) => {
                             memory.strangers.fetch_add(1, Ordering::SeqCst);
                         }
@@ -396,7 +394,7 @@ impl Stream {
     }
 }
 
-fn serve(mut stream: Stream, connection: usize, script: &Mutex<Script>, memory: &Memory) {
+fn serve(mut stream: Stream, script: &Mutex<Script>, memory: &Memory) {
     let greeting = *memory.greeting.lock().expect("a lock");
     if !greeting.is_empty() {
         // Whatever becomes of it, this connection is over.
@@ -404,7 +402,7 @@ fn serve(mut stream: Stream, connection: usize, script: &Mutex<Script>, memory: 
         return;
     }
     let mut unread = Vec::new();
-    while let Some(seen) = read_request(&mut stream, &mut unread, connection) {
+    while let Some(seen) = read_request(&mut stream, &mut unread) {
         let answer = {
             // Remembered and answered under one lock: the order of requests is the order of answers.
             let mut script = script.lock().expect("no script panicked");
@@ -458,7 +456,7 @@ fn act(stream: &mut Stream, step: Step) -> io::Result<()> {
 }
 
 /// The next request; `None` when the other side has hung up.
-fn read_request(stream: &mut Stream, unread: &mut Vec<u8>, connection: usize) -> Option<Seen> {
+fn read_request(stream: &mut Stream, unread: &mut Vec<u8>) -> Option<Seen> {
     let end = loop {
         match unread.windows(4).position(|four| four == b"\r\n\r\n") {
             Some(at) => break at + 4,
@@ -474,7 +472,7 @@ fn read_request(stream: &mut Stream, unread: &mut Vec<u8>, connection: usize) ->
         .map(|line| line.split_once(':').expect("a header has a colon"))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let mut seen = Seen { connection, at: Instant::now(), method, path, headers, body: String::new() };
+    let mut seen = Seen { at: Instant::now(), method, path, headers, body: String::new() };
     let length = seen.header("content-length").map_or(0, |length| length.parse().expect("a length"));
     while unread.len() < length {
         more(stream, unread)?;
