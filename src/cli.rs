@@ -2,9 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{request, sandbox};
+use crate::commands::{Context, doctor, get, listen, receive, request, sandbox};
 use crate::report::Color;
-use crate::settings::Flags;
+use crate::settings::{Error, Flags};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,8 +36,30 @@ pub struct Cli {
 pub enum Command {
     /// Ask asynchronously for avatars (getAvatarAsync)
     Request(request::Args),
+    /// Take results off the instance's queue (receiveNotification, deleteNotification)
+    Receive(receive::Args),
+    /// Be the webhook endpoint that GREEN-API sends results to
+    Listen(listen::Args),
+    /// Ask for avatars and get the answer at once (getAvatar); save the pictures
+    Get(get::Args),
+    /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
+    Doctor(doctor::Args),
     /// Serve a local stand-in for GREEN-API, to try things and rehearse errors
     Sandbox(sandbox::Args),
+}
+
+impl Command {
+    /// Runs the command.
+    pub fn run(&self, context: &Context<'_>) -> Result<u8, Error> {
+        match self {
+            Command::Request(args) => request::run(args, context),
+            Command::Receive(args) => receive::run(args, context),
+            Command::Listen(args) => listen::run(args, context),
+            Command::Get(args) => get::run(args, context),
+            Command::Doctor(args) => doctor::run(args, context),
+            Command::Sandbox(args) => sandbox::run(args, context),
+        }
+    }
 }
 
 /// How the output looks.

@@ -34,6 +34,24 @@ pub fn shorten(text: &str, most: usize) -> String {
     }
 }
 
+/// A JSON text with the same characters in JSON's own escapes, so that it still says the same.
+pub fn escape_json(json: String) -> String {
+    if !json.contains(is_unsafe) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Characters that act on a terminal or a reader instead of being seen.
 fn is_unsafe(c: char) -> bool {
     c.is_control()

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use greenavatar::cli::{Cli, Command};
-use greenavatar::commands::{Context, request, sandbox};
+use greenavatar::cli::Cli;
+use greenavatar::commands::Context;
 use greenavatar::failure::{EXIT_BUG, EXIT_USAGE};
 use greenavatar::interrupt;
 use greenavatar::output::Output;
@@ -31,11 +31,7 @@ fn main() -> ExitCode {
     let report = Report::new(cli.output.json, cli.output.quiet, cli.output.verbose, cli.output.color.into());
     let output = Output::new(cli.output.json, cli.output.quiet, cli.output.color.into());
     let context = Context { flags: &cli.settings, output: &output, report: &report };
-    let result = match &cli.command {
-        Command::Request(args) => request::run(args, &context),
-        Command::Sandbox(args) => sandbox::run(args, &context),
-    };
-    let exit = match result {
+    let exit = match cli.command.run(&context) {
         Ok(exit) => exit,
         Err(Error::Failure(failure)) => {
             report.failure(&failure);

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_json};
 use crate::failure::{Failure, Kind};
 
 /// What became of a chat.
@@ -171,9 +171,9 @@ impl Record {
         Record { error: Some(ErrorBody::from(failure)), ..Record::new(chat_id, status) }
     }
 
-    /// The line as JSON, without its newline.
+    /// The line as JSON, without its newline; nothing in it acts on a terminal.
     pub fn json(&self) -> String {
-        serde_json::to_string(self).expect("a record has string keys and finite numbers")
+        escape_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))
     }
 
     /// The line as tab-separated text, without its newline: chat id, status and, where there is one, a detail.
@@ -222,6 +222,15 @@ mod tests {
             found.json(),
             r#"{"chatId":"11001234567@c.us","status":"found","urlAvatar":"https://pps.whatsapp.net/x","expiresAt":"2026-12-01T10:00:00Z","timestamp":1586700802}"#
         );
+    }
+
+    #[test]
+    fn a_json_line_is_safe_to_look_at_and_says_the_same() {
+        let odd = "a\u{1b}\u{9b}\u{202e}\u{7f}\u{e0001}b";
+        let json = Record::new(odd, Status::Invalid).json();
+        assert!(json.is_ascii() && json.chars().all(|c| !c.is_control()), "{json}");
+        let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(read["chatId"], odd);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_json};
 use crate::failure::{Failure, Kind};
 use crate::record::ErrorBody;
 use crate::token::Token;
@@ -110,7 +110,7 @@ impl Report {
     /// A failure that is not about one chat. With `--json` an object.
     pub fn failure(&self, failure: &Failure) {
         if self.json {
-            self.write(json!({ "error": ErrorBody::from(failure) }).to_string());
+            self.write(escape_json(json!({ "error": ErrorBody::from(failure) }).to_string()));
         } else {
             self.write(self.story(None, failure));
         }
@@ -174,7 +174,7 @@ impl Report {
             if let Some(hint) = hint {
                 body["hint"] = json!(hint);
             }
-            self.write(json!({ word: body }).to_string());
+            self.write(escape_json(json!({ word: body }).to_string()));
         } else {
             let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
             self.write(format!("{} {message}{hint}", self.label(word, color)));

@@ -14,22 +14,22 @@ mod script;
 pub mod spool;
 
 use crate::failure::{Failure, Kind};
-use crate::greenapi::messages::{AvatarInfo, expires_at};
+use crate::greenapi::messages::AvatarInfo;
 use crate::output::Output;
+use crate::picture::avatar_url;
 use crate::record::{Record, Status};
 
 /// The line that a result makes.
 pub fn record(info: &AvatarInfo) -> Record {
     let mut record = match (info.failure(), &info.url_avatar) {
         (Some(failure), _) => Record::failed(info.chat_id.as_str(), &failure),
-        (None, Some(url)) => Record {
-            url_avatar: Some(url.clone()),
-            expires_at: expires_at(url),
-            ..Record::new(info.chat_id.as_str(), Status::Found)
-        },
+        (None, Some(url)) => {
+            Record { url_avatar: Some(url.clone()), ..Record::new(info.chat_id.as_str(), Status::Found) }
+        }
         (None, None) if info.exists_whatsapp == Some(false) => Record::new(info.chat_id.as_str(), Status::NoAccount),
         (None, None) => Record::new(info.chat_id.as_str(), Status::None),
     };
+    avatar_url::annotate(&mut record);
     record.timestamp = info.timestamp;
     record
 }

@@ -29,9 +29,15 @@ pub trait Job: Sync {
     /// One request, paced and repeated by the pool. `is_second`: the chat was brought in again by the companion.
     fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure>;
 
-    /// What follows an answer, outside of the pace, such as a download. `None`: the line comes later, from elsewhere.
-    fn finish(&self, chat: &ChatId, record: Record) -> Result<Option<Record>, Failure> {
-        let _ = chat;
+    /// What follows an answer, outside of the pace, such as a download; `again` is one more request, in its turn.
+    /// `None`: the line comes later, from the companion.
+    fn finish(
+        &self,
+        chat: &ChatId,
+        record: Record,
+        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
+    ) -> Result<Option<Record>, Failure> {
+        let _ = (chat, again);
         Ok(Some(record))
     }
 }
@@ -308,12 +314,12 @@ impl Run<'_> {
                     lock(&self.state).untried += 1;
                     return;
                 }
-                break Err(Failure::new(Kind::Timeout, "the run ended before another attempt"));
+                break Err(ended_before_another());
             }
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
             let failure = match self.job.attempt(chat, is_second) {
-                Ok(record) => break self.job.finish(chat, record).map(|record| (record, began)),
+                Ok(record) => break self.finish(chat, record, is_second).map(|record| (record, began)),
                 Err(failure) => failure,
             };
             if !failure.is_retried() || attempts > self.plan.retries {
@@ -338,6 +344,12 @@ impl Run<'_> {
         record.attempts = Some(attempts);
         record.elapsed_ms = elapsed;
         self.settle(&record, failure);
+    }
+
+    fn finish(&self, chat: &ChatId, record: Record, is_second: bool) -> Result<Option<Record>, Failure> {
+        self.job.finish(chat, record, &|chat| {
+            if self.await_turn() { self.job.attempt(chat, is_second) } else { Err(ended_before_another()) }
+        })
     }
 
     /// Hands in a chat's line and draws the conclusions for the run. False: the line cannot be written.
@@ -456,6 +468,10 @@ impl Run<'_> {
             last_failure,
         }
     }
+}
+
+fn ended_before_another() -> Failure {
+    Failure { is_final: true, ..Failure::new(Kind::Timeout, "the run ended before another attempt") }
 }
 
 /// A call that our own end cut off says nothing about the service.

@@ -4,10 +4,19 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::batch::list::Origin;
-use crate::batch::pool::Plan;
+use jiff::Timestamp;
+
+use crate::batch::journal::{Asked, Journal, Owner};
+use crate::batch::list::{List, Origin};
+use crate::batch::pool::{self, Companion, Job, Plan, Way};
+use crate::batch::progress;
+use crate::batch::sink::Sink;
 use crate::chat_id::Rule;
+use crate::commands::Context;
 use crate::duration::parse_duration;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::Output;
 use crate::settings::{Error, Flags};
 
 /// Where chats come from and how fast they go: the same for every command that takes a list.
@@ -90,5 +99,59 @@ impl Chats {
     pub fn total(&self) -> Option<u64> {
         let only_arguments = self.from.is_empty() && !self.chats.iter().any(|chat| chat == "-");
         only_arguments.then_some(self.chats.len() as u64)
+    }
+}
+
+/// A list that is open, and the journal that goes with it.
+#[derive(Debug)]
+pub struct OpenList {
+    /// The chats.
+    pub list: List,
+    /// Where their lines are remembered.
+    pub journal: Option<Journal>,
+    /// Chats that an earlier run asked about and still waited for.
+    pub asked: Vec<Asked>,
+}
+
+impl Chats {
+    /// Opens the journal, then the list without what is done. `accepted_is_done`: see [`Owner`].
+    pub fn open(
+        &self,
+        origins: Vec<Origin>,
+        command: &str,
+        id_instance: &str,
+        accepted_is_done: bool,
+    ) -> Result<OpenList, Failure> {
+        let Some(path) = &self.journal else {
+            return Ok(OpenList { list: List::open(origins, self.rule(), None)?, journal: None, asked: Vec::new() });
+        };
+        let owner = Owner { command, id_instance, max_age: self.max_age, accepted_is_done };
+        let opened = Journal::open(path, owner, Timestamp::now())?;
+        let list = List::open(origins, self.rule(), Some(opened.done))?;
+        Ok(OpenList { list, journal: Some(opened.journal), asked: opened.asked })
+    }
+
+    /// Runs the list through a job, with bar and tally; the exit status.
+    pub fn carry_out(
+        &self,
+        open: OpenList,
+        plan: Plan,
+        job: &dyn Job,
+        companion: Option<&dyn Companion>,
+        output: &Output,
+        context: &Context<'_>,
+    ) -> Result<u8, Failure> {
+        // Where it cannot be done, signals do what they always do.
+        let _ = interrupt::install();
+        let report = context.report;
+        let sink = Sink::new(output, open.journal);
+        let bar = progress::bar(report, self.total());
+        let way = Way { sink: &sink, report, bar: bar.as_ref() };
+        let outcome = pool::run(open.list, job, companion, plan, way);
+        report.clear_bar();
+        if !plan.is_single {
+            outcome.tally.report(report);
+        }
+        outcome.exit(plan.is_single)
     }
 }

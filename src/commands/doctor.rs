@@ -11,13 +11,16 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use self::finding::{Finding, Form, Sheet, Status};
+use crate::commands::Context;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::state::{InstanceSettings, State};
-use crate::http::Options;
+use crate::http::{Agent, Options};
 use crate::interrupt;
 use crate::output::{Output, Unwritten};
 use crate::report::Report;
+use crate::settings;
+use crate::token::MASK;
 
 /// What follows the flags in `doctor --help`.
 pub const HELP: &str = "\
@@ -28,6 +31,45 @@ and changes nothing.";
 /// The pause before a call that came too fast is repeated, where GREEN-API names none: the limit is one a second.
 const PAUSE: Duration = Duration::from_millis(1_100);
 const REPEATS: u32 = 2;
+
+/// What `doctor` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn run(_: &Args, context: &Context<'_>) -> Result<u8, settings::Error> {
+    let Context { output, report, .. } = *context;
+    // Where it cannot be done, signals do what they always do.
+    let _ = interrupt::install();
+    let checked = match context.open() {
+        Ok(session) => {
+            let found = &session.settings;
+            let client = Client::new(&found.instance, Agent::new(&found.http), found.http.timeout, report);
+            check(Settings::Complete { shown: shown(found), client: &client, http: &found.http }, output, report)
+        }
+        Err(settings::Error::Failure(failure)) => check(Settings::Broken(failure), output, report),
+        Err(usage) => return Err(usage),
+    };
+    match checked {
+        Ok(exit) => Ok(exit),
+        Err(Unwritten::PipeClosed) => Ok(Kind::OutputFailed.exit()),
+        Err(Unwritten::Failed(failure)) => Err(failure.into()),
+    }
+}
+
+fn shown(found: &settings::Settings) -> Vec<Setting> {
+    let setting = |name, value: &str, source: &settings::Source| Setting {
+        name,
+        value: value.to_owned(),
+        source: source.to_string(),
+    };
+    vec![
+        setting("apiUrl", &found.instance.api_url, &found.url_source),
+        setting("idInstance", &found.instance.id, &found.id_source),
+        setting("apiTokenInstance", MASK, &found.token_source),
+    ]
+}
 
 /// A setting as it may be shown, and where it came from.
 #[derive(Clone, Debug)]
@@ -57,7 +99,7 @@ pub enum Settings<'a> {
 }
 
 /// Makes the checks and writes a line for each. The exit status: that of the first check that failed.
-pub fn run(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u8, Unwritten> {
+pub fn check(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u8, Unwritten> {
     let form = match (report.is_json(), report.is_quiet()) {
         (true, _) => Form::Json,
         (false, true) => Form::Failures,

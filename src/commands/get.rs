@@ -8,17 +8,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::batch::pace;
+use crate::batch::pool::Job;
 use crate::chat_id::ChatId;
+use crate::commands::Context;
+use crate::commands::chats::Chats;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
-use crate::http::Options;
+use crate::http::{Agent, Options};
 use crate::interrupt;
 use crate::output::{Output, Unwritten};
 use crate::picture::avatar_url::{self, AllowedHost};
 use crate::picture::show::Canvas;
 use crate::picture::{Destination, Pictures, Rules, Saved};
 use crate::record::{Record, Status};
-use crate::report::Report;
+use crate::report::{Color, Report};
+use crate::settings::Error;
 
 /// What follows the flags in `get --help`.
 pub const HELP: &str = "\
@@ -37,6 +42,62 @@ Verdicts:
 
 The method is getAvatar. Pictures come by https from *.whatsapp.net alone, have 5 MiB at most
 and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until it ends.";
+
+/// What `get` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP, arg_required_else_help = true)]
+pub struct Args {
+    #[command(flatten)]
+    chats: Chats,
+    #[command(flatten)]
+    pictures: PictureArgs,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
+    let Context { output, report, .. } = *context;
+    args.pictures.check(args.chats.is_single()).map_err(|wrong| Error::Usage(wrong.into()))?;
+    let origins = args.chats.origins(context.flags)?;
+    let session = context.open()?;
+    let settings = &session.settings;
+    let after = args.pictures.after(output, report.is_json());
+    let rules = args.pictures.rules(&settings.http, context.flags.sandbox, after);
+    let mut plan = args.chats.plan(settings.retries);
+    if matches!(after, After::Draw(..)) {
+        // Each picture is drawn just above its line.
+        plan.concurrency = 1;
+    }
+    let agent = Agent::new(&Options { connections: plan.concurrency, ..settings.http.clone() });
+    let client = Client::new(&settings.instance, agent, settings.http.timeout, report);
+    let repeats = Repeats { most: settings.retries, pause: |failed| pace::delay(failed, None, fastrand::f64()) };
+    let job = GetJob::new(&client, rules, after, repeats, report)?;
+    let open = args.chats.open(origins, "get", &settings.instance.id, true)?;
+    if !args.pictures.is_stdout() {
+        return Ok(args.chats.carry_out(open, plan, &job, None, output, context)?);
+    }
+    // The picture alone goes to standard output, and the line nowhere.
+    let no_lines = Output::new(false, true, Color::Never);
+    let exit = args.chats.carry_out(open, plan, &job, None, &no_lines, context)?;
+    match job.picture().map_or(Ok(()), |picture| output.write(&picture)) {
+        Ok(()) | Err(Unwritten::PipeClosed) => Ok(exit),
+        Err(Unwritten::Failed(failure)) => Err(failure.into()),
+    }
+}
+
+impl Job for GetJob<'_> {
+    fn attempt(&self, chat: &ChatId, _: bool) -> Result<Record, Failure> {
+        GetJob::attempt(self, chat)
+    }
+
+    fn finish(
+        &self,
+        chat: &ChatId,
+        record: Record,
+        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
+    ) -> Result<Option<Record>, Failure> {
+        GetJob::finish(self, chat, record, again).map(Some)
+    }
+}
 
 /// What `get` takes beside what all lists take.
 #[derive(Debug, Default, clap::Args)]

@@ -1,19 +1,13 @@
 //! `request`: asks with getAvatarAsync and tells whether GREEN-API took the request.
 
-use jiff::Timestamp;
-
-use crate::batch::journal::{Journal, Owner};
 use crate::batch::list::{Entry, List};
-use crate::batch::pool::{self, Job, Way};
-use crate::batch::progress;
-use crate::batch::sink::Sink;
+use crate::batch::pool::Job;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
 use crate::commands::chats::Chats;
 use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
 use crate::greenapi::client::{Client, Instance, chat_body};
-use crate::http::Agent;
-use crate::interrupt;
+use crate::http::{self, Agent};
 use crate::output::Unwritten;
 use crate::record::{Record, Status};
 use crate::settings::Error;
@@ -48,34 +42,11 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         let list = List::open(origins, args.chats.rule(), None)?;
         return dry_run(list, &settings.instance, context, &args.chats);
     }
-    let opened = match &args.chats.journal {
-        Some(path) => {
-            let owner = Owner {
-                command: "request",
-                id_instance: &settings.instance.id,
-                max_age: args.chats.max_age,
-                accepted_is_done: true,
-            };
-            Some(Journal::open(path, owner, Timestamp::now())?)
-        }
-        None => None,
-    };
-    let (journal, done) = opened.map(|opened| (opened.journal, opened.done)).unzip();
-    let list = List::open(origins, args.chats.rule(), done)?;
+    let open = args.chats.open(origins, "request", &settings.instance.id, true)?;
     let plan = args.chats.plan(settings.retries);
-    let agent = Agent::new(&crate::http::Options { connections: plan.concurrency, ..settings.http.clone() });
+    let agent = Agent::new(&http::Options { connections: plan.concurrency, ..settings.http.clone() });
     let client = Client::new(&settings.instance, agent, settings.http.timeout, context.report);
-    // Where it cannot be done, signals do what they always do.
-    let _ = interrupt::install();
-    let sink = Sink::new(context.output, journal);
-    let bar = progress::bar(context.report, args.chats.total());
-    let way = Way { sink: &sink, report: context.report, bar: bar.as_ref() };
-    let outcome = pool::run(list, &Request { client }, None, plan, way);
-    context.report.clear_bar();
-    if !plan.is_single {
-        outcome.tally.report(context.report);
-    }
-    Ok(outcome.exit(plan.is_single)?)
+    Ok(args.chats.carry_out(open, plan, &Request { client }, None, context.output, context)?)
 }
 
 struct Request<'a> {

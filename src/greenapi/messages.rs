@@ -165,15 +165,6 @@ impl fmt::Display for Receipt {
     }
 }
 
-/// When a URL of WhatsApp's ends, RFC 3339: its `oe` is that in hexadecimal Unix seconds.
-pub fn expires_at(url: &str) -> Option<String> {
-    let (_, query) = url.split('#').next()?.split_once('?')?;
-    let seconds = query.split('&').find_map(|pair| pair.strip_prefix("oe="))?;
-    let is_hex = !seconds.is_empty() && seconds.bytes().all(|b| b.is_ascii_hexdigit());
-    let seconds = i64::from_str_radix(seconds, 16).ok().filter(|&seconds| is_hex && seconds > 0)?;
-    jiff::Timestamp::from_second(seconds).ok().map(|instant| instant.to_string())
-}
-
 /// The bytes on one line. Between strings a newline means nothing and goes; within one, where only text that is no
 /// JSON can have it, it becomes an escape.
 fn one_line(text: &[u8]) -> Vec<u8> {
@@ -426,16 +417,5 @@ mod tests {
         for text in ["", "null", "[]", r#""text""#, "{not json}", r#"["typeWebhook"]"#, r#"{"a":"#] {
             assert!(!is_one(text), "{text}");
         }
-    }
-
-    #[test]
-    fn the_expiry_is_the_hexadecimal_oe() {
-        let at = |url: &str| expires_at(url);
-        assert_eq!(at("https://x/y.jpg?oh=1&oe=6A6E0BD0#f").as_deref(), Some("2026-08-01T15:08:00Z"));
-        for url in ["https://x/", "https://x/?oe=", "https://x/?oe=-1", "https://x/?oe=+1", "https://x/?oe=g", "#?oe=1"]
-        {
-            assert_eq!(at(url), None, "{url}");
-        }
-        assert_eq!(at("https://x/?oe=ffffffffffffffff"), None);
     }
 }
