@@ -1,6 +1,8 @@
 //! Whatever a server does, the run ends in bounded time with one line for the chat and a code word that fits.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::support::cli::Said;
 use crate::support::{Answer, CHAT, Cli, Server, at_once, json};
@@ -265,16 +267,14 @@ fn a_body_that_is_not_utf8_is_shown_as_far_as_it_can_be() {
 }
 
 #[test]
-fn what_broke_off_is_tried_again() {
-    let server = Server::answering([Answer::raw("HTTP/1.1 200 OK\r\nContent-Le"), Answer::status(200)]);
-    let said = Cli::request(&server, ["--json", "--retries", "1", CHAT]).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["attempts"], 2);
-}
-
-#[test]
-fn what_timed_out_is_tried_again() {
-    let server = Server::answering([Answer::raw("").then_silence(), Answer::status(200)]);
-    let args = ["--json", "--retries", "1", "--timeout", "300ms", CHAT];
-    let said = Cli::request(&server, args).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["attempts"], 2);
+fn a_server_that_never_ends_is_cut_off_five_seconds_after_a_signal() {
+    let server = Server::always(Answer::raw("HTTP/1.1 200 OK\r\n").then_silence()).times(1);
+    let running = Cli::request(&server, ["--json", CHAT]).dies(15).any_stdout().start();
+    server.wait_for(1);
+    let began = Instant::now();
+    running.signal(Signal::TERM);
+    let said = running.finish();
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(4500) && took < Duration::from_secs(8), "{took:?}");
+    assert_eq!(json(&said.stdout)["status"], "failed", "what is known is written");
 }

@@ -179,15 +179,19 @@ fn a_hint_tells_where_the_instance_is_mended() {
 
 #[test]
 fn what_is_retried_is_sent_again_after_growing_delays() {
-    let answers = [Answer::status(503), Answer::status(503), Answer::status(200)];
-    let server = Server::answering(answers);
-    let said = Cli::request(&server, ["--json", CHAT]).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["attempts"], 3);
-    let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
-    let (first, second) = (at[1] - at[0], at[2] - at[1]);
-    // 1 s and 2 s with jitter.
-    assert!(first > Duration::from_millis(400) && first < Duration::from_millis(1900), "{first:?}");
-    assert!(second > Duration::from_millis(900) && second < Duration::from_millis(3500), "{second:?}");
+    let broken = Answer::raw("HTTP/1.1 200 OK\r\nContent-Le");
+    let silent = Answer::raw("").then_silence();
+    at_once([Answer::status(503), broken, silent], |failing| {
+        let server = Server::answering([failing.clone(), failing, Answer::status(200)]);
+        let args = ["--json", "--timeout", "300ms", CHAT];
+        let said = Cli::request(&server, args).any_stdout().any_stderr().run();
+        assert_eq!(json(&said.stdout)["attempts"], 3);
+        let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
+        let (first, second) = (at[1] - at[0], at[2] - at[1]);
+        // 1 s and 2 s with jitter, and the timeout.
+        assert!(first > Duration::from_millis(400) && first < Duration::from_millis(2200), "{first:?}");
+        assert!(second > Duration::from_millis(900) && second < Duration::from_millis(3800), "{second:?}");
+    });
 }
 
 #[test]

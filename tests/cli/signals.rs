@@ -40,19 +40,6 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn what_does_not_end_is_cut_off_after_five_seconds() {
-    let server = Server::always(Answer::raw("HTTP/1.1 200 OK\r\n").then_silence()).times(1);
-    let running = Cli::request(&server, ["--json", CHAT]).dies(15).any_stdout().start();
-    server.wait_for(1);
-    let began = Instant::now();
-    running.signal(Signal::TERM);
-    let said = running.finish();
-    let took = began.elapsed();
-    assert!(took > Duration::from_millis(4500) && took < Duration::from_secs(8), "{took:?}");
-    assert_eq!(json(&said.stdout)["status"], "failed", "what is known is written");
-}
-
-#[test]
 fn a_wait_for_another_attempt_ends_with_the_signal() {
     for (signal, number) in BOTH {
         let server = Server::always(Answer::status(503).header("Retry-After", "30")).times(1);
