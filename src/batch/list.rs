@@ -5,23 +5,16 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
-
 use crate::batch::journal::Done;
+use crate::batch::lines::{Line, Lines, Next};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
-use crate::failure::{Failure, Kind};
-use crate::interrupt;
+use crate::failure::Failure;
 
-/// A line that is longer is no chat id.
-const LONGEST_LINE: usize = 1024;
 /// How far back a duplicate is noticed without a journal.
 const WINDOW: usize = 65_536;
 /// How much of what is no chat id is shown.
@@ -105,7 +98,7 @@ impl List {
                 return None;
             }
             let mut lines = Lines::open(path).ok()?;
-            while let Next::Line { text, number } = lines.next(None).ok()? {
+            while let Next::Line { text, number } = lines.take(None).ok()? {
                 count += u64::from(match parse_line(&text, number, self.rule) {
                     Entry::Chat(chat) => !self.seen.is_done(chat.key()),
                     Entry::Invalid { .. } => true,
@@ -137,7 +130,7 @@ impl List {
     fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Entry>, Failure> {
         loop {
             if let Some(lines) = &mut self.reader {
-                match lines.next(deadline)? {
+                match lines.take(deadline)? {
                     Next::Line { text, number } => {
                         let entry = parse_line(&text, number, self.rule);
                         if self.is_new(&entry) {
@@ -261,139 +254,10 @@ impl Window {
     }
 }
 
-enum Line {
-    Whole(Vec<u8>),
-    /// The start of a line that is longer than any chat id.
-    TooLong(Vec<u8>),
-}
-
-enum Next {
-    Line {
-        text: Line,
-        number: u64,
-    },
-    End,
-    /// Nothing came before the deadline or the signal.
-    Waited,
-}
-
-/// The lines of one input that are neither blank nor comments.
-#[derive(Debug)]
-struct Lines {
-    file: File,
-    name: String,
-    buffer: Vec<u8>,
-    at: usize,
-    number: u64,
-    is_over: bool,
-}
-
-impl Lines {
-    fn open(path: &Path) -> Result<Lines, Failure> {
-        let name = escape(&path.display().to_string());
-        let file = File::open(path).map_err(|error| unreadable(&name, error))?;
-        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            return Err(unreadable(&name, io::ErrorKind::IsADirectory.into()));
-        }
-        Ok(Lines::new(file, name))
-    }
-
-    fn stdin() -> Result<Lines, Failure> {
-        let name = "standard input".to_owned();
-        let fd = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unreadable(&name, error))?;
-        Ok(Lines::new(File::from(fd), name))
-    }
-
-    fn new(file: File, name: String) -> Lines {
-        Lines { file, name, buffer: Vec::new(), at: 0, number: 0, is_over: false }
-    }
-
-    fn next(&mut self, deadline: Option<Instant>) -> Result<Next, Failure> {
-        loop {
-            let Some(line) = self.raw_line(deadline)? else {
-                return Ok(if self.is_over { Next::End } else { Next::Waited });
-            };
-            self.number += 1;
-            let text = match line {
-                Line::TooLong(start) => Line::TooLong(start),
-                Line::Whole(mut bytes) => {
-                    if self.number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
-                        bytes.drain(..3);
-                    }
-                    if bytes.last() == Some(&b'\r') {
-                        bytes.pop();
-                    }
-                    let blank = bytes.trim_ascii();
-                    if blank.is_empty() || blank.starts_with(b"#") {
-                        continue;
-                    }
-                    Line::Whole(bytes)
-                }
-            };
-            return Ok(Next::Line { text, number: self.number });
-        }
-    }
-
-    /// The next line without its newline; `None` at the end or when nothing more came.
-    fn raw_line(&mut self, deadline: Option<Instant>) -> Result<Option<Line>, Failure> {
-        let mut searched = self.at;
-        let mut too_long: Option<Vec<u8>> = None;
-        loop {
-            if let Some(length) = self.buffer[searched..].iter().position(|&b| b == b'\n') {
-                let line = &self.buffer[self.at..searched + length];
-                let line = too_long.take().map(Line::TooLong).unwrap_or_else(|| whole_or_long(line));
-                self.at = searched + length + 1;
-                return Ok(Some(line));
-            }
-            if self.buffer.len() - self.at > LONGEST_LINE && too_long.is_none() {
-                too_long = Some(self.buffer[self.at..self.at + LONGEST_LINE].to_vec());
-            }
-            // Of a line that is too long nothing more is kept.
-            self.buffer.drain(..if too_long.is_some() { self.buffer.len() } else { self.at });
-            self.at = 0;
-            searched = self.buffer.len();
-            if self.is_over || !self.fill(deadline)? {
-                if !self.is_over || (self.buffer.is_empty() && too_long.is_none()) {
-                    return Ok(None);
-                }
-                let rest = std::mem::take(&mut self.buffer);
-                return Ok(Some(too_long.map(Line::TooLong).unwrap_or_else(|| whole_or_long(&rest))));
-            }
-        }
-    }
-
-    /// Reads more. False: the end, which sets `is_over`, or nothing came before the deadline or a signal.
-    fn fill(&mut self, deadline: Option<Instant>) -> Result<bool, Failure> {
-        const CHUNK: usize = 16 * 1024;
-        let failed = |error| unreadable(&self.name, error);
-        if !interrupt::wait_for(self.file.as_fd(), PollFlags::IN, deadline, Duration::ZERO).map_err(failed)? {
-            return Ok(false);
-        }
-        let old = self.buffer.len();
-        self.buffer.resize(old + CHUNK, 0);
-        let got = loop {
-            match self.file.read(&mut self.buffer[old..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result.map_err(failed)?,
-            }
-        };
-        self.buffer.truncate(old + got);
-        self.is_over = got == 0;
-        Ok(got > 0)
-    }
-}
-
-fn whole_or_long(line: &[u8]) -> Line {
-    if line.len() > LONGEST_LINE { Line::TooLong(line[..LONGEST_LINE].to_vec()) } else { Line::Whole(line.to_vec()) }
-}
-
-fn unreadable(name: &str, error: io::Error) -> Failure {
-    Failure::caused(Kind::InputUnreadable, anyhow::Error::from(error).context(format!("cannot read {name}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Kind;
 
     fn list_of(text: &[u8]) -> (List, tempfile::NamedTempFile) {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");

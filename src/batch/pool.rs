@@ -9,38 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
-
+use crate::batch::job::{Job, Plan, Way};
 use crate::batch::list::{Entry, List};
+use crate::batch::outcome::{Outcome, Tally};
 use crate::batch::pace::{self, Pace};
 use crate::batch::sink::Sink;
 use crate::chat_id::{ChatId, NotAChatId};
-use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
+use crate::failure::{Failure, Kind};
 use crate::interrupt;
-use crate::output::Unwritten;
-use crate::record::{Record, Status};
-use crate::report::Report;
+use crate::record::Record;
 
 /// The longest sleep without a look whether another worker has ended the run. A signal is noticed at once.
 const SLICE: Duration = Duration::from_millis(50);
-
-/// What is asked about each chat.
-pub trait Job: Sync {
-    /// One request, paced and repeated by the pool. `is_second`: the chat was brought in again by the companion.
-    fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure>;
-
-    /// What follows an answer, outside of the pace, such as a download; `again` is one more request, in its turn.
-    /// `None`: the line comes later, from the companion.
-    fn finish(
-        &self,
-        chat: &ChatId,
-        record: Record,
-        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
-    ) -> Result<Option<Record>, Failure> {
-        let _ = (chat, again);
-        Ok(Some(record))
-    }
-}
 
 /// What goes on beside the workers, in a thread of its own, such as collecting results.
 pub trait Companion: Sync {
@@ -49,100 +29,6 @@ pub trait Companion: Sync {
 
     /// A chat that it brought in again was not asked about any more: the run has ended.
     fn abandon(&self, chat: &ChatId, run: &Run<'_>);
-}
-
-/// How a run is carried out.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Requests a second at most; 0 lifts the limit.
-    pub rate: f64,
-    /// Workers, and so connections.
-    pub concurrency: usize,
-    /// How often a request is repeated.
-    pub retries: u32,
-    /// After so many chats in a row that found the service down the run ends; 0 never.
-    pub give_up_after: u32,
-    /// Whether there is exactly one chat, given as an argument: its failure is told with all its causes.
-    pub is_single: bool,
-}
-
-/// Lines by status, and the chats that got none.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    by_status: [u64; 8],
-    /// Chats that came twice.
-    pub duplicates: u64,
-    /// Chats that a journal had done.
-    pub already_done: u64,
-    /// Chats that were left when the run ended; `None`: nobody knows how many.
-    pub not_tried: Option<u64>,
-}
-
-impl Tally {
-    /// Counts a line.
-    pub fn count(&mut self, status: Status) {
-        self.by_status[status as usize] += 1;
-    }
-
-    /// Lines that are no answer.
-    pub fn failures(&self) -> u64 {
-        [Status::TimedOut, Status::Failed, Status::Invalid].iter().map(|status| self.by_status[*status as usize]).sum()
-    }
-
-    /// All lines.
-    pub fn lines(&self) -> u64 {
-        self.by_status.iter().sum()
-    }
-
-    /// Says it on standard error.
-    pub fn report(&self, report: &Report) {
-        let of = |status: Status| self.by_status[status as usize];
-        report.tally(&[
-            ("accepted", "accepted", of(Status::Accepted)),
-            ("found", "found", of(Status::Found)),
-            ("none", "without an avatar", of(Status::None)),
-            ("hidden", "hidden", of(Status::Hidden)),
-            ("noAccount", "without an account", of(Status::NoAccount)),
-            ("timedOut", "timed out", of(Status::TimedOut)),
-            ("failed", "failed", of(Status::Failed)),
-            ("invalid", "invalid", of(Status::Invalid)),
-            ("duplicates", "duplicates", self.duplicates),
-            ("alreadyDone", "done before", self.already_done),
-            ("notTried", "not tried", self.not_tried.unwrap_or(0)),
-        ]);
-    }
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What became of the chats.
-    pub tally: Tally,
-    /// What ended the run before its time.
-    pub ended_by: Option<Failure>,
-    /// Why lines could not be written.
-    pub unwritten: Option<Unwritten>,
-    /// The failure of the last chat that failed.
-    pub last_failure: Option<Kind>,
-    /// Whether chats were left when the run ended.
-    pub is_cut_short: bool,
-}
-
-impl Outcome {
-    /// The exit status. An unwritable output comes back as the failure that it is, to be told.
-    pub fn exit(self, is_single: bool) -> Result<u8, Failure> {
-        match self.unwritten {
-            Some(Unwritten::Failed(failure)) => return Err(failure),
-            Some(Unwritten::PipeClosed) if self.is_cut_short => return Ok(Kind::OutputFailed.exit()),
-            Some(Unwritten::PipeClosed) | None => {}
-        }
-        Ok(match (self.ended_by, self.last_failure) {
-            (Some(failure), _) => failure.kind.exit(),
-            (None, Some(kind)) if is_single => kind.exit(),
-            (None, _) if self.tally.failures() > 0 => EXIT_SOME_FAILED,
-            (None, _) => 0,
-        })
-    }
 }
 
 /// Runs a list through a job. Ends when the list does, when a failure ends the run, when lines cannot be written,
@@ -189,17 +75,6 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
         }),
     }
     run.outcome()
-}
-
-/// Where a run's lines and words go.
-#[derive(Clone, Copy)]
-pub struct Way<'a> {
-    /// Lines.
-    pub sink: &'a Sink<'a>,
-    /// Errors.
-    pub report: &'a Report,
-    /// The bar.
-    pub bar: Option<&'a ProgressBar>,
 }
 
 /// A run that is under way.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::batch::job::{Job, Plan, Way};
 use crate::batch::journal::{Asked, Journal, Owner};
 use crate::batch::list::{List, Origin};
-use crate::batch::pool::{self, Companion, Job, Plan, Way};
+use crate::batch::pool::{self, Companion};
 use crate::batch::progress;
 use crate::batch::sink::Sink;
 use crate::chat_id::Rule;

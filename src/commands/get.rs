@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::batch::job::Job;
 use crate::batch::pace;
-use crate::batch::pool::Job;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
 use crate::commands::chats::Chats;

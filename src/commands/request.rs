@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::batch::collect::Collector;
+use crate::batch::job::{Job, Plan};
 use crate::batch::list::{Entry, List};
 use crate::batch::pace;
-use crate::batch::pool::{Job, Plan};
 use crate::batch::sink::Sink;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
