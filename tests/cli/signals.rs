@@ -41,8 +41,10 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn a_wait_for_another_attempt_ends_with_the_signal() {
-    for (signal, number) in BOTH {
-        let server = Server::always(Answer::status(503).header("Retry-After", "30")).times(1);
+    for (signal, number, status, code) in
+        [(Signal::INT, 2, 503, "server-error"), (Signal::TERM, 15, 429, "too-many-requests")]
+    {
+        let server = Server::always(Answer::status(status).header("Retry-After", "30")).times(1);
         let mut running = Cli::request(&server, ["--json", CHAT]).dies(number).any_stdout().start();
         server.wait_for(1);
         std::thread::sleep(Duration::from_millis(50));
@@ -51,7 +53,9 @@ fn a_wait_for_another_attempt_ends_with_the_signal() {
         running.signal(signal);
         let said = running.finish();
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        assert_eq!(json(&said.stdout)["status"], "failed", "what is known is written");
+        let line = json(&said.stdout);
+        assert_eq!(line["status"], "failed", "what is known is written");
+        assert_eq!(line["error"]["code"], code, "and it is what the service said last");
     }
 }
 
