@@ -190,13 +190,16 @@ impl Run<'_> {
     fn ask(&self, chat: &ChatId, is_second: bool) {
         let mut attempts = 0;
         let mut began = None;
+        let mut last = None;
         let result = loop {
             if !self.await_turn() {
-                if attempts == 0 {
-                    lock(&self.state).untried += 1;
-                    return;
+                match last {
+                    // What the service said last is all that will be known.
+                    Some(failure) => break Err(failure),
+                    None if is_second => lock(&self.again).chats.push_back(chat.clone()),
+                    None => lock(&self.state).untried += 1,
                 }
-                break Err(ended_before_another());
+                return;
             }
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
@@ -213,6 +216,7 @@ impl Run<'_> {
             } else if !self.sleep_until(until) {
                 break Err(failure);
             }
+            last = Some(failure);
         };
         let elapsed = began.map(|began| began.elapsed().as_millis() as u64);
         let (mut record, failure) = match result {
@@ -230,7 +234,11 @@ impl Run<'_> {
 
     fn finish(&self, chat: &ChatId, record: Record, is_second: bool) -> Result<Option<Record>, Failure> {
         self.job.finish(chat, record, &|chat| {
-            if self.await_turn() { self.job.attempt(chat, is_second) } else { Err(ended_before_another()) }
+            if self.await_turn() {
+                return self.job.attempt(chat, is_second);
+            }
+            let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
+            Err(Failure { is_final: true, ..ended })
         })
     }
 
@@ -375,10 +383,6 @@ impl Run<'_> {
             last_failure,
         }
     }
-}
-
-fn ended_before_another() -> Failure {
-    Failure { is_final: true, ..Failure::new(Kind::Timeout, "the run ended before another attempt") }
 }
 
 /// A call that our own end cut off says nothing about the service.
