@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::batch::job::{Job, Plan, Way};
-use crate::batch::list::{Entry, List};
+use crate::batch::list::{Entry, List, Taken};
 use crate::batch::outcome::{Outcome, Tally};
 use crate::batch::pace::{self, Pace};
 use crate::batch::sink::Sink;
@@ -164,17 +164,19 @@ impl Run<'_> {
         }
     }
 
+    /// The list's next entry, once it comes; meanwhile chats that were brought in.
     fn next_entry(&self) -> Option<Entry> {
-        if self.should_stop() {
-            return None;
-        }
-        match lock(&self.list).take() {
-            Ok(entry) => entry,
-            Err(failure) => {
-                self.end(failure);
-                None
+        while !self.should_stop() {
+            // A pipe may stay silent for hours: the run's end must not wait for it.
+            let taken = lock(&self.list).take(Some(Instant::now() + SLICE));
+            match taken {
+                Ok(Taken::Entry(entry)) => return Some(entry),
+                Ok(Taken::End) => return None,
+                Ok(Taken::Nothing) => self.ask_brought(),
+                Err(failure) => self.end(failure),
             }
         }
+        None
     }
 
     fn refuse(&self, shown: String, line: Option<u64>, why: NotAChatId) {

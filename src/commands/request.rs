@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::batch::collect::Collector;
 use crate::batch::job::{Job, Plan};
-use crate::batch::list::{Entry, List};
+use crate::batch::list::{Entry, List, Taken};
 use crate::batch::pace;
 use crate::batch::sink::Sink;
 use crate::chat_id::ChatId;
@@ -164,7 +164,7 @@ fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Ch
     let Instance { api_url, id, .. } = instance;
     let trust = context.flags.cacert.as_ref().map(|path| format!(" --cacert {}", quoted(path))).unwrap_or_default();
     let mut failed = false;
-    while let Some(entry) = list.take()? {
+    while let Taken::Entry(entry) = list.take(None)? {
         match entry {
             Entry::Chat(chat) => {
                 let body = chat_body(&chat);
