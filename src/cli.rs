@@ -1,8 +1,8 @@
 //! What may be typed. What it means is said elsewhere.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands::{Context, doctor, get, listen, receive, request, sandbox};
+use crate::commands::{Context, completions, doctor, get, listen, man, receive, request, sandbox};
 use crate::report::Color;
 use crate::settings::{Error, Flags};
 
@@ -51,6 +51,10 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Serve a local stand-in for GREEN-API, to try things and rehearse errors
     Sandbox(sandbox::Args),
+    /// Print what a shell needs to complete command lines
+    Completions(completions::Args),
+    /// Print the manual, or write a page for each command
+    Man(man::Args),
 }
 
 impl Command {
@@ -63,6 +67,8 @@ impl Command {
             Command::Get(args) => get::run(args, context),
             Command::Doctor(args) => doctor::run(args, context),
             Command::Sandbox(args) => sandbox::run(args, context),
+            Command::Completions(args) => completions::run(args, Cli::command(), context),
+            Command::Man(args) => man::run(args, Cli::command(), context),
         }
     }
 }
