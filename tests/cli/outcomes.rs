@@ -232,7 +232,11 @@ fn retries_end_with_the_last_answer() {
 #[test]
 fn three_retries_are_the_default() {
     let server = Server::with(|_| Answer::status(500).header("Retry-After", "0")).times(4);
-    Cli::request(&server, [CHAT]).exits(69).stdout(format!("{CHAT}\tfailed\tserver-error\n")).any_stderr().run();
+    Cli::request(&server, ["--rate", "0", CHAT])
+        .exits(69)
+        .stdout(format!("{CHAT}\tfailed\tserver-error\n"))
+        .any_stderr()
+        .run();
 }
 
 #[test]
