@@ -8,13 +8,18 @@ use crate::settings::{Error, Flags};
 
 const EXAMPLES: &str = "\
 Examples:
-  greenavatar --sandbox request 11001234567@c.us   without an account, nothing leaves the machine
+  greenavatar --sandbox request 11001234567@c.us   try it without an account
   greenavatar request 11001234567@c.us             ask for an avatar
+  greenavatar get 11001234567@c.us -o avatar.jpg   get the picture at once
   greenavatar request - < contacts.txt             a list, one chat id a line
 
-Exit status: 0 all went well; 1 some chats of several failed; 2 usage; 65 malformed id or request;
-66 input unreadable; 69 service unavailable or quota used up; 70 a bug; 74 output cannot be written;
-75 try again later; 76 unexpected answer; 77 credentials refused; 78 settings. README has the table.";
+Exit status:
+  0 all went well           1 some chats of several failed
+  2 usage                  65 malformed chat id or request
+  66 input unreadable      69 service unavailable, quota used up
+  70 a bug                 74 output cannot be written
+  75 try again later       76 unexpected answer
+  77 credentials refused   78 settings";
 
 /// Ask GREEN-API for the avatars of WhatsApp chats
 #[derive(Debug, Parser)]

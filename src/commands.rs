@@ -58,10 +58,7 @@ impl Context<'_> {
             id: sandbox.id_instance().to_owned(),
             token: Token::parse(sandbox.token()).expect("the sandbox's own token has a token's shape"),
         };
-        self.report.note(&format!(
-            "sandbox at {}: nothing leaves this machine, real credentials are not read",
-            instance.api_url
-        ));
+        self.report.note(&format!("sandbox at {}, nothing leaves this machine", instance.api_url));
         Ok(Session { settings: Settings::of_sandbox(instance, self.flags), _sandbox: Some(sandbox) })
     }
 }

@@ -19,7 +19,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConne
 
 pub use self::proxy::Proxy;
 use self::resolver::CachingResolver;
-use self::transport::{ConnectionCounter, InterruptibleTcp};
+use self::transport::{InterruptibleTcp, Watch};
 
 /// The largest answer that is read: 64 KiB.
 pub const ANSWER_LIMIT: usize = 64 * 1024;
@@ -146,7 +146,7 @@ impl Agent {
                 .chain(ConnectProxyConnector::default())
                 .chain(InterruptibleTcp)
                 .chain(RustlsConnector::default())
-                .chain(ConnectionCounter);
+                .chain(Watch);
         Agent(ureq::Agent::with_parts(config, connector, resolver))
     }
 
@@ -171,7 +171,8 @@ impl Agent {
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Answer, Trouble> {
         let mut response = loop {
-            let before = connections_made();
+            IS_FRESH.set(false);
+            HAS_ANSWERED.set(false);
             let result = match call {
                 Call::Get => self.0.get(url).call(),
                 Call::Delete => self.0.delete(url).call(),
@@ -180,8 +181,8 @@ impl Agent {
             match result {
                 Ok(response) => break response,
                 // A kept-alive connection that the server had closed meanwhile: the next one is tried at once.
-                // Every turn uses up one idle connection, and a fresh one never comes here.
-                Err(ureq::Error::Io(error)) if is_broken(&error) && connections_made() == before => {}
+                // Every turn uses up one idle connection; a fresh one, or one that has begun to answer, never comes here.
+                Err(ureq::Error::Io(error)) if is_broken(&error) && !IS_FRESH.get() && !HAS_ANSWERED.get() => {}
                 Err(error) => return Err(trouble(error)),
             }
         };
@@ -211,12 +212,10 @@ impl Agent {
 }
 
 thread_local! {
-    /// Connections that this thread has opened: tells a stale connection from one that broke at once.
-    static CONNECTIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn connections_made() -> u64 {
-    CONNECTIONS.get()
+    /// Whether this thread's call has opened its connection.
+    static IS_FRESH: Cell<bool> = const { Cell::new(false) };
+    /// Whether a byte of the answer to this thread's call has come.
+    static HAS_ANSWERED: Cell<bool> = const { Cell::new(false) };
 }
 
 fn is_broken(error: &io::Error) -> bool {

@@ -53,9 +53,14 @@ pub struct Before {
 }
 
 impl Done {
+    /// Whether an earlier run has done the chat.
+    pub fn has(&self, key: ChatKey) -> bool {
+        self.journaled.contains(&key)
+    }
+
     /// Where the chat was met before; `None` the first time, and afterwards it was.
     pub fn meet(&mut self, key: ChatKey) -> Option<Before> {
-        if self.journaled.contains(&key) {
+        if self.has(key) {
             return Some(Before { was_in_the_journal: true });
         }
         if self.met.insert(key) { None } else { Some(Before { was_in_the_journal: false }) }
@@ -133,10 +138,12 @@ impl Journal {
             serde_json::Value::from(owner.command),
             serde_json::Value::from(owner.id_instance)
         );
-        let Reading { done, asked, .. } = reading;
+        let Reading { mut done, asked, .. } = reading;
         let waiting = asked.into_iter().filter(|(key, _)| !done.journaled.contains(key));
         let mut asked: Vec<_> = waiting.map(|(key, at)| Asked { chat: key.chat_id(), at }).collect();
         asked.sort_by_key(|asked| asked.at);
+        // They are waited for, not asked again.
+        done.journaled.extend(asked.iter().map(|asked| asked.chat.key()));
         Ok(Opened { journal: Journal { file, name, tail, length }, done, asked })
     }
 
@@ -380,7 +387,7 @@ mod tests {
             + &line("11001234563@c.us", "timed-out", "request", "1101000001", at);
         let (opened, _file) = open_with(&text, Owner { accepted_is_done: false, ..OWNER });
         let opened = opened.expect("opened");
-        assert_eq!(opened.done.journaled, BTreeSet::from([key("11001234561@c.us")]));
+        assert_eq!(opened.done.journaled, BTreeSet::from([key("11001234561@c.us"), key("11001234562@c.us")]));
         let asked: Vec<_> = opened.asked.iter().map(|asked| asked.chat.as_str()).collect();
         assert_eq!(asked, ["11001234562@c.us"]);
     }

@@ -5,23 +5,16 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::event::PollFlags;
-
 use crate::batch::journal::Done;
+use crate::batch::lines::{Line, Lines, Next};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
-use crate::failure::{Failure, Kind};
-use crate::interrupt;
+use crate::failure::Failure;
 
-/// A line that is longer is no chat id.
-const LONGEST_LINE: usize = 1024;
 /// How far back a duplicate is noticed without a journal.
 const WINDOW: usize = 65_536;
 /// How much of what is no chat id is shown.
@@ -41,6 +34,17 @@ pub enum Entry {
         /// What is wrong with it.
         why: NotAChatId,
     },
+}
+
+/// What [`List::take`] found.
+#[derive(Debug)]
+pub enum Taken {
+    /// Something to do.
+    Entry(Entry),
+    /// The list's end.
+    End,
+    /// Nothing came before the deadline or the signal.
+    Nothing,
 }
 
 /// Where ids come from.
@@ -88,9 +92,31 @@ impl List {
         (only_arguments && self.reader.is_none()).then_some(self.origins.len())
     }
 
-    /// The next entry; `None` at the end, and when the run is interrupted while input is awaited.
-    pub fn take(&mut self) -> Result<Option<Entry>, Failure> {
-        self.next_until(None)
+    /// How many chats lie ahead, duplicates included, counted in files without disturbing them; `None` for a pipe.
+    pub fn count_ahead(&self) -> Option<u64> {
+        let mut count = 0;
+        for origin in &self.origins {
+            let path = match origin {
+                Origin::Argument(_) => {
+                    count += 1;
+                    continue;
+                }
+                // Opened anew, so that its position is its own.
+                Origin::Stdin => Path::new("/proc/self/fd/0"),
+                Origin::File(path) => path,
+            };
+            if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                return None;
+            }
+            let mut lines = Lines::open(path).ok()?;
+            while let Next::Line { text, number } = lines.take(None).ok()? {
+                count += u64::from(match parse_line(&text, number, self.rule) {
+                    Entry::Chat(chat) => !self.seen.is_done(chat.key()),
+                    Entry::Invalid { .. } => true,
+                });
+            }
+        }
+        Some(count)
     }
 
     /// How many entries are left; `None` where the input's end does not come within a moment.
@@ -98,36 +124,36 @@ impl List {
         let deadline = Instant::now() + Duration::from_millis(500);
         let mut count = 0;
         loop {
-            match self.next_until(Some(deadline)) {
-                Ok(Some(_)) => count += 1,
-                Ok(None) => break,
-                Err(_) => return None,
+            match self.take(Some(deadline)) {
+                Ok(Taken::Entry(_)) => count += 1,
+                Ok(Taken::End) => return Some(count),
+                Ok(Taken::Nothing) | Err(_) => return None,
             }
         }
-        (self.origins.is_empty() && self.reader.is_none()).then_some(count)
     }
 
-    fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Entry>, Failure> {
+    /// The next entry, awaited until the deadline or a signal.
+    pub fn take(&mut self, deadline: Option<Instant>) -> Result<Taken, Failure> {
         loop {
             if let Some(lines) = &mut self.reader {
-                match lines.next(deadline)? {
+                match lines.take(deadline)? {
                     Next::Line { text, number } => {
                         let entry = parse_line(&text, number, self.rule);
                         if self.is_new(&entry) {
-                            return Ok(Some(entry));
+                            return Ok(Taken::Entry(entry));
                         }
                         continue;
                     }
                     Next::End => self.reader = None,
-                    Next::Waited => return Ok(None),
+                    Next::Waited => return Ok(Taken::Nothing),
                 }
             }
             match self.origins.pop_front() {
-                None => return Ok(None),
+                None => return Ok(Taken::End),
                 Some(Origin::Argument(text)) => {
                     let entry = parse(text.as_bytes(), None, self.rule);
                     if self.is_new(&entry) {
-                        return Ok(Some(entry));
+                        return Ok(Taken::Entry(entry));
                     }
                 }
                 Some(Origin::Stdin) => self.reader = Some(Lines::stdin()?),
@@ -188,6 +214,11 @@ enum Meeting {
 }
 
 impl Seen {
+    /// Whether a journal has the chat as done.
+    fn is_done(&self, key: ChatKey) -> bool {
+        matches!(self, Seen::Ever(done) if done.has(key))
+    }
+
     fn meet(&mut self, key: ChatKey) -> Meeting {
         match self {
             Seen::Window(window) => {
@@ -229,139 +260,10 @@ impl Window {
     }
 }
 
-enum Line {
-    Whole(Vec<u8>),
-    /// The start of a line that is longer than any chat id.
-    TooLong(Vec<u8>),
-}
-
-enum Next {
-    Line {
-        text: Line,
-        number: u64,
-    },
-    End,
-    /// Nothing came before the deadline or the signal.
-    Waited,
-}
-
-/// The lines of one input that are neither blank nor comments.
-#[derive(Debug)]
-struct Lines {
-    file: File,
-    name: String,
-    buffer: Vec<u8>,
-    at: usize,
-    number: u64,
-    is_over: bool,
-}
-
-impl Lines {
-    fn open(path: &Path) -> Result<Lines, Failure> {
-        let name = escape(&path.display().to_string());
-        let file = File::open(path).map_err(|error| unreadable(&name, error))?;
-        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            return Err(unreadable(&name, io::ErrorKind::IsADirectory.into()));
-        }
-        Ok(Lines::new(file, name))
-    }
-
-    fn stdin() -> Result<Lines, Failure> {
-        let name = "standard input".to_owned();
-        let fd = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unreadable(&name, error))?;
-        Ok(Lines::new(File::from(fd), name))
-    }
-
-    fn new(file: File, name: String) -> Lines {
-        Lines { file, name, buffer: Vec::new(), at: 0, number: 0, is_over: false }
-    }
-
-    fn next(&mut self, deadline: Option<Instant>) -> Result<Next, Failure> {
-        loop {
-            let Some(line) = self.raw_line(deadline)? else {
-                return Ok(if self.is_over { Next::End } else { Next::Waited });
-            };
-            self.number += 1;
-            let text = match line {
-                Line::TooLong(start) => Line::TooLong(start),
-                Line::Whole(mut bytes) => {
-                    if self.number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
-                        bytes.drain(..3);
-                    }
-                    if bytes.last() == Some(&b'\r') {
-                        bytes.pop();
-                    }
-                    let blank = bytes.trim_ascii();
-                    if blank.is_empty() || blank.starts_with(b"#") {
-                        continue;
-                    }
-                    Line::Whole(bytes)
-                }
-            };
-            return Ok(Next::Line { text, number: self.number });
-        }
-    }
-
-    /// The next line without its newline; `None` at the end or when nothing more came.
-    fn raw_line(&mut self, deadline: Option<Instant>) -> Result<Option<Line>, Failure> {
-        let mut searched = self.at;
-        let mut too_long: Option<Vec<u8>> = None;
-        loop {
-            if let Some(length) = self.buffer[searched..].iter().position(|&b| b == b'\n') {
-                let line = &self.buffer[self.at..searched + length];
-                let line = too_long.take().map(Line::TooLong).unwrap_or_else(|| whole_or_long(line));
-                self.at = searched + length + 1;
-                return Ok(Some(line));
-            }
-            if self.buffer.len() - self.at > LONGEST_LINE && too_long.is_none() {
-                too_long = Some(self.buffer[self.at..self.at + LONGEST_LINE].to_vec());
-            }
-            // Of a line that is too long nothing more is kept.
-            self.buffer.drain(..if too_long.is_some() { self.buffer.len() } else { self.at });
-            self.at = 0;
-            searched = self.buffer.len();
-            if self.is_over || !self.fill(deadline)? {
-                if !self.is_over || (self.buffer.is_empty() && too_long.is_none()) {
-                    return Ok(None);
-                }
-                let rest = std::mem::take(&mut self.buffer);
-                return Ok(Some(too_long.map(Line::TooLong).unwrap_or_else(|| whole_or_long(&rest))));
-            }
-        }
-    }
-
-    /// Reads more. False: the end, which sets `is_over`, or nothing came before the deadline or a signal.
-    fn fill(&mut self, deadline: Option<Instant>) -> Result<bool, Failure> {
-        const CHUNK: usize = 16 * 1024;
-        let failed = |error| unreadable(&self.name, error);
-        if !interrupt::wait_for(self.file.as_fd(), PollFlags::IN, deadline, Duration::ZERO).map_err(failed)? {
-            return Ok(false);
-        }
-        let old = self.buffer.len();
-        self.buffer.resize(old + CHUNK, 0);
-        let got = loop {
-            match self.file.read(&mut self.buffer[old..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result.map_err(failed)?,
-            }
-        };
-        self.buffer.truncate(old + got);
-        self.is_over = got == 0;
-        Ok(got > 0)
-    }
-}
-
-fn whole_or_long(line: &[u8]) -> Line {
-    if line.len() > LONGEST_LINE { Line::TooLong(line[..LONGEST_LINE].to_vec()) } else { Line::Whole(line.to_vec()) }
-}
-
-fn unreadable(name: &str, error: io::Error) -> Failure {
-    Failure::caused(Kind::InputUnreadable, anyhow::Error::from(error).context(format!("cannot read {name}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Kind;
 
     fn list_of(text: &[u8]) -> (List, tempfile::NamedTempFile) {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -373,7 +275,7 @@ mod tests {
     fn all(text: &[u8]) -> Vec<String> {
         let (mut list, _file) = list_of(text);
         let mut entries = Vec::new();
-        while let Some(entry) = list.take().expect("read") {
+        while let Taken::Entry(entry) = list.take(None).expect("read") {
             entries.push(match entry {
                 Entry::Chat(chat) => chat.to_string(),
                 Entry::Invalid { shown, line, .. } => format!("{}: {shown}", line.expect("a line number")),
@@ -412,7 +314,7 @@ mod tests {
     fn a_duplicate_is_met_once_and_counted() {
         let (mut list, _file) = list_of(b"11001234567@c.us\n11001234568@c.us\n11001234567@c.us\n");
         let mut count = 0;
-        while list.take().expect("read").is_some() {
+        while let Taken::Entry(_) = list.take(None).expect("read") {
             count += 1;
         }
         assert_eq!((count, list.duplicates), (2, 1));
@@ -438,7 +340,7 @@ mod tests {
     #[test]
     fn the_rest_is_counted_without_the_duplicates() {
         let (mut list, _file) = list_of(b"11001234567@c.us\n11001234568@c.us\nx\n11001234567@c.us\n");
-        list.take().expect("read");
+        list.take(None).expect("read");
         assert_eq!(list.count_rest(), Some(2));
     }
 }

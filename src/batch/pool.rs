@@ -9,137 +9,26 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
-
-use crate::batch::list::{Entry, List};
+use crate::batch::job::{Job, Plan, Way};
+use crate::batch::list::{Entry, List, Taken};
+use crate::batch::outcome::{Outcome, Tally};
 use crate::batch::pace::{self, Pace};
 use crate::batch::sink::Sink;
 use crate::chat_id::{ChatId, NotAChatId};
-use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
+use crate::failure::{Failure, Kind};
 use crate::interrupt;
-use crate::output::Unwritten;
-use crate::record::{Record, Status};
-use crate::report::Report;
+use crate::record::Record;
 
 /// The longest sleep without a look whether another worker has ended the run. A signal is noticed at once.
 const SLICE: Duration = Duration::from_millis(50);
-
-/// What is asked about each chat.
-pub trait Job: Sync {
-    /// One request, paced and repeated by the pool. `is_second`: the chat was brought in again by the companion.
-    fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure>;
-
-    /// What follows an answer, outside of the pace, such as a download; `again` is one more request, in its turn.
-    /// `None`: the line comes later, from the companion.
-    fn finish(
-        &self,
-        chat: &ChatId,
-        record: Record,
-        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
-    ) -> Result<Option<Record>, Failure> {
-        let _ = (chat, again);
-        Ok(Some(record))
-    }
-}
 
 /// What goes on beside the workers, in a thread of its own, such as collecting results.
 pub trait Companion: Sync {
     /// Works until nothing more is to come. The run ends no sooner.
     fn accompany(&self, run: &Run<'_>);
-}
 
-/// How a run is carried out.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Requests a second at most; 0 lifts the limit.
-    pub rate: f64,
-    /// Workers, and so connections.
-    pub concurrency: usize,
-    /// How often a request is repeated.
-    pub retries: u32,
-    /// After so many chats in a row that found the service down the run ends; 0 never.
-    pub give_up_after: u32,
-    /// Whether there is exactly one chat, given as an argument: its failure is told with all its causes.
-    pub is_single: bool,
-}
-
-/// Lines by status, and the chats that got none.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    by_status: [u64; 8],
-    /// Chats that came twice.
-    pub duplicates: u64,
-    /// Chats that a journal had done.
-    pub already_done: u64,
-    /// Chats that were left when the run ended; `None`: nobody knows how many.
-    pub not_tried: Option<u64>,
-}
-
-impl Tally {
-    /// Counts a line.
-    pub fn count(&mut self, status: Status) {
-        self.by_status[status as usize] += 1;
-    }
-
-    /// Lines that are no answer.
-    pub fn failures(&self) -> u64 {
-        [Status::TimedOut, Status::Failed, Status::Invalid].iter().map(|status| self.by_status[*status as usize]).sum()
-    }
-
-    /// All lines.
-    pub fn lines(&self) -> u64 {
-        self.by_status.iter().sum()
-    }
-
-    /// Says it on standard error.
-    pub fn report(&self, report: &Report) {
-        let of = |status: Status| self.by_status[status as usize];
-        report.tally(&[
-            ("accepted", "accepted", of(Status::Accepted)),
-            ("found", "found", of(Status::Found)),
-            ("none", "without an avatar", of(Status::None)),
-            ("hidden", "hidden", of(Status::Hidden)),
-            ("noAccount", "without an account", of(Status::NoAccount)),
-            ("timedOut", "timed out", of(Status::TimedOut)),
-            ("failed", "failed", of(Status::Failed)),
-            ("invalid", "invalid", of(Status::Invalid)),
-            ("duplicates", "duplicates", self.duplicates),
-            ("alreadyDone", "done before", self.already_done),
-            ("notTried", "not tried", self.not_tried.unwrap_or(0)),
-        ]);
-    }
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What became of the chats.
-    pub tally: Tally,
-    /// What ended the run before its time.
-    pub ended_by: Option<Failure>,
-    /// Why lines could not be written.
-    pub unwritten: Option<Unwritten>,
-    /// The failure of the last chat that failed.
-    pub last_failure: Option<Kind>,
-    /// Whether chats were left when the run ended.
-    pub is_cut_short: bool,
-}
-
-impl Outcome {
-    /// The exit status. An unwritable output comes back as the failure that it is, to be told.
-    pub fn exit(self, is_single: bool) -> Result<u8, Failure> {
-        match self.unwritten {
-            Some(Unwritten::Failed(failure)) => return Err(failure),
-            Some(Unwritten::PipeClosed) if self.is_cut_short => return Ok(Kind::OutputFailed.exit()),
-            Some(Unwritten::PipeClosed) | None => {}
-        }
-        Ok(match (self.ended_by, self.last_failure) {
-            (Some(failure), _) => failure.kind.exit(),
-            (None, Some(kind)) if is_single => kind.exit(),
-            (None, _) if self.tally.failures() > 0 => EXIT_SOME_FAILED,
-            (None, _) => 0,
-        })
-    }
+    /// A chat that it brought in again was not asked about any more: the run has ended.
+    fn abandon(&self, chat: &ChatId, run: &Run<'_>);
 }
 
 /// Runs a list through a job. Ends when the list does, when a failure ends the run, when lines cannot be written,
@@ -178,21 +67,14 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
             for thread in rest {
                 let _ = thread.join();
             }
+            if let Some(companion) = companion {
+                let left = std::mem::take(&mut lock(&run.again).chats);
+                left.iter().for_each(|chat| companion.abandon(chat, &run));
+            }
             to.sink.close();
         }),
     }
     run.outcome()
-}
-
-/// Where a run's lines and words go.
-#[derive(Clone, Copy)]
-pub struct Way<'a> {
-    /// Lines.
-    pub sink: &'a Sink<'a>,
-    /// Errors.
-    pub report: &'a Report,
-    /// The bar.
-    pub bar: Option<&'a ProgressBar>,
 }
 
 /// A run that is under way.
@@ -282,17 +164,19 @@ impl Run<'_> {
         }
     }
 
+    /// The list's next entry, once it comes; meanwhile chats that were brought in.
     fn next_entry(&self) -> Option<Entry> {
-        if self.should_stop() {
-            return None;
-        }
-        match lock(&self.list).take() {
-            Ok(entry) => entry,
-            Err(failure) => {
-                self.end(failure);
-                None
+        while !self.should_stop() {
+            // A pipe may stay silent for hours: the run's end must not wait for it.
+            let taken = lock(&self.list).take(Some(Instant::now() + SLICE));
+            match taken {
+                Ok(Taken::Entry(entry)) => return Some(entry),
+                Ok(Taken::End) => return None,
+                Ok(Taken::Nothing) => self.ask_brought(),
+                Err(failure) => self.end(failure),
             }
         }
+        None
     }
 
     fn refuse(&self, shown: String, line: Option<u64>, why: NotAChatId) {
@@ -308,13 +192,16 @@ impl Run<'_> {
     fn ask(&self, chat: &ChatId, is_second: bool) {
         let mut attempts = 0;
         let mut began = None;
+        let mut last = None;
         let result = loop {
             if !self.await_turn() {
-                if attempts == 0 {
-                    lock(&self.state).untried += 1;
-                    return;
+                match last {
+                    // What the service said last is all that will be known.
+                    Some(failure) => break Err(failure),
+                    None if is_second => lock(&self.again).chats.push_back(chat.clone()),
+                    None => lock(&self.state).untried += 1,
                 }
-                break Err(ended_before_another());
+                return;
             }
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
@@ -331,6 +218,7 @@ impl Run<'_> {
             } else if !self.sleep_until(until) {
                 break Err(failure);
             }
+            last = Some(failure);
         };
         let elapsed = began.map(|began| began.elapsed().as_millis() as u64);
         let (mut record, failure) = match result {
@@ -348,22 +236,46 @@ impl Run<'_> {
 
     fn finish(&self, chat: &ChatId, record: Record, is_second: bool) -> Result<Option<Record>, Failure> {
         self.job.finish(chat, record, &|chat| {
-            if self.await_turn() { self.job.attempt(chat, is_second) } else { Err(ended_before_another()) }
+            if self.await_turn() {
+                return self.job.attempt(chat, is_second);
+            }
+            let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
+            Err(Failure { is_final: true, ..ended })
         })
     }
 
     /// Hands in a chat's line and draws the conclusions for the run. False: the line cannot be written.
     pub fn settle(&self, record: &Record, failure: Option<Failure>) -> bool {
+        let is_written = self.check(self.to.sink.put(record));
+        self.count(record, failure);
+        is_written
+    }
+
+    /// [`Run::settle`] for standard output alone: the journal does not hear of it.
+    pub fn show(&self, record: &Record, failure: Failure) {
+        self.check(self.to.sink.show(record));
+        self.count(record, Some(failure));
+    }
+
+    /// A line that is no chat's of the list: it counts for nothing. False: it cannot be written.
+    pub fn mention(&self, record: &Record) -> bool {
+        self.check(self.to.sink.put(record))
+    }
+
+    fn check(&self, is_written: bool) -> bool {
+        if !is_written {
+            self.is_over.store(true, Ordering::SeqCst);
+        }
+        is_written
+    }
+
+    fn count(&self, record: &Record, failure: Option<Failure>) {
         if let Some(failure) = &failure {
             if self.plan.is_single {
                 self.to.report.chat_failure(&record.chat_id, failure);
             } else {
                 self.to.report.chat_failure_in_list(&record.chat_id, failure);
             }
-        }
-        let is_written = self.to.sink.put(record);
-        if !is_written {
-            self.is_over.store(true, Ordering::SeqCst);
         }
         lock(&self.state).tally.count(record.status);
         if let Some(bar) = self.to.bar {
@@ -373,7 +285,6 @@ impl Run<'_> {
             None => self.note_success(),
             Some(failure) => self.note_failure(failure),
         }
-        is_written
     }
 
     fn note_success(&self) {
@@ -390,7 +301,7 @@ impl Run<'_> {
             bar.set_message(format!("{failures} failed"));
         }
         if failure.kind.ends_run() {
-            self.end(failure);
+            self.stop(failure);
         } else if failure.kind.means_service_down() && !failure_is_ours(&failure) {
             let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
             if self.plan.give_up_after > 0 && in_a_row >= self.plan.give_up_after {
@@ -406,8 +317,14 @@ impl Run<'_> {
         }
     }
 
-    /// No new request after this; the first reason stays.
+    /// Ends the run for a reason that is not one chat's, and says so.
     pub fn end(&self, failure: Failure) {
+        self.to.report.failure(&failure);
+        self.stop(failure);
+    }
+
+    /// No new request after this; the first reason stays.
+    fn stop(&self, failure: Failure) {
         self.is_over.store(true, Ordering::SeqCst);
         lock(&self.state).ended_by.get_or_insert(failure);
     }
@@ -468,10 +385,6 @@ impl Run<'_> {
             last_failure,
         }
     }
-}
-
-fn ended_before_another() -> Failure {
-    Failure { is_final: true, ..Failure::new(Kind::Timeout, "the run ended before another attempt") }
 }
 
 /// A call that our own end cut off says nothing about the service.

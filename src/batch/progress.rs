@@ -6,9 +6,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::Report;
 
-/// A bar on standard error, where one is wanted: on a terminal, for more than one chat, unless quiet or JSON-minded.
-pub fn bar(report: &Report, total: Option<u64>) -> Option<ProgressBar> {
-    if report.is_quiet() || !std::io::stderr().is_terminal() || total.is_some_and(|total| total < 2) {
+/// A bar on standard error, where one is wanted: on a terminal, for more than one chat, unless quiet.
+/// `count` says how many chats there are, and is asked only then.
+pub fn bar(report: &Report, count: impl FnOnce() -> Option<u64>) -> Option<ProgressBar> {
+    if report.is_quiet() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let total = count();
+    if total.is_some_and(|total| total < 2) {
         return None;
     }
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8));

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::batch::job::{Job, Plan, Way};
 use crate::batch::journal::{Asked, Journal, Owner};
 use crate::batch::list::{List, Origin};
-use crate::batch::pool::{self, Companion, Job, Plan, Way};
+use crate::batch::pool::{self, Companion};
 use crate::batch::progress;
 use crate::batch::sink::Sink;
 use crate::chat_id::Rule;
@@ -16,7 +17,6 @@ use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::Output;
 use crate::settings::{Error, Flags};
 
 /// Where chats come from and how fast they go: the same for every command that takes a list.
@@ -94,12 +94,6 @@ impl Chats {
             is_single: self.is_single(),
         }
     }
-
-    /// Entries in all, where it costs little to know: for the bar.
-    pub fn total(&self) -> Option<u64> {
-        let only_arguments = self.from.is_empty() && !self.chats.iter().any(|chat| chat == "-");
-        only_arguments.then_some(self.chats.len() as u64)
-    }
 }
 
 /// A list that is open, and the journal that goes with it.
@@ -131,23 +125,28 @@ impl Chats {
         Ok(OpenList { list, journal: Some(opened.journal), asked: opened.asked })
     }
 
-    /// Runs the list through a job, with bar and tally; the exit status.
-    pub fn carry_out(
+    /// Runs the list through a job, its lines into the journal and to standard output; the exit status.
+    pub fn carry_out(&self, open: OpenList, plan: Plan, job: &dyn Job, context: &Context<'_>) -> Result<u8, Failure> {
+        let sink = Sink::new(context.output, open.journal);
+        self.carry_out_to(&sink, open.list, plan, job, None, context)
+    }
+
+    /// [`Chats::carry_out`] with a sink of the caller's, and a companion.
+    pub fn carry_out_to(
         &self,
-        open: OpenList,
+        sink: &Sink<'_>,
+        list: List,
         plan: Plan,
         job: &dyn Job,
         companion: Option<&dyn Companion>,
-        output: &Output,
         context: &Context<'_>,
     ) -> Result<u8, Failure> {
         // Where it cannot be done, signals do what they always do.
         let _ = interrupt::install();
         let report = context.report;
-        let sink = Sink::new(output, open.journal);
-        let bar = progress::bar(report, self.total());
-        let way = Way { sink: &sink, report, bar: bar.as_ref() };
-        let outcome = pool::run(open.list, job, companion, plan, way);
+        let bar = progress::bar(report, || list.count_ahead());
+        let way = Way { sink, report, bar: bar.as_ref() };
+        let outcome = pool::run(list, job, companion, plan, way);
         report.clear_bar();
         if !plan.is_single {
             outcome.tally.report(report);

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::batch::job::Job;
 use crate::batch::pace;
-use crate::batch::pool::Job;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
 use crate::commands::chats::Chats;
@@ -45,7 +45,7 @@ and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until 
 
 /// What `get` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = HELP, arg_required_else_help = true)]
+#[command(after_help = HELP)]
 pub struct Args {
     #[command(flatten)]
     chats: Chats,
@@ -73,11 +73,11 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let job = GetJob::new(&client, rules, after, repeats, report)?;
     let open = args.chats.open(origins, "get", &settings.instance.id, true)?;
     if !args.pictures.is_stdout() {
-        return Ok(args.chats.carry_out(open, plan, &job, None, output, context)?);
+        return Ok(args.chats.carry_out(open, plan, &job, context)?);
     }
     // The picture alone goes to standard output, and the line nowhere.
     let no_lines = Output::new(false, true, Color::Never);
-    let exit = args.chats.carry_out(open, plan, &job, None, &no_lines, context)?;
+    let exit = args.chats.carry_out(open, plan, &job, &Context { output: &no_lines, ..*context })?;
     match job.picture().map_or(Ok(()), |picture| output.write(&picture)) {
         Ok(()) | Err(Unwritten::PipeClosed) => Ok(exit),
         Err(Unwritten::Failed(failure)) => Err(failure.into()),

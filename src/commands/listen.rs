@@ -15,12 +15,13 @@ use crate::settings::{Error, read_first_line, webhook_token};
 
 const EXAMPLES: &str = "\
 Examples:
-  greenavatar listen --spool others.ndjson             at http://127.0.0.1:8080/, behind a proxy with TLS
-  greenavatar --json listen --discard-foreign --path /avatars --webhook-token-file token.txt
+  greenavatar listen --spool others.ndjson     behind a proxy with TLS
+  greenavatar --json listen --discard-foreign --webhook-token-file token.txt
 
-GREEN-API sends every notification of the instance to its webhookUrl, so say what becomes of those
-that are no AvatarInfo. 200 is answered once a result's line is written and a spooled notification
-is on disk; anything else makes GREEN-API send it again, for 24 hours. GET /healthz answers 200.";
+GREEN-API sends every notification of the instance to its webhookUrl, so say
+what becomes of those that are no AvatarInfo. 200 is answered once a result's
+line is written and a spooled notification is on disk; anything else makes
+GREEN-API send it again, for 24 hours. GET /healthz answers 200.";
 
 /// What `listen` takes.
 #[derive(Debug, clap::Args)]

@@ -18,13 +18,14 @@ use crate::settings::Error;
 
 const EXAMPLES: &str = "\
 Examples:
-  greenavatar receive                                  what is in the queue now
-  greenavatar --json receive --idle 2m                 until nothing has come for two minutes
-  greenavatar receive --follow --spool others.ndjson   for ever; what is not ours is kept in a file
+  greenavatar receive                       what is in the queue now
+  greenavatar --json receive --idle 2m      until nothing came for 2 minutes
+  greenavatar receive --follow --spool others.ndjson   until a signal comes
 
-GREEN-API's methods: receiveNotification, deleteNotification. A notification is deleted only
-after its line is written. One that is no AvatarInfo belongs to another program: without --spool
-the run stops there and deletes nothing. The queue keeps notifications for 24 hours.";
+GREEN-API's methods: receiveNotification, deleteNotification. A notification
+is deleted only after its line is written. One that is no AvatarInfo belongs
+to another program: without --spool the run stops there and deletes nothing.
+The queue keeps notifications for 24 hours.";
 
 /// What `receive` takes.
 #[derive(Debug, clap::Args)]

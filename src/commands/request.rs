@@ -1,33 +1,61 @@
 //! `request`: asks with getAvatarAsync and tells whether GREEN-API took the request.
 
-use crate::batch::list::{Entry, List};
-use crate::batch::pool::Job;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::batch::collect::Collector;
+use crate::batch::job::{Job, Plan};
+use crate::batch::list::{Entry, List, Taken};
+use crate::batch::pace;
+use crate::batch::sink::Sink;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
-use crate::commands::chats::Chats;
+use crate::commands::chats::{Chats, OpenList};
+use crate::duration::parse_timeout;
 use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
 use crate::greenapi::client::{Client, Instance, chat_body};
 use crate::http::{self, Agent};
+use crate::interrupt;
 use crate::output::Unwritten;
+use crate::picture::avatar_url;
 use crate::record::{Record, Status};
-use crate::settings::Error;
+use crate::results::lock::Lock;
+use crate::results::queue::{CALL_TIMEOUT, Queue, Retries};
+use crate::results::require_lines;
+use crate::results::spool::Spool;
+use crate::settings::{Error, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
   greenavatar request 11001234567@c.us 120363043968066561@g.us
   greenavatar request - --journal done.ndjson < contacts.txt
+  greenavatar request --wait --fallback 11001234567@c.us
   greenavatar request --dry-run 11001234567@c.us
-  greenavatar --sandbox request 11001234466@c.us   see a quota error and its exit status
+  greenavatar --sandbox request 11001234466@c.us   rehearse a quota error
 
-GREEN-API answers this method with nothing but its status; the avatar comes later as a
-notification, if it comes: GREEN-API marks the method \"not used\".";
+GREEN-API answers this method with its status alone. The avatar comes later,
+as a notification, if it comes: GREEN-API marks the method \"not used\" and the
+notification \"temporarily not working\". --wait takes it off the queue, and
+--fallback asks with getAvatar for what has not come, as `greenavatar get`
+does for everything.";
 
 /// What `request` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
     chats: Chats,
+    /// Wait for the results, each for so long after its request [default: 2m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, num_args = 0..=1, require_equals = true, default_missing_value = "2m")]
+    wait: Option<Duration>,
+    /// Append other programs' notifications to FILE, one a line, and delete them
+    #[arg(long, value_name = "FILE", requires = "wait")]
+    spool: Option<PathBuf>,
+    /// Ask with getAvatar for what has no result when its wait is over
+    #[arg(long, requires = "wait")]
+    fallback: bool,
     /// Print the curl commands that do the same, and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -42,35 +70,107 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         let list = List::open(origins, args.chats.rule(), None)?;
         return dry_run(list, &settings.instance, context, &args.chats);
     }
-    let open = args.chats.open(origins, "request", &settings.instance.id, true)?;
+    let open = args.chats.open(origins, "request", &settings.instance.id, args.wait.is_none())?;
     let plan = args.chats.plan(settings.retries);
     let agent = Agent::new(&http::Options { connections: plan.concurrency, ..settings.http.clone() });
     let client = Client::new(&settings.instance, agent, settings.http.timeout, context.report);
-    Ok(args.chats.carry_out(open, plan, &Request { client }, None, context.output, context)?)
+    let Some(wait) = args.wait else {
+        let job = Request { client, collector: None, sink: None };
+        return Ok(args.chats.carry_out(open, plan, &job, context)?);
+    };
+    args.collect(wait, open, plan, client, settings, context)
+}
+
+impl Args {
+    /// `--wait`: collects the results beside the requests.
+    fn collect(
+        &self,
+        wait: Duration,
+        mut open: OpenList,
+        plan: Plan,
+        client: Client<'_>,
+        settings: &Settings,
+        context: &Context<'_>,
+    ) -> Result<u8, Error> {
+        if open.journal.is_none() {
+            require_lines(context.output)?;
+        }
+        // Before anything waits: a signal must end the first look too.
+        let _ = interrupt::install();
+        let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
+        let spool = self.spool.as_deref().map(Spool::open).transpose()?;
+        let timeout = settings.http.timeout.max(CALL_TIMEOUT);
+        let agent = Agent::new(&http::Options { timeout, connections: 1, ..settings.http.clone() });
+        let queue_client = Client::new(&settings.instance, agent, timeout, context.report);
+        let delay = |failed, asked| pace::delay(failed, asked, fastrand::f64());
+        let queue = Queue::new(&queue_client, Retries { times: settings.retries, delay }, spool, lock);
+        let collector = Collector::new(queue, wait, self.fallback, &std::mem::take(&mut open.asked));
+        collector.look_first()?;
+        let sink = Sink::new(context.output, open.journal.take());
+        let job = Request { client, collector: Some(&collector), sink: Some(&sink) };
+        Ok(self.chats.carry_out_to(&sink, open.list, plan, &job, Some(&collector), context)?)
+    }
 }
 
 struct Request<'a> {
     client: Client<'a>,
+    collector: Option<&'a Collector<'a>>,
+    /// Where `--wait` remembers what was asked.
+    sink: Option<&'a Sink<'a>>,
 }
 
 impl Job for Request<'_> {
-    fn attempt(&self, chat: &ChatId, _: bool) -> Result<Record, Failure> {
-        let status = self.client.request_avatar(chat)?;
-        Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) })
+    fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure> {
+        if is_second {
+            let mut record = self.client.get_avatar(chat)?.record(chat);
+            avatar_url::annotate(&mut record);
+            record.method = Some("getAvatar");
+            return Ok(record);
+        }
+        if let Some(collector) = self.collector {
+            // Before it is sent: the result may be faster than the answer.
+            collector.asking(chat, Timestamp::now().as_second());
+        }
+        match self.client.request_avatar(chat) {
+            Ok(status) => Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) }),
+            Err(failure) => {
+                if let Some(collector) = self.collector {
+                    collector.failed(chat);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn finish(
+        &self,
+        chat: &ChatId,
+        record: Record,
+        _: &dyn Fn(&ChatId) -> Result<Record, Failure>,
+    ) -> Result<Option<Record>, Failure> {
+        match (self.collector, self.sink) {
+            (Some(collector), Some(sink)) if record.status == Status::Accepted => {
+                sink.journal_only(&record);
+                collector.accepted(chat);
+                Ok(None)
+            }
+            _ => Ok(Some(record)),
+        }
     }
 }
 
 /// Prints a curl command for each chat. The token stays a variable, for the shell to fill in.
 fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Chats) -> Result<u8, Error> {
+    let Instance { api_url, id, .. } = instance;
+    let trust = context.flags.cacert.as_ref().map(|path| format!(" --cacert {}", quoted(path))).unwrap_or_default();
     let mut failed = false;
-    while let Some(entry) = list.take()? {
+    while let Taken::Entry(entry) = list.take(None)? {
         match entry {
             Entry::Chat(chat) => {
+                let body = chat_body(&chat);
                 let command = format!(
-                    "curl -sS -X POST -H 'Content-Type: application/json' -d '{}' \"{}/waInstance{}/getAvatarAsync/$GREEN_API_TOKEN_INSTANCE\"\n",
-                    chat_body(&chat),
-                    instance.api_url,
-                    instance.id
+                    "curl -sS{trust} -X POST -H 'Content-Type: application/json' -d '{body}' \
+                     \"{api_url}/waInstance{id}/getAvatarAsync/$GREEN_API_TOKEN_INSTANCE\"\n"
                 );
                 match context.output.write(command.as_bytes()) {
                     Ok(()) => {}
@@ -95,4 +195,9 @@ fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Ch
         (true, true) => Kind::InvalidChatId.exit(),
         (true, false) => EXIT_SOME_FAILED,
     })
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

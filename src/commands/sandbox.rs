@@ -24,16 +24,18 @@ use crate::settings::Error;
 const EXAMPLES: &str = "\
 Examples:
   greenavatar sandbox -- greenavatar request 11001234567@c.us
-  greenavatar sandbox -- sh nightly.sh             rehearse a script
-  eval \"$(greenavatar sandbox)\"                    serves behind this shell until it ends
-  greenavatar sandbox --bind 127.0.0.1:8088        serves until Ctrl-C
+  greenavatar sandbox -- sh nightly.sh      rehearse a script
+  eval \"$(greenavatar sandbox)\"             behind this shell until it ends
+  greenavatar sandbox --bind 127.0.0.1:8088
 
-The last three digits of a number choose what happens: 400 401 403 404 466 499 500 502 that status;
-429 and 503 twice, then well; 901 none, 902 hidden, 903 no account; 904 no result, 905 it comes twice,
-906 avatar timeout; 907 an answer after 3 s, 908 one that breaks off; any other: found.
+The last three digits of a number choose what happens: 400 401 403 404 466 499
+500 502 that status; 429 and 503 twice, then well; 901 none, 902 hidden, 903 no
+account; 904 no result, 905 it comes twice, 906 avatar timeout; 907 an answer
+after 3 s, 908 one that breaks off; any other: found.
 
-The sandbox plays getAvatarAsync, getAvatar, receiveNotification, deleteNotification, getStateInstance
-and getSettings. --id-instance and --api-token-instance give it other credentials.";
+The sandbox plays getAvatarAsync, getAvatar, receiveNotification,
+deleteNotification, getStateInstance and getSettings. --id-instance and
+--api-token-instance give it other credentials.";
 
 /// What `sandbox` takes.
 #[derive(Debug, clap::Args)]

@@ -183,15 +183,45 @@ fn deadline(timeout: NextTimeout) -> Option<Instant> {
     Instant::now().checked_add(after)
 }
 
-/// Counts the connections that this thread opens, whichever way they were opened.
+/// Watches every connection, whichever way it was opened, so that a stale one can be told from one that broke.
 #[derive(Debug)]
-pub struct ConnectionCounter;
+pub struct Watch;
 
-impl<In: Transport> Connector<In> for ConnectionCounter {
-    type Out = In;
+impl<In: Transport> Connector<In> for Watch {
+    type Out = Watched<In>;
 
-    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, Error> {
-        super::CONNECTIONS.set(super::CONNECTIONS.get() + 1);
-        Ok(chained)
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Watched<In>>, Error> {
+        super::IS_FRESH.set(true);
+        Ok(chained.map(Watched))
+    }
+}
+
+/// A watched connection.
+#[derive(Debug)]
+pub struct Watched<T>(T);
+
+impl<T: Transport> Transport for Watched<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let came = self.0.await_input(timeout)?;
+        if came {
+            super::HAS_ANSWERED.set(true);
+        }
+        Ok(came)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
     }
 }

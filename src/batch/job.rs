@@ -1,0 +1,53 @@
+//! What a run is given: what to ask about each chat, how fast, and where lines go.
+
+use indicatif::ProgressBar;
+
+use crate::batch::sink::Sink;
+use crate::chat_id::ChatId;
+use crate::failure::Failure;
+use crate::record::Record;
+use crate::report::Report;
+
+/// What is asked about each chat.
+pub trait Job: Sync {
+    /// One request, paced and repeated by the pool. `is_second`: the chat was brought in again by the companion.
+    fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure>;
+
+    /// What follows an answer, outside of the pace, such as a download; `again` is one more request, in its turn.
+    /// `None`: the line comes later, from the companion.
+    fn finish(
+        &self,
+        chat: &ChatId,
+        record: Record,
+        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
+    ) -> Result<Option<Record>, Failure> {
+        let _ = (chat, again);
+        Ok(Some(record))
+    }
+}
+
+/// How a run is carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Requests a second at most; 0 lifts the limit.
+    pub rate: f64,
+    /// Workers, and so connections.
+    pub concurrency: usize,
+    /// How often a request is repeated.
+    pub retries: u32,
+    /// After so many chats in a row that found the service down the run ends; 0 never.
+    pub give_up_after: u32,
+    /// Whether there is exactly one chat, given as an argument: its failure is told with all its causes.
+    pub is_single: bool,
+}
+
+/// Where a run's lines and words go.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// Lines.
+    pub sink: &'a Sink<'a>,
+    /// Errors.
+    pub report: &'a Report,
+    /// The bar.
+    pub bar: Option<&'a ProgressBar>,
+}

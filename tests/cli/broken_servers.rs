@@ -1,0 +1,280 @@
+//! Whatever a server does, the run ends in bounded time with one line for the chat and a code word that fits.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::cli::Said;
+use crate::support::{Answer, CHAT, Cli, Server, at_once, json};
+
+/// One attempt that may last two seconds.
+fn ask(server: &Server) -> Cli {
+    Cli::request(server, ["--json", "--retries", "0", "--timeout", "2s", CHAT]).any_stdout()
+}
+
+/// One attempt that may last 300 ms: for servers that use up all the time there is.
+fn ask_briefly(server: &Server) -> Cli {
+    Cli::request(server, ["--json", "--retries", "0", "--timeout", "300ms", CHAT]).any_stdout()
+}
+
+/// The code word of the only line, whose exit status it must be too.
+fn code(said: &Said) -> String {
+    let line = json(&said.stdout);
+    assert_eq!((&line["chatId"], &line["status"], &line["attempts"]), (&CHAT.into(), &"failed".into(), &1.into()));
+    line["error"]["code"].as_str().expect("a code word").to_owned()
+}
+
+/// Fails with this code word and exit status.
+#[track_caller]
+fn fails(cli: Cli, word: &str, status: u8, what: &str) {
+    let said = cli.exits(status).run();
+    assert_eq!(code(&said), word, "{what}");
+}
+
+#[test]
+fn an_answer_that_is_closed_at_any_byte_is_unreachable() {
+    let whole = Answer::status(500).header("X", "y").body(r#"{"message":"no"}"#).bytes();
+    for end in 0..whole.len() {
+        let server = Server::answering([Answer::raw(&whole[..end])]);
+        fails(ask(&server), "unreachable", 69, &format!("closed after {end} bytes"));
+    }
+}
+
+#[test]
+fn an_answer_that_is_reset_at_any_byte_is_unreachable() {
+    let whole = Answer::status(200).body("{}").bytes();
+    for end in 0..whole.len() {
+        let server = Server::answering([Answer::raw(&whole[..end]).then_reset()]);
+        fails(ask(&server), "unreachable", 69, &format!("reset after {end} bytes"));
+    }
+}
+
+#[test]
+fn a_chunked_answer_that_is_closed_at_any_byte_is_unreachable() {
+    let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    // The last two bytes are the end of trailers that are not there; an answer without them may count as whole.
+    for end in 0..whole.len() - 2 {
+        let server = Server::answering([Answer::raw(&whole[..end])]);
+        fails(ask(&server), "unreachable", 69, &format!("closed after {end} bytes"));
+    }
+    let server = Server::answering([Answer::raw(*whole)]);
+    Cli::request(&server, [CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
+}
+
+#[test]
+fn a_connection_that_is_refused_is_unreachable() {
+    let port = Server::unasked().address();
+    fails(
+        Cli::at(&format!("http://{port}")).args(["request", "--json", "--retries", "0", CHAT]).any_stdout(),
+        "unreachable",
+        69,
+        "refused",
+    );
+}
+
+#[test]
+fn a_host_that_does_not_exist_is_unreachable() {
+    let cli = Cli::at("https://no-such-host.invalid").args(["request", "--json", "--retries", "0"]);
+    fails(cli.args(["--timeout", "5s", CHAT]).any_stdout(), "unreachable", 69, "no such host");
+}
+
+#[test]
+fn silence_ends_with_the_timeout() {
+    let whole = Answer::status(200).body("{}").bytes();
+    at_once([0, 1, 15, whole.len() - 1], |end| {
+        let server = Server::answering([Answer::raw(&whole[..end]).then_silence()]);
+        let said = ask_briefly(&server).exits(75).run();
+        assert_eq!(code(&said), "timeout", "silent after {end} bytes");
+        assert!(said.took >= Duration::from_millis(300) && said.took < Duration::from_secs(2), "{:?}", said.took);
+    });
+}
+
+#[test]
+fn the_timeout_bounds_an_answer_that_drips() {
+    let body = Answer::status(200).body("x".repeat(1000)).bytes();
+    let header_end = body.windows(4).position(|four| four == b"\r\n\r\n").expect("a header") + 4;
+    at_once([0, 17, header_end], |start| {
+        let server = Server::answering([Answer::raw(&body[..start]).then_drip(&body[start..])]);
+        let said = ask_briefly(&server).exits(75).run();
+        assert_eq!(code(&said), "timeout", "dripping from byte {start}");
+        assert!(said.took < Duration::from_secs(2), "{:?}", said.took);
+    });
+}
+
+#[test]
+fn the_timeout_bounds_chunks_that_drip() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let server = Server::answering([Answer::raw(head).then_drip("1\r\nx\r\n".repeat(100))]);
+    fails(ask_briefly(&server), "timeout", 75, "dripping chunks");
+}
+
+#[test]
+fn an_endless_header_is_no_answer() {
+    for piece in ["X: y\r\n", "X", "\r\nX-Long: ", " "] {
+        let server = Server::answering([Answer::raw("HTTP/1.1 200 OK\r\n").then_endlessly(piece.repeat(1000))]);
+        let said = ask(&server).exits(76).run();
+        assert_eq!(code(&said), "unexpected-response", "endless {piece:?}");
+    }
+}
+
+#[test]
+fn an_endless_body_is_read_to_its_limit() {
+    for (head, word, status) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", "unexpected-response", 76),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "unexpected-response", 76),
+        ("HTTP/1.1 500 No\r\n\r\n", "server-error", 69),
+        ("HTTP/1.1 400 No\r\n\r\n", "bad-request-data", 65),
+    ] {
+        let server = Server::answering([Answer::raw(head).then_endlessly("x".repeat(8192))]);
+        fails(ask(&server), word, status, head);
+    }
+}
+
+#[test]
+fn endless_chunks_are_read_to_their_limit() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let server = Server::answering([Answer::raw(head).then_endlessly("8\r\nabcdefgh\r\n".repeat(500))]);
+    fails(ask(&server), "unexpected-response", 76, "endless chunks");
+}
+
+#[test]
+fn endless_parts_of_chunks_end_in_bounded_time() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (start, piece) in [("", "0"), ("", "1;x"), ("0\r\n", "X: y\r\n"), ("0\r\n", "X")] {
+        let server = Server::answering([Answer::raw(format!("{head}{start}")).then_endlessly(piece.repeat(1000))]);
+        let said = Cli::request(&server, ["--json", "--retries", "0", "--timeout", "500ms", CHAT])
+            .any_stdout()
+            .any_stderr()
+            .ends_somehow()
+            .run();
+        assert_eq!(json(&said.stdout)["chatId"], CHAT);
+        assert!(said.took < Duration::from_secs(3), "{piece:?}: {:?}", said.took);
+    }
+}
+
+#[test]
+fn a_wrong_length_ends_in_bounded_time() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}",
+    ] {
+        let server = Server::answering([Answer::raw(head)]);
+        let said = ask(&server).ends_somehow().run();
+        let code = code(&said);
+        assert!(code == "unreachable" || code == "unexpected-response", "{head:?}: {code}");
+        assert!(said.took < Duration::from_secs(2), "{head:?}: {:?}", said.took);
+    }
+}
+
+#[test]
+fn bytes_after_the_answer_do_no_harm() {
+    let server =
+        Server::answering([Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 500 No\r\n\r\n")]);
+    Cli::request(&server, [CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
+}
+
+#[test]
+fn what_is_not_http_is_one_line_all_the_same() {
+    for bytes in [
+        &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"ICY 200 OK\r\n\r\n",
+        b"\0\0\0\0\0\0\0\0",
+        b"HTTP/1.1 99 Low\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: \x00\x1b[31m\r\n\r\n",
+        b"220 mail.example ESMTP\r\n",
+        b"\xff\xfe\r\n\r\n",
+        b"\r\n\r\n\r\n\r\n",
+    ] {
+        let server = Server::answering([Answer::raw(bytes)]);
+        let said = ask(&server).ends_somehow().run();
+        let code = code(&said);
+        let shown = String::from_utf8_lossy(bytes);
+        assert!(code == "unexpected-response" || code == "unreachable", "{shown:?}: {code}");
+    }
+}
+
+#[test]
+fn a_server_that_speaks_first_is_one_line_all_the_same() {
+    let server = Server::blurting(b"SSH-2.0-OpenSSH_9.2\r\n");
+    let said = ask(&server).ends_somehow().run();
+    assert!(["unexpected-response", "unreachable"].contains(&code(&said).as_str()));
+}
+
+#[test]
+fn an_interim_answer_is_not_the_answer() {
+    let server =
+        Server::answering([Answer::raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]);
+    Cli::request(&server, [CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
+}
+
+#[test]
+fn a_redirect_is_never_followed() {
+    let other = Server::unasked();
+    for status in [301, 302, 303, 307, 308] {
+        let server = Server::answering([Answer::status(status).header("Location", &other.url())]);
+        fails(ask(&server), "unexpected-response", 76, &status.to_string());
+    }
+}
+
+#[test]
+fn deeply_nested_json_is_an_answer_like_any_other() {
+    let nested = "[".repeat(60_000);
+    for (status, word, exit) in [
+        (200, "unexpected-response", 76),
+        (400, "bad-request-data", 65),
+        (401, "unauthorized", 77),
+        (500, "server-error", 69),
+    ] {
+        let server = Server::answering([Answer::status(status).body(nested.as_str())]);
+        let said = ask(&server).exits(exit).run();
+        assert_eq!(code(&said), word);
+        assert!(said.stdout.len() < 4000, "{} bytes", said.stdout.len());
+    }
+}
+
+#[test]
+fn control_and_bidirectional_characters_of_a_server_are_never_printed_raw() {
+    // The harness looks for them in both outputs of every run.
+    let odd = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\u{2066}\u{200b}\u{0}\r\nnext";
+    for body in [
+        odd.to_owned(),
+        serde_json::json!({ "message": odd }).to_string(),
+        serde_json::json!({ "invokeStatus": { "description": odd } }).to_string(),
+        format!("<html><title>{odd}</title></html>"),
+    ] {
+        for args in [&["--json"][..], &["-v"], &["-q"], &["--json", "-v"], &["--color", "never"]] {
+            let server = Server::answering([Answer::status(418).header("X-Odd", "a\u{202e}b").body(body.as_str())]);
+            let said = Cli::request(&server, args).arg(CHAT).exits(76).any_stdout().any_stderr().run();
+            let lines = said.stdout.lines().count() + said.stderr.lines().count();
+            assert!((1..=8).contains(&lines), "{} {}", said.stdout, said.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_not_utf8_is_shown_as_far_as_it_can_be() {
+    let server = Server::answering([Answer::status(400).body(b"bad \xff\xfe request data".to_vec())]);
+    fails(ask(&server), "bad-request-data", 65, "not UTF-8");
+}
+
+#[test]
+fn a_server_that_never_ends_is_cut_off_five_seconds_after_a_signal() {
+    let server = Server::always(Answer::raw("HTTP/1.1 200 OK\r\n").then_silence()).times(1);
+    let running = Cli::request(&server, ["--json", CHAT]).dies(15).any_stdout().start();
+    server.wait_for(1);
+    let began = Instant::now();
+    running.signal(Signal::TERM);
+    let said = running.finish();
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(4500) && took < Duration::from_secs(8), "{took:?}");
+    assert_eq!(json(&said.stdout)["status"], "failed", "what is known is written");
+}

@@ -1,0 +1,147 @@
+//! What is no chat id is never sent, has its own line, and is told what it might have meant.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::support::{Answer, CHAT, Cli, Server, chat, json, jsons};
+
+/// What people type, and the id that the hint must name, if there is one.
+const MISTYPED: &[(&str, Option<&str>)] = &[
+    ("+1 100 123-45-67", Some(CHAT)),
+    ("+11001234567", Some(CHAT)),
+    ("11001234567", Some(CHAT)),
+    ("+11001234567@c.us", Some(CHAT)),
+    ("11001234567@C.US", Some(CHAT)),
+    ("１１００１２３４５６７@c.us", Some(CHAT)),
+    ("(1100) 123-45-67", Some(CHAT)),
+    ("", None),
+    (" ", None),
+    ("@c.us", None),
+    ("12345@c.us", None),
+    ("1100123456@c.us", None),
+    ("11001234567@c.us\n", Some(CHAT)),
+    ("11001234567@c.us\r\nX-Injected: 1", None),
+    (" 11001234567@c.us", Some(CHAT)),
+    ("11001234567 @c.us", Some(CHAT)),
+    ("11001234567@c.us/../../deleteNotification", None),
+    ("11001234567@c.us\",\"x\":\"y", None),
+    ("11001234567@g.us@c.us", None),
+    ("120363043968066561@newsletter", None),
+    ("status@broadcast", None),
+    ("11001234567@example.com", None),
+    ("11001234567-@g.us", None),
+    ("-1@g.us", None),
+    ("\u{1b}[31m11001234567@c.us", None),
+    ("\u{202e}su.c@76543210011", None),
+];
+
+#[test]
+fn what_is_mistyped_is_never_sent_and_has_its_line() {
+    let server = Server::unasked();
+    for (text, meant) in MISTYPED {
+        let said = Cli::request(&server, ["--json", "--", text]).exits(65).any_stdout().run();
+        let line = json(&said.stdout);
+        assert_eq!(line["status"], "invalid", "{text:?}");
+        assert_eq!(line["error"]["code"], "invalid-chat-id", "{text:?}");
+        assert_eq!((&line["attempts"], said.stdout.contains("\"elapsedMs\":_")), (&0.into(), true), "{text:?}");
+        assert!(line["chatId"].is_string() && line["line"].is_null(), "{text:?}");
+        if let Some(meant) = meant {
+            let hint = line["error"]["hint"].as_str().unwrap_or_default();
+            assert!(hint.contains(meant), "{text:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_mistyped_is_told_in_text_too() {
+    let server = Server::unasked();
+    for (text, meant) in MISTYPED {
+        let said = Cli::request(&server, ["--", text]).exits(65).any_stdout().stderr_has("greenavatar: error: ").run();
+        assert!(said.stdout.ends_with("\tinvalid\tinvalid-chat-id\n"), "{text:?}: {}", said.stdout);
+        assert_eq!((said.stdout.lines().count(), said.stdout.matches('\t').count()), (1, 2), "{text:?}");
+        assert!(said.stderr.contains(meant.unwrap_or_default()), "{text:?}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn the_line_of_the_contract_comes_out() {
+    let server = Server::unasked();
+    let said = Cli::request(&server, ["--json", "12345@c.us"]).exits(65).any_stdout().run();
+    let line = said.stdout;
+    let start = r#"{"chatId":"12345@c.us","status":"invalid","error":{"code":"invalid-chat-id","message":""#;
+    assert!(line.starts_with(start), "{line}");
+    assert!(line.ends_with("},\"attempts\":0,\"elapsedMs\":_}\n"), "{line}");
+    let said = Cli::request(&server, ["12345@c.us"]).exits(65).stdout("12345@c.us\tinvalid\tinvalid-chat-id\n");
+    said.stderr_has("greenavatar: error: 12345@c.us: ").run();
+}
+
+#[test]
+fn an_id_that_is_no_utf8_is_one_that_is_mistyped() {
+    let server = Server::unasked();
+    let odd = OsStr::from_bytes(b"1100\xff1234567@c.us");
+    let said = Cli::on(&server).args(["request", "--json"]).arg(odd).exits(65).any_stdout().run();
+    assert_eq!(json(&said.stdout)["error"]["code"], "invalid-chat-id");
+}
+
+#[test]
+fn a_very_long_id_is_shortened() {
+    let server = Server::unasked();
+    let long = "9".repeat(100_000);
+    let said = Cli::request(&server, ["--json", &long]).exits(65).any_stdout().run();
+    assert!(said.stdout.len() < 2000, "{} bytes", said.stdout.len());
+}
+
+#[test]
+fn a_duration_where_an_id_should_be_has_a_hint() {
+    let server = Server::answering([Answer::status(200)]);
+    let said = Cli::request(&server, ["--json", CHAT, "2m"]).exits(1).any_stdout().any_stderr().run();
+    let lines = jsons(&said.stdout);
+    let odd = lines.iter().find(|line| line["chatId"] == "2m").expect("a line for it");
+    assert!(odd["error"]["hint"].as_str().expect("a hint").contains("=2m"), "{odd}");
+}
+
+#[test]
+fn newer_ids_need_the_lenient_rule() {
+    for id in ["1100123456789@c.us", "1100123456789012@c.us", "123456789012345@lid"] {
+        let server = Server::answering([Answer::status(200)]);
+        let said = Cli::request(&server, ["--json", id]).exits(65).any_stdout().run();
+        let error = json(&said.stdout)["error"].to_string();
+        assert!(error.contains("--lenient"), "{id}: {error}");
+        Cli::request(&server, ["--lenient", id]).stdout(format!("{id}\taccepted\n")).run();
+        assert_eq!(server.chats(), [id]);
+    }
+    let server = Server::unasked();
+    Cli::request(&server, ["--lenient", "11001234567890123@c.us"]).exits(65).any_stdout().any_stderr().run();
+}
+
+#[test]
+fn documented_ids_are_taken() {
+    for id in [CHAT, "110012345678@c.us", "120363043968066561@g.us", "11001234567-1586700802@g.us"] {
+        let server = Server::answering([Answer::status(200)]);
+        Cli::request(&server, [id]).stdout(format!("{id}\taccepted\n")).run();
+        assert_eq!(server.chats(), [id]);
+    }
+}
+
+#[test]
+fn a_bad_id_among_good_ones_does_not_stop_them() {
+    let server = Server::with(|_| Answer::status(200)).times(2);
+    let said =
+        Cli::request(&server, ["--json", &chat(1), "nonsense", &chat(2)]).exits(1).any_stdout().any_stderr().run();
+    let mut statuses: Vec<_> = jsons(&said.stdout).iter().map(|line| line["status"].clone()).collect();
+    statuses.sort_by_key(ToString::to_string);
+    assert_eq!(statuses, ["accepted", "accepted", "invalid"]);
+}
+
+#[test]
+fn only_bad_ids_among_several_are_some_that_failed() {
+    let server = Server::unasked();
+    let said = Cli::request(&server, ["--json", "a", "b"]).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(said.stdout.lines().count(), 2);
+}
+
+#[test]
+fn no_id_at_all_is_a_usage_error() {
+    let server = Server::unasked();
+    Cli::request(&server, [""; 0]).exits(2).any_stderr().run();
+}

@@ -1,0 +1,267 @@
+//! The journal: what is in it is done, whatever happened to the run, and what is not ours is not touched.
+
+use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::process::Signal;
+
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, INSTANCE, Server, chat, json, jsons};
+
+fn well(times: usize) -> Server {
+    Server::with(|_| Answer::status(200)).times(times)
+}
+
+/// A line of a journal as an earlier run wrote it.
+fn line(chat: &str, status: &str, command: &str, instance: &str, at: &str) -> String {
+    format!(
+        r#"{{"chatId":"{chat}","status":"{status}","httpStatus":200,"attempts":1,"elapsedMs":3,"command":"{command}","idInstance":"{instance}","at":"{at}"}}"#
+    ) + "\n"
+}
+
+const LONG_AGO: &str = "2024-01-01T00:00:00Z";
+
+/// Asks about a chat with a journal of this content; whether it was asked about.
+fn is_asked(journal: &str, flags: &[&str]) -> bool {
+    let server = Server::always(Answer::status(200));
+    // One more, so that the server is asked in any case.
+    let cli = Cli::request(&server, ["-q", "--rate", "0", "--journal", "j", CHAT, GROUP]).args(flags);
+    cli.file("j", journal).run();
+    server.chats().contains(&CHAT.to_owned())
+}
+
+#[test]
+fn every_line_is_in_it_with_who_asked_and_when() {
+    let server =
+        Server::with(|request| Answer::status(if request.chat() == CHAT { 200 } else { 400 }).body("no")).times(2);
+    let server_answers = ["--json", "--concurrency", "1", "--journal", "j", CHAT, GROUP, "nonsense"];
+    // A 200 with the body `no` is accepted: it names no error.
+    let said = Cli::request(&server, server_answers).exits(1).any_stdout().any_stderr().run();
+    let (shown, kept) = (jsons(&said.stdout), said.read("j"));
+    let kept: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((shown.len(), kept.len()), (3, 3));
+    for (shown, kept) in shown.iter().zip(&kept) {
+        for (key, value) in shown.as_object().expect("an object") {
+            assert!(key == "elapsedMs" || kept[key] == *value, "{key}: {kept}");
+        }
+        assert_eq!((&kept["command"], &kept["idInstance"]), (&"request".into(), &INSTANCE.into()));
+        let at: jiff::Timestamp = kept["at"].as_str().expect("a text").parse().expect("RFC 3339");
+        assert!(at.duration_until(jiff::Timestamp::now()).abs().as_secs() < 60, "{kept}");
+    }
+}
+
+#[test]
+fn only_its_owner_can_read_it() {
+    let server = well(1);
+    let cli = Cli::request(&server, ["--journal", "j", CHAT]).shell(r#"umask 000; exec "$0" "$@""#);
+    let said = cli.any_stdout().any_stderr().run();
+    assert_eq!(said.mode("j"), 0o600);
+}
+
+#[test]
+fn what_is_done_is_not_asked_again() {
+    let server = well(3);
+    let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT, GROUP]);
+    let (second, third) = (cli.again(), cli.again());
+    cli.run();
+    second.args(["request", "--journal", "j", CHAT, GROUP]).stderr_has("2 done before").run();
+    third.args(["request", "-q", "--json", "--journal", "j", CHAT, GROUP, &chat(1)]).stdout_has(chat(1)).run();
+    assert_eq!(server.chats()[2], chat(1));
+}
+
+#[test]
+fn what_failed_is_asked_again() {
+    let server = Server::answering([Answer::status(418), Answer::status(200)]);
+    let cli = Cli::request(&server, ["--journal", "j", CHAT]);
+    let again = cli.again().args(["request", "--journal", "j", CHAT]);
+    cli.exits(76).any_stdout().any_stderr().run();
+    again.any_stdout().any_stderr().run();
+}
+
+#[test]
+fn done_is_by_command_and_instance() {
+    assert!(!is_asked(&line(CHAT, "accepted", "request", INSTANCE, LONG_AGO), &[]));
+    assert!(is_asked(&line(CHAT, "accepted", "request", "999", LONG_AGO), &[]));
+    assert!(is_asked(&line(CHAT, "found", "get", INSTANCE, LONG_AGO), &[]));
+    assert!(is_asked(&line(CHAT, "failed", "request", INSTANCE, LONG_AGO), &[]));
+    assert!(is_asked(&line(GROUP, "accepted", "request", INSTANCE, LONG_AGO), &[]));
+}
+
+#[test]
+fn a_chat_that_is_done_may_grow_old() {
+    let now = jiff::Timestamp::now();
+    let ago = |hours: i64| (now - jiff::SignedDuration::from_hours(hours)).to_string();
+    assert!(is_asked(&line(CHAT, "accepted", "request", INSTANCE, &ago(21)), &["--max-age", "20h"]));
+    assert!(!is_asked(&line(CHAT, "accepted", "request", INSTANCE, &ago(19)), &["--max-age", "20h"]));
+    let both =
+        line(CHAT, "accepted", "request", INSTANCE, &ago(50)) + &line(CHAT, "accepted", "request", INSTANCE, &ago(1));
+    assert!(!is_asked(&both, &["--max-age", "20h"]), "the younger line counts");
+}
+
+#[test]
+fn a_chat_that_comes_twice_is_asked_once_with_a_journal_too() {
+    let server = well(1);
+    let cli = Cli::request(&server, ["-q", "--journal", "j", "-"]).stdin(format!("{CHAT}\n{CHAT}\n"));
+    assert_eq!(cli.run().read("j").lines().count(), 1);
+}
+
+#[test]
+fn a_torn_last_line_is_cut_off() {
+    let whole = line(&chat(1), "accepted", "request", INSTANCE, LONG_AGO);
+    let torn = line(CHAT, "accepted", "request", INSTANCE, LONG_AGO);
+    for end in 1..torn.len() - 1 {
+        // Every byte in turn takes long; the edges and every seventh tell as much.
+        if end > 14 && end < torn.len() - 4 && end % 7 != 0 {
+            continue;
+        }
+        let server = well(1);
+        let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT, &chat(1)]);
+        let said = cli.file("j", format!("{whole}{}", &torn[..end])).run();
+        let kept = said.read("j");
+        assert!(kept.starts_with(&whole) && kept.ends_with('\n'), "torn at {end}: {kept}");
+        let kept: Vec<_> = kept.lines().map(json).collect();
+        assert_eq!((kept.len(), &kept[1]["chatId"]), (2, &CHAT.into()), "torn at {end}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_refused_and_left_as_it_is() {
+    let server = Server::unasked();
+    let ours = line(CHAT, "accepted", "request", INSTANCE, LONG_AGO);
+    for text in [
+        format!("{CHAT}\n{GROUP}\n"),
+        CHAT.to_owned(),
+        "x".to_owned(),
+        "\n".to_owned(),
+        "{}\n".to_owned(),
+        "{\"chatId\":\"11001234567@c.us\"}\n".to_owned(),
+        "[1,2,3]\n".to_owned(),
+        format!("{ours}11001234567@c.us\n{ours}"),
+        format!("{ours}11001234567@c.us"),
+        format!("{}\n{ours}", &ours[..40]),
+        "name,phone\nA,11001234567\n".to_owned(),
+        format!("\u{feff}{ours}"),
+    ] {
+        let cli = Cli::request(&server, ["--json", "--journal", "j", CHAT]).file("j", &text);
+        let said = cli.exits(78).any_stderr().run();
+        assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{text:?}");
+        assert_eq!(said.read("j"), text, "not a byte is changed");
+        assert_eq!(said.mode("j"), 0o600);
+    }
+    let cli = Cli::request(&server, ["--journal", "j", CHAT]).file("j", b"\xff\xfe\x00binary");
+    cli.exits(78).any_stderr().run();
+}
+
+#[test]
+fn an_empty_file_is_a_journal() {
+    let server = well(1);
+    let said = Cli::request(&server, ["-q", "--journal", "j", CHAT]).file("j", "").run();
+    assert_eq!(said.read("j").lines().count(), 1);
+}
+
+#[test]
+fn a_second_run_with_the_same_journal_is_refused() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
+    let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT]);
+    let second = cli.again().args(["request", "--json", "--journal", "j", GROUP]);
+    let running = cli.start();
+    server.wait_for(1);
+    let said = second.exits(75).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "journal-busy");
+    gate.open();
+    running.finish();
+}
+
+#[test]
+fn a_line_is_in_the_journal_before_it_is_shown() {
+    let server = well(1);
+    let cli = Cli::request(&server, ["--journal", "j", "-"]).any_stdout().any_stderr();
+    let path = cli.dir().join("j");
+    let mut running = cli.start();
+    running.type_in(format!("{CHAT}\n"));
+    running.wait_for_lines(1);
+    let kept = std::fs::read_to_string(path).expect("a journal");
+    assert!(kept.ends_with("}\n") && kept.contains(CHAT), "{kept}");
+    running.finish();
+}
+
+#[test]
+fn a_run_that_was_killed_is_finished_by_the_next() {
+    const CHATS: usize = 300;
+    const WORKERS: usize = 4;
+    let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
+    for round in 0..6 {
+        let server = Server::with(|_| Answer::status(200));
+        let args = ["request", "-q", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
+        let cli = Cli::on(&server).file("list", &list);
+        let (mut kills, mut second) = (0, cli.again());
+        // Killed once or twice, at any moment; then run to the end.
+        while kills <= round % 2 {
+            let running = second.args(args).ends_somehow().start();
+            let asked = server.requests().len();
+            let more = fastrand::usize(1..CHATS / 3);
+            server.wait_for((asked + more).min(CHATS));
+            running.signal(Signal::KILL);
+            running.finish();
+            kills += 1;
+            second = cli.again();
+        }
+        let said = second.args(args).run();
+        let mut asked: HashMap<String, usize> = HashMap::new();
+        for chat in server.chats() {
+            *asked.entry(chat).or_default() += 1;
+        }
+        assert_eq!(asked.len(), CHATS, "every chat was asked about");
+        let twice = server.requests().len() - CHATS;
+        assert!(twice <= WORKERS * kills, "{twice} chats asked twice after {kills} kills");
+        let mut done: Vec<_> = said.read("j").lines().map(|line| json(line)["chatId"].to_string()).collect();
+        done.sort();
+        done.dedup();
+        assert_eq!(done.len(), CHATS, "every chat is in the journal");
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_the_next_one_finishes_it() {
+    const CHATS: usize = 60;
+    let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
+    let server = Server::with(|_| Answer::status(200));
+    let args = ["request", "-q", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
+    let cli = Cli::on(&server).file("list", &list);
+    // A file may not grow beyond eight blocks of 512 bytes; without the trap that would be a signal.
+    let full = cli.again().args(args).shell(r#"trap '' XFSZ; ulimit -f 8; exec "$0" "$@""#);
+    let said = full.exits(74).stderr_has("greenavatar: error: ").run();
+    let kept = said.read("j");
+    let first = server.requests().len();
+    assert!(kept.len() <= 4096 && first < CHATS, "{} bytes, {first} requests", kept.len());
+    cli.args(args).run();
+    let said = server.requests().len();
+    assert!(said <= CHATS + 5, "{said} requests for {CHATS} chats");
+}
+
+#[test]
+fn a_device_is_no_journal() {
+    let server = Server::unasked();
+    for device in ["/dev/full", "/dev/null", "/"] {
+        let cli = Cli::request(&server, ["--journal", device, CHAT]);
+        let said = cli.ends_somehow().stderr_has("greenavatar: error: ").run();
+        assert!(said.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_stops_the_run_before_anything_is_sent() {
+    let server = Server::unasked();
+    Cli::request(&server, ["--journal", "no/such/folder/j", CHAT])
+        .ends_somehow()
+        .stderr_has("greenavatar: error: ")
+        .run();
+    let cli = Cli::request(&server, ["--journal", "j", CHAT]).file("j", "").mode("j", 0o400);
+    // Root may write where nobody may.
+    let path = cli.dir().join("j");
+    if std::fs::OpenOptions::new().append(true).open(&path).is_err() {
+        assert_eq!(path.metadata().expect("a file").permissions().mode() & 0o777, 0o400);
+        cli.ends_somehow().stderr_has("greenavatar: error: ").run();
+    }
+}

@@ -1,0 +1,276 @@
+//! Lists from arguments, standard input and files: what is in them, what becomes of each line, and what ends a run.
+
+use std::fs::File;
+
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Server, chat, json, jsons};
+
+fn lines(chats: &[&str]) -> String {
+    chats.iter().map(|chat| format!("{chat}\taccepted\n")).collect()
+}
+
+/// One worker and no pace, so that the order is that of the list.
+const IN_ORDER: [&str; 4] = ["--concurrency", "1", "--rate", "0"];
+
+fn in_order(server: &Server) -> Cli {
+    Cli::request(server, IN_ORDER)
+}
+
+#[test]
+fn a_list_comes_from_standard_input_or_a_file() {
+    let list = format!("{CHAT}\n{GROUP}\n");
+    let server = Server::with(|_| Answer::status(200)).times(6);
+    in_order(&server).arg("-").stdin(list.as_str()).stdout(lines(&[CHAT, GROUP])).any_stderr().run();
+    let cli = in_order(&server).file("list", &list);
+    cli.args(["--from", "list"]).stdout(lines(&[CHAT, GROUP])).any_stderr().run();
+    in_order(&server).args(["--from", "-"]).stdin(list).stdout(lines(&[CHAT, GROUP])).any_stderr().run();
+}
+
+#[test]
+fn arguments_and_lists_go_together() {
+    let server = Server::with(|_| Answer::status(200)).times(4);
+    let cli = in_order(&server).file("a", chat(2)).file("b", chat(3));
+    let said = cli.args([&chat(1), "-", "--from", "a", "--from", "b"]).stdin(chat(4)).any_stdout().any_stderr().run();
+    assert_eq!(said.stdout.lines().count(), 4);
+}
+
+#[test]
+fn comments_blank_lines_and_the_traces_of_windows_do_not_count() {
+    let list = format!("\u{feff}{}\r\n\r\n# people\r\n   \n\t\n  # more\n{}\n#\n{}", chat(1), chat(2), chat(3));
+    let server = Server::with(|_| Answer::status(200)).times(3);
+    let expected = lines(&[&chat(1), &chat(2), &chat(3)]);
+    in_order(&server).arg("-").stdin(list).stdout(expected).any_stderr().run();
+}
+
+#[test]
+fn an_empty_list_is_done_at_once() {
+    let server = Server::unasked();
+    for list in ["", "\n\n", "# nobody\n", "\u{feff}"] {
+        Cli::request(&server, ["-q", "-"]).stdin(list).run();
+        Cli::request(&server, ["-"]).stdin(list).any_stderr().run();
+    }
+}
+
+#[test]
+fn a_chat_that_comes_twice_is_asked_about_once() {
+    let server = Server::with(|_| Answer::status(200)).times(2);
+    let list = format!("{CHAT}\n{GROUP}\n{CHAT}\n{CHAT}\n");
+    let cli = in_order(&server).arg("-").stdin(list).stdout(lines(&[CHAT, GROUP]));
+    cli.stderr_has("2 duplicates").run();
+    let server = Server::with(|_| Answer::status(200)).times(1);
+    in_order(&server).args([CHAT, CHAT]).stdout(lines(&[CHAT])).any_stderr().run();
+}
+
+#[test]
+fn a_line_that_is_no_chat_id_has_its_number_and_the_rest_is_sent() {
+    let mut list = format!("{}\n# comment\nnonsense\n", chat(1)).into_bytes();
+    list.extend(b"1100\xff\xfe@c.us\n");
+    list.extend(vec![b'9'; 100_000]);
+    list.extend(format!("\n{}\r\n+1 100 123-45-67\n", chat(2)).as_bytes());
+    list.extend(vec![b'8'; 1025]);
+    let server = Server::with(|_| Answer::status(200)).times(2);
+    let said = in_order(&server).args(["--json", "-"]).stdin(list).exits(1).any_stdout().any_stderr().run();
+    let lines = jsons(&said.stdout);
+    let told: Vec<_> =
+        lines.iter().map(|line| (line["status"].as_str().unwrap_or_default(), line["line"].as_u64())).collect();
+    assert_eq!(
+        told,
+        [
+            ("accepted", None),
+            ("invalid", Some(3)),
+            ("invalid", Some(4)),
+            ("invalid", Some(5)),
+            ("accepted", None),
+            ("invalid", Some(7)),
+            ("invalid", Some(8)),
+        ]
+    );
+    assert!(said.stdout.len() < 8000, "long lines are shortened: {} bytes", said.stdout.len());
+    assert!(lines[5]["error"]["hint"].as_str().expect("a hint").contains(CHAT));
+}
+
+#[test]
+fn a_line_of_a_kilobyte_is_read_whole() {
+    let server = Server::with(|_| Answer::status(200)).times(1);
+    // A comment may be as long as it likes.
+    let list = format!("# {}\n{CHAT}\n", "x".repeat(200_000));
+    let said = Cli::request(&server, ["-"]).stdin(list).ends_somehow().any_stdout().any_stderr().run();
+    assert!(said.stdout.contains("accepted"), "{}", said.stdout);
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_input_unreadable() {
+    let server = Server::unasked();
+    for name in ["missing", "."] {
+        let said = Cli::request(&server, ["--json", CHAT, "--from", name]).exits(66).any_stderr().run();
+        assert_eq!(json(&said.stderr)["error"]["code"], "input-unreadable");
+    }
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_is_input_unreadable() {
+    let server = Server::unasked();
+    let cli = Cli::request(&server, ["-"]).stdin_from(File::open("/").expect("a directory"));
+    cli.exits(66).stderr_has("greenavatar: error: ").run();
+}
+
+#[test]
+fn a_pipe_that_stays_open_is_served_as_lines_come() {
+    let server = Server::with(|_| Answer::status(200)).times(3);
+    let cli = Cli::request(&server, ["-", "--rate", "0"]).stdout(lines(&[&chat(1), &chat(2), &chat(3)])).any_stderr();
+    let mut running = cli.start();
+    for n in 1..=3 {
+        running.type_in(format!("{}\n", chat(n)));
+        running.wait_for_lines(n);
+    }
+    running.finish();
+}
+
+#[test]
+fn a_run_that_has_ended_does_not_wait_for_a_pipe_that_stays_open() {
+    let server = Server::always(Answer::status(401)).times(1);
+    let cli = Cli::request(&server, ["-"]).exits(77).any_stdout().any_stderr();
+    let mut running = cli.start();
+    running.type_in(format!("{CHAT}\n"));
+    running.wait_for_lines(1);
+    let began = std::time::Instant::now();
+    while running.is_running() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "it waits for its standard input");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    running.finish();
+}
+
+#[test]
+fn a_last_line_without_its_end_is_read() {
+    let server = Server::with(|_| Answer::status(200)).times(1);
+    let mut running = Cli::request(&server, ["-"]).stdout(lines(&[CHAT])).any_stderr().start();
+    running.type_in(&CHAT[..5]);
+    running.type_in(&CHAT[5..]);
+    running.finish();
+}
+
+#[test]
+fn what_ends_the_run_ends_it_with_its_status() {
+    for (status, body, exit) in [
+        (401, "", 77),
+        (403, "", 77),
+        (404, "", 69),
+        (466, "", 69),
+        (400, "instance account not authorized", 77),
+        (400, "instance account expired", 77),
+        (400, "instance is deleted", 77),
+    ] {
+        let mut asked = 0;
+        let server = Server::with(move |_| {
+            asked += 1;
+            if asked == 3 { Answer::status(status).body(body) } else { Answer::status(200) }
+        })
+        .times(3);
+        let said = in_order(&server).args((1..=9).map(chat)).exits(exit).any_stdout().stderr_has("6 not tried").run();
+        let statuses: Vec<_> = said.stdout.lines().map(|line| line.split('\t').nth(1).unwrap_or_default()).collect();
+        assert_eq!(statuses, ["accepted", "accepted", "failed"], "{status} {body}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_list_is_counted_too() {
+    let server = Server::always(Answer::status(401)).times(1);
+    let list: String = (1..=40).map(|n| chat(n) + "\n").collect();
+    in_order(&server).arg("-").stdin(list).exits(77).any_stdout().stderr_has("39 not tried").run();
+}
+
+#[test]
+fn requests_in_flight_are_finished_when_another_ends_the_run() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let mut asked = 0;
+    let server = Server::with(move |_| {
+        asked += 1;
+        if asked == 1 { Answer::status(401).held(&held) } else { Answer::status(200).held(&held) }
+    })
+    .times(4)
+    .opening(&gate);
+    let cli = Cli::request(&server, ["--concurrency", "4", "--rate", "0", "--json"]).args((0..4).map(chat));
+    let running = cli.exits(77).any_stdout().any_stderr().start();
+    server.wait_for(4);
+    gate.open();
+    let said = running.finish();
+    assert_eq!(jsons(&said.stdout).iter().filter(|line| line["status"] == "accepted").count(), 3, "{}", said.stdout);
+}
+
+#[test]
+fn a_service_that_is_down_ends_the_run() {
+    for (flags, asked) in [(&["--give-up-after", "3"][..], 3), (&[], 20)] {
+        let server = Server::always(Answer::status(500)).times(asked);
+        let cli = in_order(&server).args(flags).args(["--retries", "0", "--json"]).args((0..40).map(chat));
+        let said = cli.exits(69).any_stdout().any_stderr().run();
+        assert_eq!(said.stdout.lines().count(), asked);
+        assert!(said.stderr.contains("--give-up-after"), "it says why the run ended: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_service_that_is_down_can_be_waited_for() {
+    let server = Server::always(Answer::status(500)).times(40);
+    let cli = in_order(&server).args(["--give-up-after", "0", "--retries", "0"]).args((0..40).map(chat));
+    cli.exits(1).any_stdout().any_stderr().run();
+}
+
+#[test]
+fn an_answer_starts_the_count_anew() {
+    let mut asked = 0;
+    let server = Server::with(move |_| {
+        asked += 1;
+        Answer::status(if asked % 3 == 0 { 200 } else { 503 })
+    })
+    .times(12);
+    let cli = in_order(&server).args(["--give-up-after", "3", "--retries", "0"]).args((0..12).map(chat));
+    cli.exits(1).any_stdout().any_stderr().run();
+}
+
+#[test]
+fn every_input_has_exactly_one_line_whatever_becomes_of_it() {
+    let server = Server::with(|request| {
+        let number: usize = request.chat()[4..11].parse().expect("a number");
+        match number % 5 {
+            0 => Answer::status(200),
+            1 => Answer::status(400).body("bad request data"),
+            2 => Answer::status(418),
+            3 => Answer::status(503),
+            _ => Answer::status(500),
+        }
+    })
+    .times(100);
+    let list: String = (0..100).map(|n| chat(n) + "\n").collect();
+    let args = ["--rate", "0", "--retries", "0", "--json", "-"];
+    let said = Cli::request(&server, args).stdin(list).exits(1).any_stdout().any_stderr().run();
+    let mut chats: Vec<_> =
+        jsons(&said.stdout).iter().map(|line| line["chatId"].as_str().expect("an id").to_owned()).collect();
+    chats.sort();
+    assert_eq!(chats, (0..100).map(chat).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_answer_that_broke_off_is_not_asked_for_again_in_secret() {
+    // The first keeps the connection, the second breaks it off in the middle of an answer: that is no idle connection.
+    let server = Server::answering([Answer::status(200), Answer::raw("HTTP/1.1 2")]);
+    let args = ["--retries", "0", "--json", &chat(1), &chat(2)];
+    let said = in_order(&server).args(args).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(jsons(&said.stdout)[1]["error"]["code"], "unreachable");
+}
+
+#[test]
+fn nothing_of_a_progress_bar_is_in_a_pipe() {
+    let server = Server::with(|_| Answer::status(200)).times(100);
+    let list: String = (0..100).map(|n| chat(n) + "\n").collect();
+    let said = Cli::request(&server, ["--rate", "0", "-"]).stdin(list).any_stdout().any_stderr().run();
+    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+    assert!(said.stderr.contains("100 accepted"), "{}", said.stderr);
+}
+
+#[test]
+fn a_night_job_says_nothing_when_all_is_well() {
+    let server = Server::with(|_| Answer::status(200)).times(20);
+    let list: String = (0..20).map(|n| chat(n) + "\n").collect();
+    Cli::request(&server, ["-q", "--rate", "0", "--journal", "j", "-"]).stdin(list).run();
+}

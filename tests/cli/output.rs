@@ -1,0 +1,140 @@
+//! Results on standard output, everything else on standard error, and an exit status that tells the truth.
+
+use crate::support::cli::{closed_pipe, full_disk};
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
+
+#[test]
+fn the_first_screen_of_a_newcomer_is_help() {
+    let said = Cli::new().arg("--help").any_stdout().run();
+    for word in ["request", "sandbox", "--api-url", "--json"] {
+        assert!(said.stdout.contains(word), "{word} is in\n{}", said.stdout);
+    }
+    let said = Cli::new().args(["request", "--help"]).any_stdout().run();
+    for word in ["getAvatarAsync", "--retries", "--timeout", "--dry-run", "--lenient", "process list"] {
+        assert!(said.stdout.contains(word), "{word} is in\n{}", said.stdout);
+    }
+    Cli::new().arg("--version").stdout(concat!("greenavatar ", env!("CARGO_PKG_VERSION"), "\n")).run();
+}
+
+#[test]
+fn what_cannot_be_understood_is_a_usage_error() {
+    let server = Server::unasked();
+    for args in [
+        &[][..],
+        &["request"],
+        &["nonsense"],
+        &["request", "--nonsense", CHAT],
+        &["request", "--color", "pink", CHAT],
+        &["request", "--rate", "-1", CHAT],
+        &["request", "--rate", "fast", CHAT],
+        &["request", "--concurrency", "0", CHAT],
+        &["request", "--give-up-after", "x", CHAT],
+    ] {
+        Cli::on(&server).args(args).exits(2).any_stderr().run();
+    }
+}
+
+#[test]
+fn an_error_that_is_about_no_chat_is_an_object_on_standard_error() {
+    let said = Cli::new().args(["request", "--json", CHAT]).exits(78).any_stderr().run();
+    let error = json(&said.stderr);
+    let keys: Vec<_> = error["error"].as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(keys, ["code", "hint", "message"]);
+}
+
+#[test]
+fn with_json_the_line_says_it_all() {
+    let server = Server::answering([Answer::status(466).body("QUOTA_EXCEEDED")]);
+    Cli::request(&server, ["--json", CHAT]).exits(69).stdout_has("\"quota-exceeded\"").stderr("").run();
+}
+
+#[test]
+fn quiet_is_silent_where_all_went_well() {
+    let server = Server::with(|_| Answer::status(200)).times(4);
+    Cli::request(&server, ["-q", CHAT]).run();
+    Cli::request(&server, ["-q", CHAT, GROUP]).run();
+    Cli::request(&server, ["--quiet", "--json", CHAT]).stdout_has("\"accepted\"").stderr("").run();
+}
+
+#[test]
+fn quiet_still_tells_errors() {
+    let server = Server::answering([Answer::status(401)]);
+    Cli::request(&server, ["-q", CHAT]).exits(77).any_stdout().stderr_has("greenavatar: error: ").run();
+}
+
+#[test]
+fn several_chats_have_a_line_each() {
+    let server = Server::with(|_| Answer::status(200)).times(3);
+    let args = ["--rate", "0", "--concurrency", "1", &chat(1), &chat(2), &chat(3)];
+    let lines: String = (1..=3).map(|n| format!("{}\taccepted\n", chat(n))).collect();
+    let said = Cli::request(&server, args).stdout(lines).any_stderr().run();
+    assert_eq!(said.stderr.lines().count(), 1, "a tally and nothing else: {}", said.stderr);
+    assert!(said.stderr.contains("3 accepted"), "{}", said.stderr);
+}
+
+#[test]
+fn each_failure_of_several_is_one_line_and_a_hint_comes_once() {
+    let server = Server::with(|_| Answer::status(400).body("bad request data")).times(4);
+    let cli = Cli::request(&server, ["--rate", "0"]).args((1..=4).map(chat)).exits(1).any_stdout().any_stderr();
+    let said = cli.run();
+    assert_eq!(said.stderr.matches("greenavatar: error: ").count(), 4, "{}", said.stderr);
+    assert_eq!(said.stderr.matches("  hint: ").count(), 1, "{}", said.stderr);
+    assert_eq!(said.stderr.matches("caused by").count(), 0, "{}", said.stderr);
+}
+
+#[test]
+fn colour_is_for_terminals_or_for_those_who_ask() {
+    let server = Server::with(|_| Answer::status(200)).times(4);
+    let plain = format!("{CHAT}\taccepted\n");
+    Cli::request(&server, [CHAT]).stdout(&plain).run();
+    Cli::request(&server, ["--color", "never", CHAT]).stdout(&plain).run();
+    Cli::request(&server, ["--color", "always", CHAT]).raw().stdout_has("\u{1b}[").run();
+    Cli::request(&server, ["--color", "always", "--json", CHAT]).stdout_has("{\"chatId\"").run();
+}
+
+#[test]
+fn a_closed_pipe_after_the_only_line_is_no_failure() {
+    let server = Server::answering([Answer::status(200)]);
+    Cli::request(&server, [CHAT]).stdout_to(closed_pipe()).run();
+}
+
+#[test]
+fn a_closed_pipe_ends_a_longer_run_without_a_message() {
+    let server = Server::with(|_| Answer::status(200));
+    let args = ["-q", "--json", "--concurrency", "1", "--rate", "0"];
+    Cli::request(&server, args).args((0..200).map(chat)).stdout_to(closed_pipe()).exits(74).run();
+    assert!(server.requests().len() < 20, "{} requests", server.requests().len());
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure_of_help_either() {
+    Cli::new().arg("--help").stdout_to(closed_pipe()).run();
+}
+
+#[test]
+fn a_full_disk_is_output_failed() {
+    let server = Server::answering([Answer::status(200)]);
+    let cli = Cli::request(&server, [CHAT]).stdout_to(full_disk()).exits(74);
+    cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
+    let server = Server::answering([Answer::status(200)]);
+    let said = Cli::request(&server, ["--json", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
+}
+
+#[test]
+fn a_full_disk_ends_a_longer_run() {
+    let server = Server::with(|_| Answer::status(200));
+    let args = ["--json", "--concurrency", "1", "--rate", "0"];
+    let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(full_disk());
+    let said = cli.exits(74).any_stderr().run();
+    assert!(jsons(&said.stderr).iter().any(|line| line["error"]["code"] == "output-failed"), "{}", said.stderr);
+    assert!(server.requests().len() < 20, "{} requests", server.requests().len());
+}
+
+#[test]
+fn a_closed_standard_error_disturbs_nobody() {
+    let server = Server::with(|_| Answer::status(200)).times(2);
+    let cli = Cli::request(&server, [CHAT, GROUP]).shell(r#"exec "$0" "$@" 2>&-"#);
+    let said = cli.any_stdout().run();
+    assert_eq!(said.stdout.lines().count(), 2);
+}

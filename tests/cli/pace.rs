@@ -1,0 +1,123 @@
+//! How fast requests come and over how many connections, measured where they arrive.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, Cli, Gate, Server, at_once, chat, jsons};
+
+/// The largest number of requests in any window of this length.
+fn most_in(server: &Server, window: Duration) -> usize {
+    let at: Vec<Instant> = server.requests().iter().map(|request| request.at).collect();
+    (0..at.len())
+        .map(|first| at[first..].iter().take_while(|&&at_| at_ - at[first] < window).count())
+        .max()
+        .unwrap_or(0)
+}
+
+/// A little less than a second: a request may be late on its way by as much.
+const WINDOW: Duration = Duration::from_millis(850);
+
+#[test]
+fn no_second_holds_more_requests_than_the_rate_and_one() {
+    // Every other answer makes the chat be asked about again: repeated requests are counted too.
+    at_once([false, true], |is_repeated| {
+        let mut asked = 0;
+        let server = Server::with(move |_| {
+            asked += 1;
+            Answer::status(if is_repeated && asked % 2 == 1 { 503 } else { 200 }).header("Retry-After", "0")
+        });
+        let chats = if is_repeated { 30 } else { 60 };
+        let args = ["-q", "--rate", "40", "--retries", "9"];
+        let said = Cli::request(&server, args).args((0..chats).map(chat)).run();
+        let most = most_in(&server, WINDOW);
+        assert!(server.requests().len() >= 60 && most <= 41, "{most} requests in a second");
+        assert!(said.took < Duration::from_millis(3000), "the rate is reached: {:?}", said.took);
+    });
+}
+
+#[test]
+fn ten_a_second_are_the_default() {
+    let server = Server::with(|_| Answer::status(200)).times(15);
+    let said = Cli::request(&server, ["-q"]).args((0..15).map(chat)).run();
+    assert!(most_in(&server, WINDOW) <= 11);
+    assert!(said.took > Duration::from_millis(800), "{:?}", said.took);
+}
+
+#[test]
+fn no_rate_is_no_limit() {
+    let server = Server::with(|_| Answer::status(200)).times(300);
+    let said = Cli::request(&server, ["-q", "--rate", "0"]).args((0..300).map(chat)).run();
+    assert!(said.took < Duration::from_secs(3), "{:?}", said.took);
+}
+
+#[test]
+fn too_many_requests_pause_all_workers() {
+    let limiter = Answer::status(200).body(r#"{"reason":"rate-overlimit"}"#);
+    // What the service says, or a growing delay that begins with about a second.
+    let variants = [(Answer::status(429).header("Retry-After", "1"), 950), (Answer::status(429), 450), (limiter, 450)];
+    at_once(variants, |(limited, pause)| {
+        let mut asked = 0;
+        let server = Server::with(move |_| {
+            asked += 1;
+            // So slow that the others have not got far when the answer is read.
+            std::thread::sleep(Duration::from_millis(5));
+            if asked == 9 { limited.clone() } else { Answer::status(200) }
+        })
+        .times(41);
+        let args = ["-q", "--json", "--rate", "0", "--concurrency", "4"];
+        let said = Cli::request(&server, args).args((0..40).map(chat)).any_stdout().run();
+        assert!(jsons(&said.stdout).iter().all(|line| line["status"] == "accepted"));
+        let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
+        // What was on its way when the answer came may still arrive; then comes the pause, and then the rest.
+        let late: Vec<Duration> = at[9..].iter().map(|&later| later - at[8]).collect();
+        let (early, rest): (Vec<Duration>, Vec<Duration>) =
+            late.iter().partition(|late| **late < Duration::from_millis(pause));
+        assert!(early.iter().all(|late| *late < Duration::from_millis(150)), "{late:?}");
+        assert!(rest.len() > early.len(), "{late:?}");
+    });
+}
+
+#[test]
+fn each_worker_keeps_one_connection() {
+    for workers in [1, 8] {
+        let gate = Gate::default();
+        let held = gate.clone();
+        let server = Server::with(move |_| Answer::status(200).held(&held)).times(200).opening(&gate);
+        let args = ["-q", "--rate", "0", "--concurrency", &workers.to_string()];
+        let running = Cli::request(&server, args).args((0..200).map(chat)).start();
+        // All are at work at once before the first is answered.
+        server.wait_for(workers);
+        gate.open();
+        running.finish();
+        assert_eq!(server.connections(), workers);
+    }
+}
+
+#[test]
+fn there_are_never_more_requests_at_once_than_workers() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::with(move |_| Answer::status(200).held(&held)).times(30).opening(&gate);
+    let running = Cli::request(&server, ["-q", "--rate", "0", "--concurrency", "3"]).args((0..30).map(chat)).start();
+    server.wait_for(3);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(server.requests().len(), 3);
+    gate.open();
+    running.finish();
+}
+
+#[test]
+fn a_connection_that_was_closed_while_idle_is_replaced() {
+    let server = Server::with(|_| Answer::status(200).then_closed()).times(60);
+    let args = ["-q", "--json", "--rate", "0", "--concurrency", "4", "--retries", "0"];
+    let said = Cli::request(&server, args).args((0..60).map(chat)).any_stdout().run();
+    for line in jsons(&said.stdout) {
+        assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &1.into()), "{line}");
+    }
+}
+
+#[test]
+fn a_connection_that_was_reset_while_idle_is_replaced() {
+    let server = Server::with(|_| Answer::status(200).then_reset()).times(30);
+    let args = ["-q", "--rate", "100", "--concurrency", "2", "--retries", "0"];
+    Cli::request(&server, args).args((0..30).map(chat)).run();
+}

@@ -1,0 +1,177 @@
+//! Proxies as curl finds them; what goes through them, and what never goes round them.
+
+use crate::support::tls::Authority;
+use crate::support::{Answer, CHAT, Cli, Server, TOKEN, Tunnel, json};
+
+const HOST: &str = "api.green-api.com";
+
+/// A service behind proxies: `https://api.green-api.com` for whoever trusts its authority.
+struct Service {
+    server: Server,
+    pem: String,
+}
+
+impl Service {
+    fn asked(times: usize) -> Service {
+        let authority = Authority::new();
+        let server = Server::tls(authority.server(HOST), Answer::status(200)).times(times);
+        Service { server, pem: authority.pem() }
+    }
+
+    fn cli(&self) -> Cli {
+        Cli::at(&format!("https://{HOST}")).file("ca.pem", &self.pem).args(["--cacert", "ca.pem", "request", CHAT])
+    }
+}
+
+fn accepted(cli: Cli) {
+    cli.stdout(format!("{CHAT}\taccepted\n")).run();
+}
+
+fn variable(proxy: &Tunnel) -> String {
+    format!("http://{}", proxy.address())
+}
+
+#[test]
+fn the_token_goes_through_the_tunnel_unseen() {
+    let service = Service::asked(1);
+    let proxy = Tunnel::http(service.server.address());
+    accepted(service.cli().env("HTTPS_PROXY", variable(&proxy)));
+    assert_eq!(proxy.targets(), [format!("{HOST}:443")]);
+    let saw = proxy.saw();
+    assert!(saw.starts_with(&format!("CONNECT {HOST}:443 HTTP/1.1\r\n")), "{saw}");
+    assert!(!saw.contains(TOKEN) && !saw.contains("getAvatarAsync") && !saw.contains(CHAT), "{saw}");
+}
+
+#[test]
+fn a_proxy_without_a_scheme_is_an_http_proxy() {
+    let service = Service::asked(1);
+    let proxy = Tunnel::http(service.server.address());
+    accepted(service.cli().env("https_proxy", proxy.address().to_string()));
+    assert_eq!(proxy.targets().len(), 1);
+}
+
+#[test]
+fn the_variable_of_the_scheme_comes_before_the_one_for_all() {
+    let service = Service::asked(1);
+    let (proxy, other) = (Tunnel::http(service.server.address()), Tunnel::refusing());
+    accepted(
+        service
+            .cli()
+            .env("HTTPS_PROXY", variable(&proxy))
+            .env("ALL_PROXY", variable(&other))
+            .env("http_proxy", variable(&other))
+            .env("HTTP_PROXY", variable(&other)),
+    );
+    assert_eq!((proxy.targets().len(), other.targets().len()), (1, 0));
+}
+
+#[test]
+fn the_variable_for_all_is_the_last_choice() {
+    for name in ["ALL_PROXY", "all_proxy"] {
+        let service = Service::asked(1);
+        let proxy = Tunnel::http(service.server.address());
+        accepted(service.cli().env(name, variable(&proxy)).env("HTTPS_PROXY", ""));
+        assert_eq!(proxy.targets().len(), 1);
+    }
+}
+
+#[test]
+fn plain_http_has_its_own_variable_in_lower_case_alone() {
+    let other = Tunnel::refusing();
+    let server = Server::answering([Answer::status(200)]);
+    let cli = Cli::request(&server, [CHAT]).env("HTTP_PROXY", variable(&other)).env("HTTPS_PROXY", variable(&other));
+    accepted(cli);
+    assert!(other.targets().is_empty());
+    let server = Server::answering([Answer::status(200)]);
+    let proxy = Tunnel::http(server.address());
+    accepted(Cli::request(&server, [CHAT]).env("http_proxy", variable(&proxy)));
+    assert_eq!(proxy.targets(), [server.address().to_string()]);
+}
+
+#[test]
+fn an_exempt_host_is_reached_directly() {
+    for list in ["localhost", "*", "example.com,localhost", ".localhost", "example.com localhost"] {
+        let authority = Authority::new();
+        let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
+        let other = Tunnel::refusing();
+        let cli = Cli::on(&server)
+            .file("ca.pem", authority.pem())
+            .env("HTTPS_PROXY", variable(&other))
+            .env("NO_PROXY", list)
+            .args(["--cacert", "ca.pem", "request", CHAT]);
+        accepted(cli);
+        assert!(other.targets().is_empty(), "{list}");
+    }
+}
+
+#[test]
+fn a_host_that_only_ends_like_an_exempt_one_is_not_exempt() {
+    let service = Service::asked(1);
+    let proxy = Tunnel::http(service.server.address());
+    accepted(service.cli().env("HTTPS_PROXY", variable(&proxy)).env("NO_PROXY", "een-api.com,api"));
+    assert_eq!(proxy.targets().len(), 1);
+}
+
+#[test]
+fn socks5_is_a_proxy_like_any_other() {
+    let service = Service::asked(1);
+    let proxy = Tunnel::socks5(service.server.address());
+    accepted(service.cli().env("ALL_PROXY", format!("socks5h://{}", proxy.address())));
+    assert_eq!(proxy.targets(), [format!("{HOST}:443")]);
+    assert!(!proxy.saw().contains(TOKEN));
+    // With socks5 the name is looked up here: one that is known without a name server.
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
+    let proxy = Tunnel::socks5(server.address());
+    let cli = Cli::on(&server)
+        .file("ca.pem", authority.pem())
+        .env("https_proxy", format!("socks5://{}", proxy.address()))
+        .args(["--cacert", "ca.pem", "request", CHAT]);
+    accepted(cli);
+    assert_eq!(proxy.targets().len(), 1);
+}
+
+#[test]
+fn a_malformed_proxy_is_never_passed_over() {
+    let server = Server::unasked();
+    for value in
+        ["http://", "http://proxy:port", "http://proxy:99999", "ftp://proxy:21", "http://pro xy:1", "://", "p:"]
+    {
+        let cli = Cli::request(&server, ["--json", CHAT]).env("http_proxy", value);
+        let said = cli.exits(78).any_stderr().run();
+        let error = json(&said.stderr);
+        assert_eq!(error["error"]["code"], "bad-settings", "{value}");
+        assert!(error["error"]["message"].as_str().expect("a message").contains("http_proxy"), "{error}");
+    }
+}
+
+#[test]
+fn a_proxy_that_refuses_is_not_gone_round() {
+    let service = Service::asked(0);
+    let proxy = Tunnel::refusing();
+    let cli = service.cli().env("HTTPS_PROXY", variable(&proxy)).args(["--json", "--retries", "0"]);
+    let said = cli.exits(69).any_stdout().run();
+    assert_eq!(json(&said.stdout)["error"]["code"], "unreachable");
+    assert!(!proxy.saw().contains(TOKEN));
+}
+
+#[test]
+fn a_proxy_that_is_down_is_not_gone_round() {
+    let server = Server::unasked();
+    let down = Tunnel::refusing().address();
+    for scheme in ["http", "socks5"] {
+        let cli = Cli::request(&server, ["--json", "--retries", "0", CHAT]);
+        let said = cli.env("http_proxy", format!("{scheme}://{down}")).exits(69).any_stdout().run();
+        assert_eq!(json(&said.stdout)["error"]["code"], "unreachable", "{scheme}");
+    }
+}
+
+#[test]
+fn the_password_of_a_proxy_is_not_told() {
+    let server = Server::unasked();
+    let down = Tunnel::refusing().address();
+    for value in [format!("http://user:hunter2@{down}"), "http://user:hunter2@proxy:port".to_owned()] {
+        let cli = Cli::request(&server, ["-v", "--retries", "0", CHAT]).env("http_proxy", value).secret("hunter2");
+        cli.ends_somehow().any_stdout().any_stderr().run();
+    }
+}

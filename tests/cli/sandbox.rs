@@ -1,0 +1,162 @@
+//! The sandbox as users meet it: inside the process, beside a command, and on its own.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{CHAT, Cli, GROUP, INSTANCE, TOKEN, Tunnel, at_once, json};
+
+/// The number that makes the sandbox do something.
+fn number(row: &str) -> String {
+    format!("11001234{row}@c.us")
+}
+
+#[test]
+fn a_newcomer_needs_no_account() {
+    for id in [CHAT, GROUP] {
+        let cli = Cli::new().args(["--sandbox", "request", id]).stdout(format!("{id}\taccepted\n"));
+        let said = cli.stderr_has("sandbox").run();
+        assert_eq!(said.stderr.lines().count(), 1, "one line says so: {}", said.stderr);
+    }
+    Cli::new().args(["request", "--sandbox", "-q", CHAT]).run();
+}
+
+#[test]
+fn each_row_of_its_table_has_its_code_word_and_exit_status() {
+    for (row, code, exit) in [
+        ("400", "bad-request-data", 65),
+        ("401", "unauthorized", 77),
+        ("403", "forbidden", 77),
+        ("404", "not-found", 69),
+        ("466", "quota-exceeded", 69),
+        ("499", "client-closed-request", 75),
+        ("500", "server-error", 69),
+        ("502", "server-error", 69),
+        ("908", "unreachable", 69),
+    ] {
+        let args = ["--sandbox", "request", "--json", "--retries", "0", &number(row)];
+        let said = Cli::new().args(args).exits(exit).any_stdout().any_stderr().run();
+        assert_eq!(json(&said.stdout)["error"]["code"], code, "{row}");
+    }
+}
+
+#[test]
+fn what_is_well_in_the_end_is_accepted() {
+    for (row, attempts) in [("901", 1), ("902", 1), ("903", 1), ("904", 1), ("905", 1), ("906", 1), ("567", 1)] {
+        let args = ["--sandbox", "request", "--json", &number(row)];
+        let said = Cli::new().args(args).any_stdout().any_stderr().run();
+        let line = json(&said.stdout);
+        assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &attempts.into()), "{row}");
+    }
+}
+
+#[test]
+fn twice_refused_then_well() {
+    at_once(["429", "503"], |row| {
+        let args = ["--sandbox", "request", "--json", &number(row)];
+        let said = Cli::new().args(args).any_stdout().any_stderr().run();
+        let line = json(&said.stdout);
+        assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &3.into()), "{row}");
+        assert!(said.took > Duration::from_secs(1), "{row}: {:?}", said.took);
+    });
+}
+
+#[test]
+fn a_late_answer_outlasts_a_short_timeout() {
+    let args = ["--sandbox", "request", "--json", "--retries", "0", "--timeout", "300ms", &number("907")];
+    let said = Cli::new().args(args).exits(75).any_stdout().any_stderr().run();
+    assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
+}
+
+#[test]
+fn real_settings_are_not_even_looked_at() {
+    let proxy = Tunnel::refusing();
+    let cli = Cli::new()
+        .env("GREEN_API_URL", "nonsense")
+        .env("GREEN_API_ID_INSTANCE", "nonsense")
+        .env("GREEN_API_TOKEN_INSTANCE", "hunter2 is not a token")
+        .env("GREEN_API_TOKEN_FILE", "/no/such/file")
+        .env("http_proxy", format!("http://{}", proxy.address()))
+        .env("ALL_PROXY", "nonsense://")
+        .file(".env", "this is not a setting\n")
+        .mode(".env", 0o644)
+        .secret("hunter2");
+    let said = cli.args(["--sandbox", "request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+    assert!(proxy.targets().is_empty());
+}
+
+#[test]
+fn a_list_goes_through_it_too() {
+    let list = format!("{CHAT}\n{GROUP}\n{}\n", number("400"));
+    let cli = Cli::new().args(["--sandbox", "request", "--rate", "0", "-"]).stdin(list);
+    cli.exits(1).stdout_has("bad-request-data").stderr_has("2 accepted").run();
+}
+
+#[test]
+fn a_command_beside_it_finds_it_in_its_environment() {
+    let cli = Cli::new().args(["sandbox", "--", "/bin/sh", "-c", r#"echo "$GREEN_API_URL" "$GREEN_API_ID_INSTANCE""#]);
+    let said = cli.any_stdout().any_stderr().run();
+    assert!(said.stdout.starts_with("http://127.0.0.1:"), "{}", said.stdout);
+}
+
+#[test]
+fn the_program_beside_it_works() {
+    let script = r#""$0" sandbox -- "$0" request "$@""#;
+    Cli::new().arg(CHAT).shell(script).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+    Cli::new().arg(number("466")).shell(script).exits(69).stdout_has("quota-exceeded").any_stderr().run();
+    // A real instance in the environment is not the one that is asked.
+    let cli = Cli::at("https://api.green-api.com").arg(CHAT).shell(script);
+    cli.stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+}
+
+#[test]
+fn it_ends_with_the_status_of_its_command() {
+    for status in [0, 1, 7, 65, 127] {
+        let script = format!("exit {status}");
+        Cli::new().args(["sandbox", "--", "/bin/sh", "-c", &script]).exits(status).any_stderr().run();
+    }
+    Cli::new().args(["sandbox", "--", "/no/such/command"]).ends_somehow().stderr_has("/no/such/command").run();
+}
+
+#[test]
+fn it_takes_the_credentials_that_it_is_given() {
+    let script = r#""$0" sandbox --id-instance 4711 --api-token-instance my-own-token -- \
+        sh -c 'echo $GREEN_API_ID_INSTANCE $GREEN_API_TOKEN_INSTANCE; "$0" request "$1"' "$0" "$@""#;
+    let said = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
+    assert!(said.stdout.starts_with("4711 my-own-token\n"), "{}", said.stdout);
+    assert!(said.stdout.ends_with("\taccepted\n"), "{}", said.stdout);
+}
+
+#[test]
+fn its_lines_are_for_eval() {
+    let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE]);
+    let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().dies(15);
+    let running = cli.start();
+    running.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
+    let lines = running.stdout_so_far();
+    let said = Cli::new()
+        .env("LINES_FOR_EVAL", &lines)
+        .arg(CHAT)
+        .shell(r#"eval "$LINES_FOR_EVAL"; exec "$0" request "$@""#)
+        .stdout(format!("{CHAT}\taccepted\n"))
+        .run();
+    assert!(said.stderr.is_empty());
+    running.signal(Signal::TERM);
+    running.finish();
+}
+
+#[test]
+fn a_success_as_the_newest_documentation_has_it_is_accepted() {
+    let script = r#""$0" sandbox --literal-docs -- "$0" request --json "$@""#;
+    let said = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
+    let line = json(&said.stdout);
+    assert_eq!((&line["status"], &line["httpStatus"]), (&"accepted".into(), &400.into()));
+}
+
+#[test]
+fn its_own_token_is_masked_like_any_other() {
+    let cli = Cli::new().args(["--sandbox", "request", "-v", "--retries", "0", &number("404")]);
+    let said = cli.exits(69).any_stdout().stderr_has("/***").run();
+    assert!(!said.stderr.contains(TOKEN));
+}

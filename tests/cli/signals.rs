@@ -1,0 +1,142 @@
+//! SIGINT and SIGTERM: what is in flight is finished, what is known is written, and the process dies by the signal.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Answer, CHAT, Cli, Gate, Server, chat, json};
+
+const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
+
+#[test]
+fn what_is_in_flight_is_finished_before_the_process_dies() {
+    for (signal, number) in BOTH {
+        let gate = Gate::default();
+        let held = gate.clone();
+        let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
+        let running = Cli::request(&server, [CHAT]).stdout(format!("{CHAT}\taccepted\n")).dies(number).start();
+        server.wait_for(1);
+        running.signal(signal);
+        gate.open();
+        running.finish();
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    for (signal, number) in BOTH {
+        let server = Server::always(Answer::raw("").then_silence());
+        let mut running = Cli::request(&server, [CHAT]).dies(number).start();
+        server.wait_for(1);
+        running.signal(signal);
+        // The first one is taken in before the second: two that are pending at once are one.
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(running.is_running(), "the first signal lets the request go on");
+        let second = Instant::now();
+        running.signal(signal);
+        running.finish();
+        assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
+    }
+}
+
+#[test]
+fn a_wait_for_another_attempt_ends_with_the_signal() {
+    for (signal, number, status, code) in
+        [(Signal::INT, 2, 503, "server-error"), (Signal::TERM, 15, 429, "too-many-requests")]
+    {
+        let server = Server::always(Answer::status(status).header("Retry-After", "30")).times(1);
+        let mut running = Cli::request(&server, ["--json", CHAT]).dies(number).any_stdout().start();
+        server.wait_for(1);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(running.is_running());
+        let began = Instant::now();
+        running.signal(signal);
+        let said = running.finish();
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let line = json(&said.stdout);
+        assert_eq!(line["status"], "failed", "what is known is written");
+        assert_eq!(line["error"]["code"], code, "and it is what the service said last");
+    }
+}
+
+#[test]
+fn no_further_chat_is_asked_about_after_the_signal() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::with(move |_| Answer::status(200).held(&held)).times(2).opening(&gate);
+    let args = ["--concurrency", "2", "--rate", "0"];
+    let running = Cli::request(&server, args).args((0..50).map(chat)).dies(2).any_stdout().any_stderr().start();
+    server.wait_for(2);
+    running.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(50));
+    gate.open();
+    let said = running.finish();
+    assert_eq!(said.stdout.lines().count(), 2, "{}", said.stdout);
+    assert!(said.stderr.contains("48"), "the tally says how many were not tried: {}", said.stderr);
+}
+
+#[test]
+fn a_wait_for_a_list_ends_with_the_signal() {
+    for (signal, number) in BOTH {
+        let server = Server::answering([Answer::status(200)]);
+        let cli = Cli::request(&server, ["-"]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().dies(number);
+        let mut running = cli.start();
+        running.type_in(format!("{CHAT}\n"));
+        running.wait_for_lines(1);
+        let began = Instant::now();
+        running.signal(signal);
+        // Its standard input stays open: only the signal can end it.
+        while running.is_running() && began.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        running.finish();
+    }
+}
+
+#[test]
+fn a_wait_for_the_pace_ends_with_the_signal() {
+    let server = Server::always(Answer::status(200)).times(1);
+    let args = ["--rate", "0.05", &chat(1), &chat(2)];
+    let running = Cli::request(&server, args).dies(2).any_stdout().any_stderr().start();
+    running.wait_for_lines(1);
+    let began = Instant::now();
+    running.signal(Signal::INT);
+    running.finish();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_journal_is_whole_after_a_signal() {
+    let server = Server::with(|_| Answer::status(200));
+    let cli = Cli::request(&server, ["--rate", "0", "--journal", "j", "-"]).any_stdout().any_stderr().dies(15);
+    let again = cli.again();
+    let list: String = (0..2000).map(|n| chat(n) + "\n").collect();
+    let mut running = cli.start();
+    running.type_in(&list);
+    server.wait_for(20);
+    running.signal(Signal::TERM);
+    let said = running.finish();
+    let journal = said.read("j");
+    assert!(journal.ends_with('\n'));
+    assert_eq!(journal.lines().count(), server.requests().len(), "every answer is in it");
+    again.args(["request", "-q", "--rate", "0", "--journal", "j", "-"]).stdin(list).run();
+    assert_eq!(server.requests().len(), 2000, "none is asked about twice");
+}
+
+#[test]
+fn a_shell_loop_stops_at_the_signal() {
+    const BASH: &str = "/bin/bash";
+    if !std::path::Path::new(BASH).exists() {
+        return;
+    }
+    // At Ctrl-C bash ends its loop only where the child died by the signal too.
+    let server = Server::always(Answer::raw("").then_silence()).times(1);
+    let script = r#"for i in 1 2 3; do "$0" "$@"; echo "after $?"; done"#;
+    let running = Cli::request(&server, ["-q", CHAT]).script(BASH, script).dies(2).start();
+    server.wait_for(1);
+    running.signal_all(Signal::INT);
+    std::thread::sleep(Duration::from_millis(50));
+    running.signal_all(Signal::INT);
+    running.finish();
+}
