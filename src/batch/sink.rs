@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Unwritten};
 use crate::record::Record;
 
-/// Lines that wait for the disk are bounded: beyond this many bytes workers wait too.
+/// Lines that wait for the disk or for a slow reader are bounded: beyond this many bytes workers wait too.
 const MOST_PENDING: usize = 256 * 1024;
 
 /// The way out for lines.
@@ -73,12 +73,10 @@ impl<'a> Sink<'a> {
     pub fn show(&self, record: &Record) -> bool {
         let line = self.output.render(record);
         let mut state = lock(&self.state);
-        if self.journal.is_some() {
-            while state.pending.len() > MOST_PENDING && !state.is_broken {
-                state = self.wait(state);
-            }
-            state.is_unsynced = true;
+        while state.pending.len() > MOST_PENDING && (state.is_writing || state.is_unsynced) && !state.is_broken {
+            state = self.wait(state);
         }
+        state.is_unsynced = self.journal.is_some();
         state.pending.extend_from_slice(line.as_bytes());
         self.changed.notify_all();
         drop(state);
