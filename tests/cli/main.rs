@@ -11,6 +11,7 @@ mod outcomes;
 mod output;
 mod pace;
 mod proxies;
+mod receive;
 mod sandbox;
 mod secrets;
 mod settings;

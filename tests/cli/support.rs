@@ -3,12 +3,15 @@
 //! Everything listens on a free loopback port, and nothing here knows what the program should do.
 
 pub mod cli;
+pub mod client;
 pub mod proxy;
+pub mod queue;
 pub mod server;
 pub mod tls;
 
 pub use cli::Cli;
 pub use proxy::Tunnel;
+pub use queue::Queue;
 pub use server::{Answer, Gate, Seen, Server};
 
 /// The instance of all tests.
