@@ -109,6 +109,8 @@ struct State {
     last_failure: Option<Kind>,
     /// Taken from the list and given up before the first request.
     untried: u64,
+    /// Something was not done that is no chat of the list.
+    is_left_undone: bool,
 }
 
 impl Run<'_> {
@@ -247,6 +249,11 @@ impl Run<'_> {
         self.count(record, Some(failure));
     }
 
+    /// A result stays where it was, since its line could not be written.
+    pub fn leave_undone(&self) {
+        lock(&self.state).is_left_undone = true;
+    }
+
     /// A line that is no chat's of the list: it counts for nothing. False: it cannot be written.
     pub fn mention(&self, record: &Record) -> bool {
         self.check(self.to.sink.put(record))
@@ -356,7 +363,7 @@ impl Run<'_> {
     fn outcome(self) -> Outcome {
         let ended_early = self.should_stop();
         let mut list = self.list.into_inner().expect("no holder of this lock panics");
-        let State { mut tally, ended_by, last_failure, untried } =
+        let State { mut tally, ended_by, last_failure, untried, is_left_undone } =
             self.state.into_inner().expect("no holder of this lock panics");
         tally.not_tried = if !ended_early {
             Some(0)
@@ -368,7 +375,7 @@ impl Run<'_> {
         tally.duplicates = list.duplicates;
         tally.already_done = list.already_done;
         Outcome {
-            is_cut_short: ended_early && tally.not_tried != Some(0),
+            is_cut_short: is_left_undone || (ended_early && tally.not_tried != Some(0)),
             tally,
             ended_by,
             unwritten: self.to.sink.trouble(),
