@@ -6,6 +6,7 @@ mod broken_servers;
 mod chat_ids;
 mod dry_run;
 mod journal;
+mod listen;
 mod lists;
 mod outcomes;
 mod output;
