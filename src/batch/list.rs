@@ -36,6 +36,17 @@ pub enum Entry {
     },
 }
 
+/// What [`List::take`] found.
+#[derive(Debug)]
+pub enum Taken {
+    /// Something to do.
+    Entry(Entry),
+    /// The list's end.
+    End,
+    /// Nothing came before the deadline or the signal.
+    Nothing,
+}
+
 /// Where ids come from.
 #[derive(Debug)]
 pub enum Origin {
@@ -108,46 +119,41 @@ impl List {
         Some(count)
     }
 
-    /// The next entry; `None` at the end, and when the run is interrupted while input is awaited.
-    pub fn take(&mut self) -> Result<Option<Entry>, Failure> {
-        self.next_until(None)
-    }
-
     /// How many entries are left; `None` where the input's end does not come within a moment.
     pub fn count_rest(&mut self) -> Option<u64> {
         let deadline = Instant::now() + Duration::from_millis(500);
         let mut count = 0;
         loop {
-            match self.next_until(Some(deadline)) {
-                Ok(Some(_)) => count += 1,
-                Ok(None) => break,
-                Err(_) => return None,
+            match self.take(Some(deadline)) {
+                Ok(Taken::Entry(_)) => count += 1,
+                Ok(Taken::End) => return Some(count),
+                Ok(Taken::Nothing) | Err(_) => return None,
             }
         }
-        (self.origins.is_empty() && self.reader.is_none()).then_some(count)
     }
 
-    fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Entry>, Failure> {
+    /// The next entry, awaited until the deadline or a signal.
+    pub fn take(&mut self, deadline: Option<Instant>) -> Result<Taken, Failure> {
         loop {
             if let Some(lines) = &mut self.reader {
                 match lines.take(deadline)? {
                     Next::Line { text, number } => {
                         let entry = parse_line(&text, number, self.rule);
                         if self.is_new(&entry) {
-                            return Ok(Some(entry));
+                            return Ok(Taken::Entry(entry));
                         }
                         continue;
                     }
                     Next::End => self.reader = None,
-                    Next::Waited => return Ok(None),
+                    Next::Waited => return Ok(Taken::Nothing),
                 }
             }
             match self.origins.pop_front() {
-                None => return Ok(None),
+                None => return Ok(Taken::End),
                 Some(Origin::Argument(text)) => {
                     let entry = parse(text.as_bytes(), None, self.rule);
                     if self.is_new(&entry) {
-                        return Ok(Some(entry));
+                        return Ok(Taken::Entry(entry));
                     }
                 }
                 Some(Origin::Stdin) => self.reader = Some(Lines::stdin()?),
@@ -269,7 +275,7 @@ mod tests {
     fn all(text: &[u8]) -> Vec<String> {
         let (mut list, _file) = list_of(text);
         let mut entries = Vec::new();
-        while let Some(entry) = list.take().expect("read") {
+        while let Taken::Entry(entry) = list.take(None).expect("read") {
             entries.push(match entry {
                 Entry::Chat(chat) => chat.to_string(),
                 Entry::Invalid { shown, line, .. } => format!("{}: {shown}", line.expect("a line number")),
@@ -308,7 +314,7 @@ mod tests {
     fn a_duplicate_is_met_once_and_counted() {
         let (mut list, _file) = list_of(b"11001234567@c.us\n11001234568@c.us\n11001234567@c.us\n");
         let mut count = 0;
-        while list.take().expect("read").is_some() {
+        while let Taken::Entry(_) = list.take(None).expect("read") {
             count += 1;
         }
         assert_eq!((count, list.duplicates), (2, 1));
@@ -334,7 +340,7 @@ mod tests {
     #[test]
     fn the_rest_is_counted_without_the_duplicates() {
         let (mut list, _file) = list_of(b"11001234567@c.us\n11001234568@c.us\nx\n11001234567@c.us\n");
-        list.take().expect("read");
+        list.take(None).expect("read");
         assert_eq!(list.count_rest(), Some(2));
     }
 }

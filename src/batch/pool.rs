@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::batch::job::{Job, Plan, Way};
-use crate::batch::list::{Entry, List};
+use crate::batch::list::{Entry, List, Taken};
 use crate::batch::outcome::{Outcome, Tally};
 use crate::batch::pace::{self, Pace};
 use crate::batch::sink::Sink;
@@ -166,17 +166,19 @@ impl Run<'_> {
         }
     }
 
+    /// The list's next entry, once it comes; meanwhile chats that were brought in.
     fn next_entry(&self) -> Option<Entry> {
-        if self.should_stop() {
-            return None;
-        }
-        match lock(&self.list).take() {
-            Ok(entry) => entry,
-            Err(failure) => {
-                self.end(failure);
-                None
+        while !self.should_stop() {
+            // A pipe may stay silent for hours: the run's end must not wait for it.
+            let taken = lock(&self.list).take(Some(Instant::now() + SLICE));
+            match taken {
+                Ok(Taken::Entry(entry)) => return Some(entry),
+                Ok(Taken::End) => return None,
+                Ok(Taken::Nothing) => self.ask_brought(),
+                Err(failure) => self.end(failure),
             }
         }
+        None
     }
 
     fn refuse(&self, shown: String, line: Option<u64>, why: NotAChatId) {
@@ -192,13 +194,16 @@ impl Run<'_> {
     fn ask(&self, chat: &ChatId, is_second: bool) {
         let mut attempts = 0;
         let mut began = None;
+        let mut last = None;
         let result = loop {
             if !self.await_turn() {
-                if attempts == 0 {
-                    lock(&self.state).untried += 1;
-                    return;
+                match last {
+                    // What the service said last is all that will be known.
+                    Some(failure) => break Err(failure),
+                    None if is_second => lock(&self.again).chats.push_back(chat.clone()),
+                    None => lock(&self.state).untried += 1,
                 }
-                break Err(ended_before_another());
+                return;
             }
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
@@ -215,6 +220,7 @@ impl Run<'_> {
             } else if !self.sleep_until(until) {
                 break Err(failure);
             }
+            last = Some(failure);
         };
         let elapsed = began.map(|began| began.elapsed().as_millis() as u64);
         let (mut record, failure) = match result {
@@ -232,7 +238,11 @@ impl Run<'_> {
 
     fn finish(&self, chat: &ChatId, record: Record, is_second: bool) -> Result<Option<Record>, Failure> {
         self.job.finish(chat, record, &|chat| {
-            if self.await_turn() { self.job.attempt(chat, is_second) } else { Err(ended_before_another()) }
+            if self.await_turn() {
+                return self.job.attempt(chat, is_second);
+            }
+            let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
+            Err(Failure { is_final: true, ..ended })
         })
     }
 
@@ -382,10 +392,6 @@ impl Run<'_> {
             last_failure,
         }
     }
-}
-
-fn ended_before_another() -> Failure {
-    Failure { is_final: true, ..Failure::new(Kind::Timeout, "the run ended before another attempt") }
 }
 
 /// A call that our own end cut off says nothing about the service.

@@ -1,13 +1,13 @@
 //! `request`: asks with getAvatarAsync and tells whether GREEN-API took the request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::batch::collect::Collector;
 use crate::batch::job::{Job, Plan};
-use crate::batch::list::{Entry, List};
+use crate::batch::list::{Entry, List, Taken};
 use crate::batch::pace;
 use crate::batch::sink::Sink;
 use crate::chat_id::ChatId;
@@ -161,15 +161,16 @@ impl Job for Request<'_> {
 
 /// Prints a curl command for each chat. The token stays a variable, for the shell to fill in.
 fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Chats) -> Result<u8, Error> {
+    let Instance { api_url, id, .. } = instance;
+    let trust = context.flags.cacert.as_ref().map(|path| format!(" --cacert {}", quoted(path))).unwrap_or_default();
     let mut failed = false;
-    while let Some(entry) = list.take()? {
+    while let Taken::Entry(entry) = list.take(None)? {
         match entry {
             Entry::Chat(chat) => {
+                let body = chat_body(&chat);
                 let command = format!(
-                    "curl -sS -X POST -H 'Content-Type: application/json' -d '{}' \"{}/waInstance{}/getAvatarAsync/$GREEN_API_TOKEN_INSTANCE\"\n",
-                    chat_body(&chat),
-                    instance.api_url,
-                    instance.id
+                    "curl -sS{trust} -X POST -H 'Content-Type: application/json' -d '{body}' \
+                     \"{api_url}/waInstance{id}/getAvatarAsync/$GREEN_API_TOKEN_INSTANCE\"\n"
                 );
                 match context.output.write(command.as_bytes()) {
                     Ok(()) => {}
@@ -194,4 +195,9 @@ fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Ch
         (true, true) => Kind::InvalidChatId.exit(),
         (true, false) => EXIT_SOME_FAILED,
     })
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

@@ -15,20 +15,20 @@ use crate::token::Token;
 /// The longest wait that a Retry-After may ask for.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The failure that an answer is, if it is one. An empty 400 is none: see [`is_acceptance`].
+/// The failure that an answer is, if it is one. An empty 400 is one only to who does not ask [`is_acceptance`] first.
 pub fn failure_of(answer: &Answer, token: &Token) -> Option<Failure> {
     let body = Body::read(answer);
-    let status = match answer.status {
-        status @ 200..=299 => match body.hidden_status() {
-            Some(status) => status,
-            None => return body.hidden_failure(status, token),
-        },
-        status => status,
+    let hidden = if answer.status < 300 { body.hidden_status() } else { None };
+    let (kind, status) = match (hidden, answer.status) {
+        (None, status @ 200..=299) => (body.hidden_kind()?, status),
+        (hidden, status) => {
+            let status = hidden.unwrap_or(status);
+            (kind_of(status, &body.text), status)
+        }
     };
-    let kind = kind_of(status, &body.text);
     let mut failure = describe(kind, status, body.text, token);
     failure.http_status = Some(answer.status);
-    if kind == Kind::TooManyRequests || kind.is_retried() {
+    if kind.is_retried() {
         failure.retry_after = answer.retry_after.as_deref().and_then(|value| retry_after(value, SystemTime::now()));
     }
     Some(failure)
@@ -116,28 +116,23 @@ impl Body {
         })
     }
 
-    /// The failure in a 2xx without a status of its own.
-    fn hidden_failure(self, status: u16, token: &Token) -> Option<Failure> {
-        let refused = self.json.as_ref().is_some_and(|json| json.get("status") == Some(&Value::Bool(false)));
-        let has_url = self.json.as_ref().and_then(|json| json.get("urlAvatar")).is_some_and(is_url);
-        let reason = self.json.as_ref().and_then(|json| json.get("reason")).and_then(Value::as_str);
-        let has_reason = reason.is_some_and(|reason| !reason.is_empty()) && !has_url;
-        let error = self.json.as_ref().and_then(|json| json.get("error")).is_some_and(|error| match error {
+    /// What a 2xx without a status in its body is, if it is a failure.
+    fn hidden_kind(&self) -> Option<Kind> {
+        let value = |key| self.json.as_ref().and_then(|json| json.get(key));
+        let is_refused = value("status") == Some(&Value::Bool(false));
+        let has_url = value("urlAvatar").is_some_and(is_url);
+        let has_reason = value("reason").and_then(Value::as_str).is_some_and(|reason| !reason.is_empty()) && !has_url;
+        let has_error = value("error").is_some_and(|error| match error {
             Value::String(text) => !text.is_empty(),
             Value::Object(_) => true,
             _ => false,
         });
-        let is_known_text = self.json.is_none() && known_text(&self.text).is_some();
-        let kind = if refused || has_reason || error || is_known_text {
-            known_text(&self.text).unwrap_or(Kind::BadRequestData)
-        } else if self.is_broken {
-            Kind::UnexpectedResponse
-        } else {
-            return None;
-        };
-        let mut failure = describe(kind, status, self.text, token);
-        failure.http_status = Some(status);
-        Some(failure)
+        let known = known_text(&self.text);
+        if is_refused || has_reason || has_error {
+            return Some(known.unwrap_or(Kind::BadRequestData));
+        }
+        let is_known_text = self.json.is_none() && known.is_some();
+        if is_known_text { known } else { self.is_broken.then_some(Kind::UnexpectedResponse) }
     }
 }
 

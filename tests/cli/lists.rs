@@ -126,6 +126,21 @@ fn a_pipe_that_stays_open_is_served_as_lines_come() {
 }
 
 #[test]
+fn a_run_that_has_ended_does_not_wait_for_a_pipe_that_stays_open() {
+    let server = Server::always(Answer::status(401)).times(1);
+    let cli = Cli::request(&server, ["-"]).exits(77).any_stdout().any_stderr();
+    let mut running = cli.start();
+    running.type_in(format!("{CHAT}\n"));
+    running.wait_for_lines(1);
+    let began = std::time::Instant::now();
+    while running.is_running() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "it waits for its standard input");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    running.finish();
+}
+
+#[test]
 fn a_last_line_without_its_end_is_read() {
     let server = Server::with(|_| Answer::status(200)).times(1);
     let mut running = Cli::request(&server, ["-"]).stdout(lines(&[CHAT])).any_stderr().start();

@@ -12,6 +12,7 @@ mod outcomes;
 mod output;
 mod pace;
 mod proxies;
+mod readme;
 mod receive;
 mod sandbox;
 mod secrets;

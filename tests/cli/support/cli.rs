@@ -284,6 +284,7 @@ impl Cli {
             .stdout(self.stdout.unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped());
         let line = self.args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let began = Instant::now();
         let mut child = command.spawn().expect("the program starts");
         let stdout = child.stdout.take().map(Reader::start);
         let stderr = child.stderr.take().map(Reader::start);
@@ -293,7 +294,7 @@ impl Cli {
             line,
             stdout,
             stderr,
-            began: Instant::now(),
+            began,
             expected: self.expected,
             home: self.home,
         }

@@ -1,0 +1,101 @@
+//! What README and help promise is there: commands, flags, and the first screen.
+
+use std::collections::BTreeSet;
+
+use crate::support::Cli;
+
+const COMMANDS: [&str; 6] = ["request", "receive", "listen", "get", "doctor", "sandbox"];
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md")
+}
+
+fn help(command: &str) -> String {
+    Cli::new().args([command, "--help"]).any_stdout().run().stdout
+}
+
+/// The flags in a text, without their values.
+fn flags(text: &str) -> BTreeSet<String> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .filter(|word| word.starts_with("--") && word.len() > 3)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The lines of the README's code blocks that call the program, without what a shell makes of their ends.
+fn calls(readme: &str) -> Vec<String> {
+    let mut calls = Vec::new();
+    for (number, block) in readme.split("```").enumerate() {
+        if number % 2 == 1 {
+            for line in block.lines() {
+                let line = line.trim_start().trim_start_matches("$ ");
+                let line = line.replace("cargo run -q -- ", "greenavatar ");
+                if line.starts_with("greenavatar ") {
+                    let end = line.find(['#', '|', '<', '>', ';', '&']).unwrap_or(line.len());
+                    calls.push(line[..end].trim().to_owned());
+                }
+            }
+        }
+    }
+    calls
+}
+
+#[test]
+fn help_names_the_method_that_a_command_calls() {
+    for (command, method) in [
+        ("request", "getAvatarAsync"),
+        ("receive", "receiveNotification"),
+        ("get", "getAvatar"),
+        ("doctor", "getStateInstance"),
+    ] {
+        assert!(help(command).contains(method), "{command} names {method}");
+    }
+}
+
+#[test]
+fn help_has_examples() {
+    for command in COMMANDS {
+        assert!(help(command).contains("greenavatar "), "{command} has examples");
+    }
+}
+
+#[test]
+fn a_newcomer_finds_the_first_command() {
+    assert!(readme().contains("--sandbox request 11001234567@c.us"));
+    assert!(readme().contains("cargo test"));
+}
+
+#[test]
+fn every_flag_in_the_readmes_calls_exists() {
+    let known: BTreeSet<String> = COMMANDS.iter().flat_map(|command| flags(&help(command))).collect();
+    for call in calls(&readme()) {
+        // What follows a bare `--` is another program's.
+        let ours = call.split(" -- ").next().unwrap_or_default();
+        for flag in flags(ours) {
+            assert!(known.contains(&flag), "{flag} in `{call}`");
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_readme() {
+    let readme = readme();
+    for name in [
+        "GREEN_API_URL",
+        "GREEN_API_ID_INSTANCE",
+        "GREEN_API_TOKEN_INSTANCE",
+        "GREEN_API_TOKEN_FILE",
+        "--api-url",
+        "--id-instance",
+        "--api-token-instance",
+        "--api-token-file",
+        "--env-file",
+        "--no-env-file",
+        "--timeout",
+        "--connect-timeout",
+        "--retries",
+        "--cacert",
+    ] {
+        assert!(readme.contains(name), "{name} is in the README");
+    }
+}
