@@ -4,13 +4,17 @@ mod support;
 
 mod broken_servers;
 mod chat_ids;
+mod doctor;
 mod dry_run;
+mod get;
 mod journal;
+mod kills;
 mod listen;
 mod lists;
 mod outcomes;
 mod output;
 mod pace;
+mod picture_hosts;
 mod proxies;
 mod readme;
 mod receive;

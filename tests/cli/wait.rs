@@ -380,8 +380,6 @@ fn a_result_that_cannot_be_written_is_not_deleted() {
 #[test]
 fn the_sandbox_plays_every_result() {
     let rows = [
-        ("901", "--wait", "none", 0),
-        ("902", "--wait", "none", 0),
         ("903", "--wait", "no-account", 0),
         ("904", "--wait=100ms", "timed-out", 75),
         ("905", "--wait", "found", 0),
