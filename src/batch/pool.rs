@@ -144,18 +144,15 @@ impl Run<'_> {
             self.ask_brought();
         }
         self.asking.fetch_sub(1, Ordering::SeqCst);
-        self.ask_brought();
-        loop {
-            let mut again = lock(&self.again);
-            while again.chats.is_empty() && !again.is_closed && !self.should_stop() {
-                // The bound is for a signal, which notifies nobody.
-                again = self.brought.wait_timeout(again, SLICE).expect("no holder of this lock panics").0;
-            }
-            if again.chats.is_empty() || self.should_stop() {
-                return;
-            }
-            drop(again);
+        while !self.should_stop() {
             self.ask_brought();
+            let again = lock(&self.again);
+            match (again.chats.is_empty(), again.is_closed) {
+                (true, true) => return,
+                // The bound is for a signal, which notifies nobody.
+                (true, false) => drop(self.brought.wait_timeout(again, SLICE)),
+                (false, _) => {}
+            }
         }
     }
 
