@@ -147,12 +147,11 @@ impl Run<'_> {
         while !self.should_stop() {
             self.ask_brought();
             let again = lock(&self.again);
-            match (again.chats.is_empty(), again.is_closed) {
-                (true, true) => return,
-                // The bound is for a signal, which notifies nobody.
-                (true, false) => drop(self.brought.wait_timeout(again, SLICE)),
-                (false, _) => {}
+            if again.chats.is_empty() && again.is_closed {
+                return;
             }
+            // The bound is for a signal, which notifies nobody.
+            drop(self.brought.wait_timeout_while(again, SLICE, |again| again.chats.is_empty() && !again.is_closed));
         }
     }
 
