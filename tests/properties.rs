@@ -1,0 +1,318 @@
+//! Every door that foreign bytes come in by, tried with some hundred made-up inputs: bytes as they fall, and pieces of what
+//! really comes, shuffled and broken. `PROPTEST_CASES=100000 cargo test --release --test properties` tries more, and
+//! `.ci/fuzz` goes on from the same laws by coverage.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+#[path = "properties/laws.rs"]
+mod laws;
+
+/// A few cases more than none: the suite stays fast. PROPTEST_CASES overrides it.
+fn config() -> ProptestConfig {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 128 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Pieces of what really comes, mixed with bytes and characters as they fall.
+fn pieces(known: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        6 => select(known).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => vec(any::<u8>(), 0..6),
+        1 => any::<char>().prop_map(|c| c.to_string().into_bytes()),
+        1 => select(&["\n", "\r\n", " ", "\t", "\"", "\\", "\u{1}", "\u{1b}[31m", "\u{202e}", "\u{feff}", "\0"][..])
+            .prop_map(|piece| piece.as_bytes().to_vec()),
+    ];
+    vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+const IDS: &[&str] = &[
+    "11001234567@c.us",
+    "120363043968066561@g.us",
+    "79001234567-1581234048@g.us",
+    "210987654321@lid",
+    "+7 (900) 123-45-67",
+    "1",
+    "0",
+    "7",
+    "@",
+    "c.us",
+    "@g.us",
+    "@lid",
+    "-",
+    "+",
+    "@C.US",
+    "５",
+    "tel:",
+    "wa.me/",
+    "30s",
+    "# note",
+    "\n",
+    "\r\n",
+    "\n\n",
+];
+
+const SETTINGS: &[&str] = &[
+    "GREEN_API_URL",
+    "ID_INSTANCE",
+    "A",
+    "=",
+    "=",
+    "'",
+    "\"",
+    "$A",
+    "${A}",
+    "#",
+    "export ",
+    "\n",
+    "\n",
+    "\\n",
+    "1101999999",
+];
+
+const ANSWERS: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"",
+    "\"message\":",
+    "\"reason\":",
+    "\"description\":",
+    "\"error\":",
+    "\"path\":",
+    "\"code\":401",
+    "\"statusCode\":400",
+    "\"status\":false",
+    "\"urlAvatar\":",
+    "\"available\":",
+    "\"existsWhatsapp\":",
+    "\"correspondentsStatus\":",
+    "\"invokeStatus\":",
+    "\"stateInstance\":",
+    "\"webhookUrl\":",
+    "\"incomingWebhook\":\"yes\"",
+    "\"https://pps.whatsapp.net/x.jpg?oe=615A60EB\"",
+    "\"/waInstance1/getAvatar/\u{1}\"",
+    "\u{1}",
+    "true",
+    "false",
+    "null",
+    "\"\"",
+    "\"rate-overlimit\"",
+    "bad request data",
+    "not authorized",
+    "<html><title>",
+    "</title>",
+    "\\u001b",
+    "\\u202e",
+    "120\n",
+    "-1\n",
+    "Wed, 21 Oct 2099 07:28:00 GMT\n",
+];
+
+const NOTIFICATIONS: &[&str] = &[
+    "{",
+    "}",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    ",",
+    "\"",
+    "\"receiptId\":",
+    "1234567",
+    "\"body\":",
+    "\"typeWebhook\":",
+    "\"deviceInfo\"",
+    "\"timestamp\":1586700802",
+    "\"avatarInfo\":",
+    "\"chatId\":",
+    "\"79001234560@c.us\"",
+    "true",
+    "null",
+    "\"urlAvatar\":",
+    "\"https://pps.whatsapp.net/x\"",
+    "\"reason\":",
+    "\"existsWhatsapp\":",
+    "\\\"",
+    "\\n",
+    "1e999",
+    "\n",
+];
+
+const URLS: &[&str] = &[
+    "https://",
+    "http://",
+    "HTTPS://",
+    "pps.whatsapp.net",
+    ".whatsapp.net",
+    "whatsapp.net",
+    "evil.example",
+    "127.0.0.1",
+    "[::1]",
+    "::1",
+    "0x7f.1",
+    ":443",
+    ":80",
+    ":0443",
+    "@",
+    "/",
+    "\\",
+    "?",
+    "#",
+    "&",
+    "oe=",
+    "615A60EB",
+    "FFFFFFFFFFFFFFFF",
+    "stp=",
+    "s96x96",
+    "/s96x96/",
+    ".",
+    "%2e",
+    "-",
+    "_",
+    "\n",
+];
+
+const LINES: &[&str] = &[
+    "{\"chatId\":\"11001234567@c.us\",\"status\":\"found\",\"command\":\"request\",\"idInstance\":\"1101999999\",\"at\":\"2026-01-01T00:00:00Z\"}\n",
+    "{\"chatId\":\"11001234568@c.us\",\"status\":\"accepted\",\"command\":\"request\",\"idInstance\":\"1101999999\",\"at\":\"2026-01-01T00:00:00Z\"}\n",
+    "{\"chatId\":\"",
+    "{\"chatId\":\"1",
+    "\",\"status\":\"",
+    "accepted",
+    "failed",
+    "\"}\n",
+    "\n",
+    "{",
+    "}",
+];
+
+const REQUESTS: &[&str] = &[
+    "POST ",
+    "GET ",
+    "/ ",
+    "/healthz ",
+    "HTTP/1.1\r\n",
+    "HTTP/1.0\r\n",
+    "Host: a\r\n",
+    "Authorization: Bearer \u{1}\r\n",
+    "Authorization: ",
+    "Basic ",
+    "Bearer ",
+    "\u{1}",
+    "Content-Length: 2\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Expect: 100-continue\r\n",
+    "\r\n",
+    "\r\n\r\n",
+    "{}",
+    "2\r\n{}\r\n0\r\n\r\n",
+    "{\"typeWebhook\":\"x\"}",
+];
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_chat_id_is_taken_as_it_stands_or_refused_with_a_hint_that_is_right(bytes in pieces(IDS)) {
+        laws::chat_id(&bytes);
+    }
+
+    #[test]
+    fn a_chat_id_of_the_right_form_keeps_its_leading_zeros_in_its_key(text in "[0-9]{11,16}@c\\.us|[0-9]{1,35}@(g\\.us|lid)|[0-9]{1,17}-[0-9]{1,17}@g\\.us") {
+        prop_assert!(greenavatar::chat_id::ChatId::parse(&text, greenavatar::chat_id::Rule::Lenient).is_ok());
+        laws::chat_id(text.as_bytes());
+    }
+
+    #[test]
+    fn a_list_says_what_the_simplest_reader_of_it_says(bytes in pieces(IDS), long in 1000..1030_usize) {
+        laws::chat_list(&bytes);
+        laws::chat_list(&[&vec![b'7'; long][..], &bytes].concat());
+    }
+
+    #[test]
+    fn a_list_may_come_in_any_pieces(bytes in pieces(IDS), long in 0..40_000_usize, cuts in vec(any::<usize>(), 0..6)) {
+        laws::chat_list_in_pieces(&[&bytes, &vec![b'7'; long][..], b"\n", &bytes].concat(), &cuts);
+    }
+
+    #[test]
+    fn a_env_file_is_read_or_refused_without_a_word_of_it(bytes in pieces(SETTINGS)) {
+        laws::env_file(&bytes);
+    }
+
+    #[test]
+    fn an_answer_never_brings_the_token_or_a_control_character(first in any::<u8>(), second in 0..4_u8, bytes in pieces(ANSWERS)) {
+        laws::api_answer(&[&[first, second], &bytes[..]].concat());
+    }
+
+    #[test]
+    fn a_json_error_never_brings_the_token(status in any::<u8>(), key in select(&["message", "reason", "description", "error"][..]), said in ".{0,40}", url in ".{0,20}") {
+        let said = format!("{said}{}{said}", laws::TOKEN);
+        let body = serde_json::json!({ key: said, "urlAvatar": format!("https://{url}"), "path": laws::TOKEN }).to_string();
+        laws::api_answer(&[&[status, 0], body.as_bytes()].concat());
+    }
+
+    #[test]
+    fn a_notification_is_ours_or_one_line_that_says_the_same(bytes in pieces(NOTIFICATIONS)) {
+        laws::notification(&bytes);
+    }
+
+    #[test]
+    fn a_result_of_any_texts_makes_lines_that_move_no_cursor(chat in ".{1,20}", url in ".{0,20}", reason in ".{0,20}", kind in ".{0,8}") {
+        let info = serde_json::json!({ "chatId": chat, "urlAvatar": format!("https://{url}"), "reason": reason });
+        let body = serde_json::json!({ "typeWebhook": kind, "avatarInfo": info });
+        laws::notification(serde_json::json!({ "receiptId": 7, "body": body }).to_string().as_bytes());
+        laws::notification(serde_json::to_string_pretty(&body).expect("JSON").as_bytes());
+    }
+
+    #[test]
+    fn a_url_that_is_followed_leads_to_whatsapp_or_where_the_user_said(bytes in pieces(URLS)) {
+        laws::avatar_url(&bytes);
+        laws::avatar_url(&[b"\nhttps://pps.whatsapp.net", &bytes[..]].concat());
+    }
+
+    #[test]
+    fn a_journal_is_read_or_refused_and_left_as_it_is(bytes in pieces(LINES)) {
+        laws::journal(&bytes);
+    }
+
+    #[test]
+    fn a_journal_torn_anywhere_keeps_its_whole_lines(chats in vec("[0-9]{11,12}@c\\.us", 0..6), cut in any::<usize>()) {
+        laws::journal_torn(&chats, cut);
+    }
+
+    #[test]
+    fn a_request_of_any_bytes_leaves_the_endpoint_standing(bytes in pieces(REQUESTS)) {
+        laws::webhook_request(&bytes);
+    }
+
+    #[test]
+    fn a_well_formed_request_has_its_status(
+        verb in select(&["POST", "POST", "POST", "GET", "HEAD", "PUT"][..]),
+        path in select(&["/", "/", "/", "/healthz", "/x"][..]),
+        scheme in select(&["Bearer ", "Basic ", "", "Other "][..]),
+        has_token in prop::bool::weighted(0.8),
+        body in pieces(NOTIFICATIONS),
+    ) {
+        let token = if has_token { laws::TOKEN } else { "wrong" };
+        laws::webhook_status(verb, path, Some(&format!("{scheme}{token}")), &body);
+        laws::webhook_status(verb, path, None, &body);
+    }
+
+    #[test]
+    fn a_picture_of_any_bytes_is_drawn_or_not(bytes in vec(any::<u8>(), 0..200)) {
+        laws::picture(&bytes);
+    }
+
+    #[test]
+    fn the_token_is_masked_wherever_it_stands(bytes in pieces(ANSWERS)) {
+        laws::token(&bytes);
+    }
+}

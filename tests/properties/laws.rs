@@ -1,0 +1,465 @@
+//! What holds for whatever bytes come in from outside: one function a door, which panics where its law is broken.
+//!
+//! Two engines drive them: `cargo test` with some hundred cases each (tests/properties.rs), and cargo-fuzz for as long as
+//! one likes (fuzz/, by `.ci/fuzz`). So nothing here knows where its bytes come from.
+
+#![allow(dead_code, reason = "each of the two engines uses what it needs")]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::OnceLock;
+
+use greenavatar::batch::journal::{Journal, Owner};
+use greenavatar::batch::list::{Entry, List, Origin, Taken};
+use greenavatar::chat_id::{ChatId, Rule};
+use greenavatar::escape::escape;
+use greenavatar::failure::Failure;
+use greenavatar::greenapi::avatar::Avatar;
+use greenavatar::greenapi::error::{failure_of, is_acceptance};
+use greenavatar::greenapi::messages::{Head, Notification};
+use greenavatar::greenapi::state::{InstanceSettings, State, shown_settings};
+use greenavatar::http::Answer;
+use greenavatar::output::Output;
+use greenavatar::picture::avatar_url::{AllowedHost, check, expires_at, is_preview};
+use greenavatar::picture::show::Canvas;
+use greenavatar::record::{Record, Status};
+use greenavatar::report::{Color, Report};
+use greenavatar::results::endpoint::commit::Commit;
+use greenavatar::results::endpoint::door::WebhookToken;
+use greenavatar::results::endpoint::{Endpoint, Rules};
+use greenavatar::results::record;
+use greenavatar::settings::Flags;
+use greenavatar::settings::env_file::EnvFile;
+use greenavatar::token::Token;
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The token that answers echo. A byte 1 in an engine's input stands for it: no engine finds fifty digits by chance.
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
+
+/// A chat id is taken as it stands or refused with a hint that is itself right, and packing it loses nothing.
+pub fn chat_id(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for rule in [Rule::Strict, Rule::Lenient] {
+        match ChatId::parse(text, rule) {
+            Ok(chat) => {
+                assert_eq!(chat.as_str(), text);
+                assert_eq!(chat.key().chat_id(), chat);
+                assert!(text.len() <= 40 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"@.-".contains(&b)));
+                assert!(ChatId::parse(text, Rule::Lenient).is_ok());
+            }
+            Err(why) => {
+                let hint = why.hint.unwrap_or_default();
+                assert_printable(why.message);
+                assert_printable(&hint);
+                if let Some(meant) = hint.strip_prefix("did you mean ") {
+                    assert!(ChatId::parse(meant, Rule::Strict).is_ok(), "{meant}");
+                    assert_ne!(meant, text);
+                }
+            }
+        }
+    }
+}
+
+/// A list says what the simplest reader of it says: every line once, duplicates aside, and nothing that acts on a terminal.
+pub fn chat_list(bytes: &[u8]) {
+    let file = file_of(bytes);
+    assert_eq!(entries(Origin::File(file.path().to_owned())), simplest_reading(bytes));
+}
+
+/// However the bytes of a list are cut into pieces on their way, its entries are the same.
+pub fn chat_list_in_pieces(bytes: &[u8], cuts: &[usize]) {
+    let (pipe, mut end) = std::io::pipe().expect("a pipe");
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pipe));
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+    cuts.sort_unstable();
+    let got = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut done = 0;
+            for cut in cuts.into_iter().chain([bytes.len()]) {
+                end.write_all(&bytes[done..cut]).expect("it is read");
+                done = cut;
+                std::thread::yield_now();
+            }
+        });
+        entries(Origin::File(path.into()))
+    });
+    assert_eq!(got, simplest_reading(bytes));
+}
+
+fn entries(origin: Origin) -> Vec<String> {
+    let mut list = List::open(vec![origin], Rule::Lenient, None).expect("it is there");
+    let mut entries = Vec::new();
+    while let Taken::Entry(entry) = list.take(None).expect("it can be read") {
+        entries.push(match entry {
+            Entry::Chat(chat) => chat.to_string(),
+            Entry::Invalid { shown, line, why } => {
+                assert_printable(&shown);
+                assert_printable(why.message);
+                assert!(shown.len() <= 1024, "{shown}");
+                format!("line {}", line.expect("lists have lines"))
+            }
+        });
+    }
+    entries
+}
+
+fn simplest_reading(bytes: &[u8]) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let mut lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();
+    if lines.last().is_some_and(|last| last.is_empty()) {
+        lines.pop();
+    }
+    let read = |(index, line): (usize, &[u8])| {
+        let invalid = Some(format!("line {}", index + 1));
+        if line.len() > 1024 {
+            return invalid;
+        }
+        let line = if index == 0 { line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line) } else { line };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.trim_ascii().is_empty() || line.trim_ascii().starts_with(b"#") {
+            return None;
+        }
+        let chat = std::str::from_utf8(line).ok().filter(|text| ChatId::parse(text, Rule::Lenient).is_ok());
+        chat.map_or(invalid, |chat| seen.insert(chat.to_owned()).then(|| chat.to_owned()))
+    };
+    lines.into_iter().enumerate().filter_map(read).collect()
+}
+
+/// A `.env` is read or refused by file and line; never a word of what stands in it.
+pub fn env_file(bytes: &[u8]) {
+    let file = file_of(bytes);
+    let flags = Flags { env_file: Some(file.path().to_owned()), ..Flags::default() };
+    let Err(failure) = EnvFile::open(&flags, &Report::default()) else { return };
+    let place = format!("{}, line ", file.path().display());
+    let message = failure.message();
+    let line = message.strip_prefix(&place).and_then(|rest| rest.strip_suffix(": not NAME=value"));
+    let line: usize = line.and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("{message}"));
+    let lines = bytes.iter().filter(|&&b| b == b'\n').count() + 1;
+    assert!((1..=lines).contains(&line), "line {line} of {lines}");
+}
+
+/// Whatever GREEN-API answers has a meaning, and none of it brings the token or a control character to a terminal.
+/// The first two bytes choose the status and the headers.
+pub fn api_answer(bytes: &[u8]) {
+    let [first, second, rest @ ..] = bytes else { return };
+    let (answer, token) = (answer_of(*first, *second, rest), Token::parse(TOKEN).expect("a token"));
+    is_acceptance(&answer);
+    shown_settings(&answer.body);
+    if let Some(failure) = failure_of(&answer, &token) {
+        assert_told(&failure);
+        assert!(failure.retry_after.is_none_or(|wait| wait.as_secs() <= 60), "{failure:?}");
+        return;
+    }
+    match Avatar::read(&answer, &token) {
+        Ok(avatar) => {
+            assert_eq!(avatar.url.is_some(), avatar.status == Status::Found);
+            let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
+            assert_line(&avatar.record(&chat));
+        }
+        Err(failure) => assert_told(&failure),
+    }
+    assert_printable(State::read(&answer).word());
+    match InstanceSettings::read(&answer) {
+        Ok(settings) => settings.notifications.iter().chain(&settings.webhook).for_each(|text| assert_printable(text)),
+        Err(failure) => assert_told(&failure),
+    }
+}
+
+fn answer_of(first: u8, second: u8, rest: &[u8]) -> Answer {
+    const STATUSES: [u16; 16] = [200, 200, 200, 201, 204, 301, 400, 400, 401, 403, 404, 429, 466, 499, 500, 503];
+    let (retry_after, body) = match second & 2 {
+        0 => (None, rest),
+        _ => {
+            let (header, body) = rest.split_at(rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len()));
+            (Some(String::from_utf8_lossy(header).into_owned()), body)
+        }
+    };
+    let status = STATUSES[usize::from(first % 16)];
+    Answer { status, retry_after, body: with_token(body), complete: second & 1 == 0 }
+}
+
+/// A notification is a result for us or somebody else's on one line that says the same; its receipt is digits.
+pub fn notification(bytes: &[u8]) {
+    if let Some(head) = Head::read(bytes) {
+        let receipt = head.receipt.to_string();
+        assert!(!receipt.is_empty() && receipt.bytes().all(|b| b.is_ascii_digit()), "{receipt}");
+        assert_notification(&head.notification);
+        let plain: Option<Value> = serde_json::from_slice(bytes).ok();
+        if let Some(number) = plain.and_then(|value| value["receiptId"].as_u64()) {
+            assert_eq!(receipt, number.to_string());
+        }
+    }
+    let read = Notification::read(bytes);
+    assert_notification(&read);
+    if let Some(unsolicited) = Notification::read_unsolicited(bytes) {
+        assert_eq!(unsolicited, read);
+    }
+    let Notification::Foreign(foreign) = read else { return };
+    if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
+        assert_eq!(serde_json::from_slice::<Value>(&foreign.line).ok(), Some(value));
+    }
+    // What was no JSON may be JSON on one line, even a result of ours; what was JSON is the same once more.
+    match Notification::read(&foreign.line) {
+        Notification::Foreign(again) => assert_eq!(again.line, foreign.line),
+        Notification::Avatar(info) => assert!(serde_json::from_slice::<&RawValue>(bytes).is_err(), "{info:?}"),
+    }
+}
+
+fn assert_notification(notification: &Notification) {
+    match notification {
+        Notification::Avatar(info) => {
+            assert_line(&record(info));
+            if let Some(failure) = info.failure() {
+                assert_printable(&failure.message());
+            }
+        }
+        Notification::Foreign(foreign) => {
+            assert_printable(&foreign.what);
+            assert!(!foreign.line.iter().any(|b| b"\r\n".contains(b)), "more than one line");
+        }
+    }
+}
+
+/// A URL that may be followed is https to a host under .whatsapp.net, or to the host that the user named, to every reader
+/// of it. The first line is such a host.
+pub fn avatar_url(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (host, url) = text.split_once('\n').unwrap_or(("", text));
+    is_preview(url);
+    if let Some(instant) = expires_at(url) {
+        assert!(instant.parse::<Timestamp>().expect("RFC 3339").as_second() > 0);
+    }
+    match check(url, &[]) {
+        Ok(target) => {
+            assert!(target.is_https && target.host.ends_with(".whatsapp.net"), "{url}");
+            let rest = target.url.get(8..).expect("https://");
+            assert!(target.url[..8].eq_ignore_ascii_case("https://"), "{url}");
+            let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
+            let (authority, port) = authority.rsplit_once(':').unwrap_or((authority, "443"));
+            assert_eq!(port.parse(), Ok(443), "{url}");
+            assert!(authority.to_ascii_lowercase() == target.host && url.starts_with(target.url), "{url}");
+            assert_same_reading(target.url, &target.host);
+        }
+        Err(why) => assert_printable(&why),
+    }
+    let Ok(allowed) = AllowedHost::parse(host) else { return };
+    if let Ok(target) = check(url, std::slice::from_ref(&allowed)) {
+        let is_named = host.to_ascii_lowercase().contains(&target.host)
+            || host.parse().is_ok_and(|named| same(named, &target.host))
+            || host.contains('[');
+        assert!(is_named || target.host.ends_with(".whatsapp.net"), "{url} by {host}");
+        assert_same_reading(target.url, &target.host);
+    }
+}
+
+fn same(named: std::net::IpAddr, host: &str) -> bool {
+    host.parse() == Ok(named)
+}
+
+/// The parser that the HTTP client uses sees the same host, if it takes the URL at all.
+fn assert_same_reading(url: &str, host: &str) {
+    let Ok(uri) = url.parse::<hyper::Uri>() else { return };
+    let seen = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+    let is_address = |text: &str| text.parse::<std::net::IpAddr>().ok();
+    assert!(
+        seen == host || (is_address(&seen).is_some() && is_address(&seen) == is_address(host)),
+        "{url}: {seen}, {host}"
+    );
+    assert!(!uri.authority().is_some_and(|authority| authority.as_str().contains('@')), "{url}");
+}
+
+/// A journal is read, its torn end cut off, or refused and left as it is. What is left is read again the same way, and
+/// a line can be added to it.
+pub fn journal(bytes: &[u8]) {
+    let file = file_of(bytes);
+    let owner = Owner {
+        command: "request",
+        id_instance: "1101999999",
+        max_age: None,
+        accepted_is_done: bytes.len().is_multiple_of(2),
+    };
+    let opened = Journal::open(file.path(), owner, Timestamp::UNIX_EPOCH);
+    let left = std::fs::read(file.path()).expect("it is there");
+    let mut opened = match opened {
+        Ok(opened) => opened,
+        Err(failure) => {
+            assert_printable(&failure.message());
+            return assert_eq!(left, bytes, "refused, so left as it is");
+        }
+    };
+    assert!(bytes.starts_with(&left) && (left.is_empty() || left.ends_with(b"\n")));
+    assert!(bytes[left.len()..].iter().all(|&b| b != b'\n'), "only what follows the last newline is cut off");
+    let added = Record::new("11001234567@c.us", Status::Found);
+    opened.journal.append(&added, |line| line).expect("it can be written");
+    let (asked, done) = (opened.asked.clone(), format!("{:?}", opened.done));
+    drop(opened);
+    std::fs::write(file.path(), &left).expect("it can be written");
+    let again = Journal::open(file.path(), owner, Timestamp::UNIX_EPOCH).expect("what was left is a journal");
+    assert_eq!((again.asked, format!("{:?}", again.done)), (asked, done));
+}
+
+/// Cut off anywhere, a journal of ours opens again, and every whole line of it still counts.
+pub fn journal_torn(chats: &[String], cut: usize) {
+    let file = file_of(b"");
+    let owner = Owner { command: "get", id_instance: "1101999999", max_age: None, accepted_is_done: true };
+    let chats: Vec<ChatId> = chats.iter().map(|chat| ChatId::parse(chat, Rule::Lenient).expect("a chat id")).collect();
+    let mut opened = Journal::open(file.path(), owner, Timestamp::now()).expect("an empty journal");
+    for chat in &chats {
+        let found = Record {
+            url_avatar: Some("https://pps.whatsapp.net/x\u{202e}\n.jpg".to_owned()),
+            ..Record::new(chat.as_str(), Status::Found)
+        };
+        opened.journal.append(&found, |line| line).expect("it can be written");
+    }
+    drop(opened);
+    let whole = std::fs::read(file.path()).expect("it is there");
+    let torn = &whole[..cut % (whole.len() + 1)];
+    std::fs::write(file.path(), torn).expect("it can be written");
+    let kept = torn.iter().filter(|&&b| b == b'\n').count();
+    let mut opened = Journal::open(file.path(), owner, Timestamp::now()).expect("a torn journal is one");
+    for (nth, chat) in chats.iter().enumerate() {
+        let before = opened.done.meet(chat.key());
+        let is_done = before.is_some_and(|before| before.was_in_the_journal);
+        assert_eq!(is_done, chats[..kept].contains(chat), "{chat}, number {nth} of {kept}");
+    }
+}
+
+/// The webhook's door and its reader: a header lets in only who has the token, and a body is refused or a notification.
+/// Then the endpoint itself, over a socket: it answers with a status of its own or not at all, and goes on.
+pub fn webhook_request(bytes: &[u8]) {
+    let door = WebhookToken::new(TOKEN).expect("a token");
+    if door.admits(Some(bytes)) {
+        assert!(bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
+    }
+    if let Some(notification) = Notification::read_unsolicited(bytes) {
+        assert_notification(&notification);
+    }
+    let answer = send(&with_token(bytes));
+    if answer.is_empty() {
+        return;
+    }
+    let status = answer.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_default();
+    let known = ["100", "200", "400", "401", "404", "405", "408", "413", "414", "431", "503"];
+    assert!(known.iter().any(|known| known.as_bytes() == status), "{}", String::from_utf8_lossy(&answer));
+    assert!(!answer.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
+}
+
+/// What the endpoint answers to a well-formed request, exactly.
+pub fn webhook_status(verb: &str, path: &str, authorization: Option<&str>, body: &[u8]) {
+    let mut request =
+        format!("{verb} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    if let Some(value) = authorization {
+        request.push_str(&format!("Authorization: {value}\r\n"));
+    }
+    let mut stream = TcpStream::connect(endpoint()).expect("it listens");
+    stream.write_all(&[request.as_bytes(), b"\r\n", body].concat()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let has_token = authorization
+        .is_some_and(|value| ["", "Bearer ", "Basic "].iter().any(|scheme| value.strip_prefix(scheme) == Some(TOKEN)));
+    let expected = match (path, verb) {
+        ("/healthz", "GET" | "HEAD") => "200",
+        ("/", "POST") if !has_token => "401",
+        ("/", "POST") if body.len() > 1024 * 1024 => "413",
+        ("/", "POST") if Notification::read_unsolicited(body).is_none() => "400",
+        ("/", "POST") => "200",
+        ("/", _) => "405",
+        _ => "404",
+    };
+    assert_eq!(answer.get(9..12), Some(expected), "{verb} {path} {authorization:?}: {answer}");
+}
+
+fn send(request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(endpoint()).expect("it listens");
+    let mut answer = Vec::new();
+    // It may refuse and close before it has read all.
+    let _ = stream.write_all(request).and_then(|()| stream.shutdown(Shutdown::Write));
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+/// One endpoint for the whole process.
+fn endpoint() -> SocketAddr {
+    static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
+    *ADDRESS.get_or_init(|| {
+        let rules = Rules { path: "/".to_owned(), token: Some(WebhookToken::new(TOKEN).expect("a token")) };
+        let endpoint = Endpoint::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), rules).expect("a free port");
+        let address = endpoint.address();
+        std::thread::spawn(move || {
+            let (output, report) = (Output::new(true, false, Color::Never), Report::default());
+            let write = |lines: &[u8]| {
+                assert_printable(std::str::from_utf8(lines).expect("JSON").trim_end_matches('\n'));
+                Ok(())
+            };
+            let ended = endpoint.serve(Commit::new(&output, &report, write, None, None));
+            // Nobody told it to end: the next connection fails, and with it the law.
+            panic!("the endpoint ended: {ended:?}");
+        });
+        address
+    })
+}
+
+/// A picture is drawn or not, in no more than its due of memory and time.
+pub fn picture(bytes: &[u8]) {
+    for start in [&b""[..], b"\xff\xd8\xff"] {
+        let picture = [start, bytes].concat();
+        for canvas in [Canvas::Iterm, Canvas::Kitty, Canvas::TrueColor, Canvas::Indexed] {
+            if let Some(drawn) = canvas.draw(&picture) {
+                assert!(drawn.ends_with(b"\n"));
+            }
+        }
+    }
+}
+
+/// What is masked has the token nowhere, in no mixture of capitals, and nothing else is changed.
+pub fn token(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(&with_token(bytes)).into_owned();
+    let token = Token::parse(TOKEN).expect("a token");
+    let masked = token.mask(text.clone());
+    assert!(!masked.to_ascii_lowercase().contains(TOKEN));
+    if !text.to_ascii_lowercase().contains(TOKEN) {
+        assert_eq!(masked, text);
+    }
+    assert_printable(&escape(&text));
+}
+
+fn with_token(bytes: &[u8]) -> Vec<u8> {
+    bytes.split(|&b| b == 1).collect::<Vec<_>>().join(TOKEN.as_bytes())
+}
+
+fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(bytes).expect("written");
+    file
+}
+
+fn assert_told(failure: &Failure) {
+    let hint = failure.hint.as_deref().unwrap_or_default();
+    for text in [&*failure.message(), hint] {
+        assert_printable(text);
+        assert!(!text.to_ascii_lowercase().contains(TOKEN), "{text}");
+    }
+    assert_line(&Record::failed("11001234567@c.us", failure));
+}
+
+fn assert_line(record: &Record) {
+    let (text, json) = (record.text(), record.json());
+    text.split('\t').for_each(assert_printable);
+    assert!(text.split('\t').count() <= 3, "{text}");
+    assert_printable(&json);
+    let read: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(read["chatId"], record.chat_id.as_str());
+    assert_eq!(read["urlAvatar"].as_str(), record.url_avatar.as_deref());
+}
+
+/// Nothing in it moves a cursor or turns text round.
+#[track_caller]
+fn assert_printable(text: &str) {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.contains(acts), "{text:?}");
+}
