@@ -13,6 +13,7 @@ mod pace;
 mod proxies;
 mod readme;
 mod sandbox;
+mod sandbox_process;
 mod secrets;
 mod settings;
 mod signals;
