@@ -1,6 +1,8 @@
 //! What may be typed. What it means is said elsewhere.
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{Context, doctor, get, listen, receive, request, sandbox};
 use crate::report::Color;
@@ -51,6 +53,35 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Serve a local stand-in for GREEN-API, to try things and rehearse errors
     Sandbox(sandbox::Args),
+}
+
+type Describe = fn(clap::Command) -> clap::Command;
+
+/// How each command's arguments are described. A command that is missing here is parsed all the same, more slowly.
+const DESCRIPTIONS: [(&str, Describe); 6] = [
+    ("request", request::Args::augment_args),
+    ("receive", receive::Args::augment_args),
+    ("listen", listen::Args::augment_args),
+    ("get", get::Args::augment_args),
+    ("doctor", doctor::Args::augment_args),
+    ("sandbox", sandbox::Args::augment_args),
+];
+
+impl Cli {
+    /// Parses the process's arguments, its name first. The error renders itself, help and version included.
+    ///
+    /// Describing every command, each with all the flags that work everywhere, took most of a request's own time: so
+    /// only those commands are described whose names were typed. Whatever that does not accept is parsed again in full.
+    pub fn parse_arguments(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+        let root = Flags::augment_args(OutputFlags::augment_args(clap::Command::new("greenavatar")));
+        let typed = DESCRIPTIONS.iter().filter(|(name, _)| arguments.iter().any(|argument| argument == name));
+        let mut few = root.subcommands(typed.map(|(name, describe)| describe(clap::Command::new(*name))));
+        let parsed =
+            few.try_get_matches_from_mut(arguments).and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed));
+        // Taking it apart would cost as much as half of the parsing.
+        std::mem::forget(few);
+        parsed.or_else(|_| Cli::try_parse_from(arguments))
+    }
 }
 
 impl Command {

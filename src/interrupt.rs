@@ -115,6 +115,12 @@ pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, deadline: Option<Instant>,
     }
 }
 
+/// Whether `fd` is ready at this moment, whatever has come.
+pub fn is_ready(fd: BorrowedFd<'_>, flags: PollFlags) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
 /// Sleeps until the instant. False: a signal came first, or had come before.
 pub fn sleep_until(until: Instant) -> bool {
     loop {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use greenavatar::cli::Cli;
 use greenavatar::commands::Context;
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
         std::process::exit(EXIT_BUG.into());
     }));
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::parse_arguments(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),
     };

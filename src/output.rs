@@ -4,12 +4,19 @@
 //! to standard output, so the token is masked in all of it.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use rustix::event::PollFlags;
+
 use crate::failure::{Failure, Kind};
+use crate::interrupt;
 use crate::record::{Record, Status};
 use crate::report::Color;
 use crate::token::Token;
+
+/// What a pipe takes without blocking once it is ready: PIPE_BUF of pipe(7).
+const PIPE_ROOM: usize = 4096;
 
 /// Why a line did not get out.
 #[derive(Debug)]
@@ -73,7 +80,18 @@ impl Output {
             return Ok(());
         }
         let mut stdout = io::stdout().lock();
-        stdout.write_all(lines).and_then(|()| stdout.flush()).map_err(Unwritten::from)
+        // A pipe that has room takes so much at once: a reader that has stalled cannot hold up an interrupted run.
+        for piece in lines.chunks(PIPE_ROOM) {
+            let fd = stdout.as_fd();
+            let has_room = interrupt::wait_for(fd, PollFlags::OUT, None, interrupt::GRACE)?;
+            // What became of a chat that was cut off is still told, where somebody reads.
+            if !has_room && !interrupt::is_ready(fd, PollFlags::OUT) {
+                return Err(Unwritten::PipeClosed);
+            }
+            stdout.write_all(piece)?;
+            stdout.flush()?;
+        }
+        Ok(())
     }
 }
 

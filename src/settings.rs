@@ -4,7 +4,7 @@
 //! what they are used for it does not know.
 
 pub mod api_url;
-mod env_file;
+pub mod env_file;
 
 use std::ffi::OsString;
 use std::io::Read;

@@ -34,29 +34,29 @@ fn fails(cli: Cli, word: &str, status: u8, what: &str) {
 #[test]
 fn an_answer_that_is_closed_at_any_byte_is_unreachable() {
     let whole = Answer::status(500).header("X", "y").body(r#"{"message":"no"}"#).bytes();
-    for end in 0..whole.len() {
+    at_once(0..whole.len(), |end| {
         let server = Server::answering([Answer::raw(&whole[..end])]);
         fails(ask(&server), "unreachable", 69, &format!("closed after {end} bytes"));
-    }
+    });
 }
 
 #[test]
 fn an_answer_that_is_reset_at_any_byte_is_unreachable() {
     let whole = Answer::status(200).body("{}").bytes();
-    for end in 0..whole.len() {
+    at_once(0..whole.len(), |end| {
         let server = Server::answering([Answer::raw(&whole[..end]).then_reset()]);
         fails(ask(&server), "unreachable", 69, &format!("reset after {end} bytes"));
-    }
+    });
 }
 
 #[test]
 fn a_chunked_answer_that_is_closed_at_any_byte_is_unreachable() {
     let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
     // The last two bytes are the end of trailers that are not there; an answer without them may count as whole.
-    for end in 0..whole.len() - 2 {
+    at_once(0..whole.len() - 2, |end| {
         let server = Server::answering([Answer::raw(&whole[..end])]);
         fails(ask(&server), "unreachable", 69, &format!("closed after {end} bytes"));
-    }
+    });
     let server = Server::answering([Answer::raw(*whole)]);
     Cli::request(&server, [CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
 }
@@ -110,24 +110,27 @@ fn the_timeout_bounds_chunks_that_drip() {
 
 #[test]
 fn an_endless_header_is_no_answer() {
-    for piece in ["X: y\r\n", "X", "\r\nX-Long: ", " "] {
+    at_once(["X: y\r\n", "X", "\r\nX-Long: ", " "], |piece| {
         let server = Server::answering([Answer::raw("HTTP/1.1 200 OK\r\n").then_endlessly(piece.repeat(1000))]);
         let said = ask(&server).exits(76).run();
         assert_eq!(code(&said), "unexpected-response", "endless {piece:?}");
-    }
+    });
 }
 
 #[test]
 fn an_endless_body_is_read_to_its_limit() {
-    for (head, word, status) in [
-        ("HTTP/1.1 200 OK\r\n\r\n", "unexpected-response", 76),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "unexpected-response", 76),
-        ("HTTP/1.1 500 No\r\n\r\n", "server-error", 69),
-        ("HTTP/1.1 400 No\r\n\r\n", "bad-request-data", 65),
-    ] {
-        let server = Server::answering([Answer::raw(head).then_endlessly("x".repeat(8192))]);
-        fails(ask(&server), word, status, head);
-    }
+    at_once(
+        [
+            ("HTTP/1.1 200 OK\r\n\r\n", "unexpected-response", 76),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "unexpected-response", 76),
+            ("HTTP/1.1 500 No\r\n\r\n", "server-error", 69),
+            ("HTTP/1.1 400 No\r\n\r\n", "bad-request-data", 65),
+        ],
+        |(head, word, status)| {
+            let server = Server::answering([Answer::raw(head).then_endlessly("x".repeat(8192))]);
+            fails(ask(&server), word, status, head);
+        },
+    );
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn endless_chunks_are_read_to_their_limit() {
 #[test]
 fn endless_parts_of_chunks_end_in_bounded_time() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for (start, piece) in [("", "0"), ("", "1;x"), ("0\r\n", "X: y\r\n"), ("0\r\n", "X")] {
+    at_once([("", "0"), ("", "1;x"), ("0\r\n", "X: y\r\n"), ("0\r\n", "X")], |(start, piece)| {
         let server = Server::answering([Answer::raw(format!("{head}{start}")).then_endlessly(piece.repeat(1000))]);
         let said = Cli::request(&server, ["--json", "--retries", "0", "--timeout", "500ms", CHAT])
             .any_stdout()
@@ -149,27 +152,30 @@ fn endless_parts_of_chunks_end_in_bounded_time() {
             .run();
         assert_eq!(json(&said.stdout)["chatId"], CHAT);
         assert!(said.took < Duration::from_secs(3), "{piece:?}: {:?}", said.took);
-    }
+    });
 }
 
 #[test]
 fn a_wrong_length_ends_in_bounded_time() {
-    for head in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
-        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
-        "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}",
-        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n{}",
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}",
-    ] {
-        let server = Server::answering([Answer::raw(head)]);
-        let said = ask(&server).ends_somehow().run();
-        let code = code(&said);
-        assert!(code == "unreachable" || code == "unexpected-response", "{head:?}: {code}");
-        assert!(said.took < Duration::from_secs(2), "{head:?}: {:?}", said.took);
-    }
+    at_once(
+        [
+            "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}",
+        ],
+        |head| {
+            let server = Server::answering([Answer::raw(head)]);
+            let said = ask(&server).ends_somehow().run();
+            let code = code(&said);
+            assert!(code == "unreachable" || code == "unexpected-response", "{head:?}: {code}");
+            assert!(said.took < Duration::from_secs(2), "{head:?}: {:?}", said.took);
+        },
+    );
 }
 
 #[test]
@@ -181,25 +187,28 @@ fn bytes_after_the_answer_do_no_harm() {
 
 #[test]
 fn what_is_not_http_is_one_line_all_the_same() {
-    for bytes in [
-        &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
-        b"HTTP/9.9 200 OK\r\n\r\n",
-        b"ICY 200 OK\r\n\r\n",
-        b"\0\0\0\0\0\0\0\0",
-        b"HTTP/1.1 99 Low\r\n\r\n",
-        b"HTTP/1.1 abc\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: \x00\x1b[31m\r\n\r\n",
-        b"220 mail.example ESMTP\r\n",
-        b"\xff\xfe\r\n\r\n",
-        b"\r\n\r\n\r\n\r\n",
-    ] {
-        let server = Server::answering([Answer::raw(bytes)]);
-        let said = ask(&server).ends_somehow().run();
-        let code = code(&said);
-        let shown = String::from_utf8_lossy(bytes);
-        assert!(code == "unexpected-response" || code == "unreachable", "{shown:?}: {code}");
-    }
+    at_once(
+        [
+            &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
+            b"HTTP/9.9 200 OK\r\n\r\n",
+            b"ICY 200 OK\r\n\r\n",
+            b"\0\0\0\0\0\0\0\0",
+            b"HTTP/1.1 99 Low\r\n\r\n",
+            b"HTTP/1.1 abc\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: \x00\x1b[31m\r\n\r\n",
+            b"220 mail.example ESMTP\r\n",
+            b"\xff\xfe\r\n\r\n",
+            b"\r\n\r\n\r\n\r\n",
+        ],
+        |bytes| {
+            let server = Server::answering([Answer::raw(bytes)]);
+            let said = ask(&server).ends_somehow().run();
+            let code = code(&said);
+            let shown = String::from_utf8_lossy(bytes);
+            assert!(code == "unexpected-response" || code == "unreachable", "{shown:?}: {code}");
+        },
+    );
 }
 
 #[test]
@@ -245,19 +254,22 @@ fn deeply_nested_json_is_an_answer_like_any_other() {
 fn control_and_bidirectional_characters_of_a_server_are_never_printed_raw() {
     // The harness looks for them in both outputs of every run.
     let odd = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\u{2066}\u{200b}\u{0}\r\nnext";
-    for body in [
-        odd.to_owned(),
-        serde_json::json!({ "message": odd }).to_string(),
-        serde_json::json!({ "invokeStatus": { "description": odd } }).to_string(),
-        format!("<html><title>{odd}</title></html>"),
-    ] {
-        for args in [&["--json"][..], &["-v"], &["-q"], &["--json", "-v"], &["--color", "never"]] {
-            let server = Server::answering([Answer::status(418).header("X-Odd", "a\u{202e}b").body(body.as_str())]);
-            let said = Cli::request(&server, args).arg(CHAT).exits(76).any_stdout().any_stderr().run();
-            let lines = said.stdout.lines().count() + said.stderr.lines().count();
-            assert!((1..=8).contains(&lines), "{} {}", said.stdout, said.stderr);
-        }
-    }
+    at_once(
+        [
+            odd.to_owned(),
+            serde_json::json!({ "message": odd }).to_string(),
+            serde_json::json!({ "invokeStatus": { "description": odd } }).to_string(),
+            format!("<html><title>{odd}</title></html>"),
+        ],
+        |body| {
+            for args in [&["--json"][..], &["-v"], &["-q"], &["--json", "-v"], &["--color", "never"]] {
+                let server = Server::answering([Answer::status(418).header("X-Odd", "a\u{202e}b").body(body.as_str())]);
+                let said = Cli::request(&server, args).arg(CHAT).exits(76).any_stdout().any_stderr().run();
+                let lines = said.stdout.lines().count() + said.stderr.lines().count();
+                assert!((1..=8).contains(&lines), "{} {}", said.stdout, said.stderr);
+            }
+        },
+    );
 }
 
 #[test]

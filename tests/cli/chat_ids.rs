@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::{Answer, CHAT, Cli, Server, chat, json, jsons};
+use crate::support::{Answer, CHAT, Cli, Server, at_once, chat, json, jsons};
 
 /// What people type, and the id that the hint must name, if there is one.
 const MISTYPED: &[(&str, Option<&str>)] = &[
@@ -38,7 +38,7 @@ const MISTYPED: &[(&str, Option<&str>)] = &[
 #[test]
 fn what_is_mistyped_is_never_sent_and_has_its_line() {
     let server = Server::unasked();
-    for (text, meant) in MISTYPED {
+    at_once(MISTYPED, |(text, meant)| {
         let said = Cli::request(&server, ["--json", "--", text]).exits(65).any_stdout().run();
         let line = json(&said.stdout);
         assert_eq!(line["status"], "invalid", "{text:?}");
@@ -49,18 +49,18 @@ fn what_is_mistyped_is_never_sent_and_has_its_line() {
             let hint = line["error"]["hint"].as_str().unwrap_or_default();
             assert!(hint.contains(meant), "{text:?}: {line}");
         }
-    }
+    });
 }
 
 #[test]
 fn what_is_mistyped_is_told_in_text_too() {
     let server = Server::unasked();
-    for (text, meant) in MISTYPED {
+    at_once(MISTYPED, |(text, meant)| {
         let said = Cli::request(&server, ["--", text]).exits(65).any_stdout().stderr_has("greenavatar: error: ").run();
         assert!(said.stdout.ends_with("\tinvalid\tinvalid-chat-id\n"), "{text:?}: {}", said.stdout);
         assert_eq!((said.stdout.lines().count(), said.stdout.matches('\t').count()), (1, 2), "{text:?}");
         assert!(said.stderr.contains(meant.unwrap_or_default()), "{text:?}: {}", said.stderr);
-    }
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 
-use crate::support::{Answer, CHAT, Cli, GROUP, Gate, INSTANCE, Server, chat, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, INSTANCE, Server, at_once, chat, json, jsons};
 
 fn well(times: usize) -> Server {
     Server::with(|_| Answer::status(200)).times(times)
@@ -108,10 +108,10 @@ fn a_chat_that_comes_twice_is_asked_once_with_a_journal_too() {
 fn a_torn_last_line_is_cut_off() {
     let whole = line(&chat(1), "accepted", "request", INSTANCE, LONG_AGO);
     let torn = line(CHAT, "accepted", "request", INSTANCE, LONG_AGO);
-    for end in 1..torn.len() - 1 {
+    at_once(1..torn.len() - 1, |end| {
         // Every byte in turn takes long; the edges and every seventh tell as much.
         if end > 14 && end < torn.len() - 4 && end % 7 != 0 {
-            continue;
+            return;
         }
         let server = well(1);
         let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT, &chat(1)]);
@@ -120,33 +120,36 @@ fn a_torn_last_line_is_cut_off() {
         assert!(kept.starts_with(&whole) && kept.ends_with('\n'), "torn at {end}: {kept}");
         let kept: Vec<_> = kept.lines().map(json).collect();
         assert_eq!((kept.len(), &kept[1]["chatId"]), (2, &CHAT.into()), "torn at {end}");
-    }
+    });
 }
 
 #[test]
 fn a_file_that_is_no_journal_is_refused_and_left_as_it_is() {
     let server = Server::unasked();
     let ours = line(CHAT, "accepted", "request", INSTANCE, LONG_AGO);
-    for text in [
-        format!("{CHAT}\n{GROUP}\n"),
-        CHAT.to_owned(),
-        "x".to_owned(),
-        "\n".to_owned(),
-        "{}\n".to_owned(),
-        "{\"chatId\":\"11001234567@c.us\"}\n".to_owned(),
-        "[1,2,3]\n".to_owned(),
-        format!("{ours}11001234567@c.us\n{ours}"),
-        format!("{ours}11001234567@c.us"),
-        format!("{}\n{ours}", &ours[..40]),
-        "name,phone\nA,11001234567\n".to_owned(),
-        format!("\u{feff}{ours}"),
-    ] {
-        let cli = Cli::request(&server, ["--json", "--journal", "j", CHAT]).file("j", &text);
-        let said = cli.exits(78).any_stderr().run();
-        assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{text:?}");
-        assert_eq!(said.read("j"), text, "not a byte is changed");
-        assert_eq!(said.mode("j"), 0o600);
-    }
+    at_once(
+        [
+            format!("{CHAT}\n{GROUP}\n"),
+            CHAT.to_owned(),
+            "x".to_owned(),
+            "\n".to_owned(),
+            "{}\n".to_owned(),
+            "{\"chatId\":\"11001234567@c.us\"}\n".to_owned(),
+            "[1,2,3]\n".to_owned(),
+            format!("{ours}11001234567@c.us\n{ours}"),
+            format!("{ours}11001234567@c.us"),
+            format!("{}\n{ours}", &ours[..40]),
+            "name,phone\nA,11001234567\n".to_owned(),
+            format!("\u{feff}{ours}"),
+        ],
+        |text| {
+            let cli = Cli::request(&server, ["--json", "--journal", "j", CHAT]).file("j", &text);
+            let said = cli.exits(78).any_stderr().run();
+            assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{text:?}");
+            assert_eq!(said.read("j"), text, "not a byte is changed");
+            assert_eq!(said.mode("j"), 0o600);
+        },
+    );
     let cli = Cli::request(&server, ["--journal", "j", CHAT]).file("j", b"\xff\xfe\x00binary");
     cli.exits(78).any_stderr().run();
 }
@@ -191,7 +194,7 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
     const CHATS: usize = 300;
     const WORKERS: usize = 4;
     let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
-    for round in 0..6 {
+    at_once(0..6, |round| {
         let server = Server::with(|_| Answer::status(200));
         let args = ["request", "-q", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
         let cli = Cli::on(&server).file("list", &list);
@@ -219,7 +222,7 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
         done.sort();
         done.dedup();
         assert_eq!(done.len(), CHATS, "every chat is in the journal");
-    }
+    });
 }
 
 #[test]

@@ -43,29 +43,36 @@ fn an_accepted_chat_is_one_line_of_json() {
 
 #[test]
 fn every_way_of_saying_yes_is_accepted() {
-    for (status, body) in [
-        (200, ""),
-        (200, "{}"),
-        (200, "null"),
-        (200, " \n"),
-        (200, r#"{"urlAvatar":"","reason":""}"#),
-        (201, ""),
-        (202, "{}"),
-        (204, ""),
-        (400, ""),
-        (400, "\r\n"),
-    ] {
-        let answer = if status == 204 {
-            // A 204 has no length.
-            Answer::raw("HTTP/1.1 204 No Content\r\n\r\n")
-        } else {
-            Answer::status(status).body(body)
-        };
-        let server = Server::answering([answer]);
-        let said = Cli::request(&server, ["--json", CHAT]).any_stdout().run();
-        let line = json(&said.stdout);
-        assert_eq!((&line["status"], &line["httpStatus"]), (&"accepted".into(), &status.into()), "{status} {body:?}");
-    }
+    at_once(
+        [
+            (200, ""),
+            (200, "{}"),
+            (200, "null"),
+            (200, " \n"),
+            (200, r#"{"urlAvatar":"","reason":""}"#),
+            (201, ""),
+            (202, "{}"),
+            (204, ""),
+            (400, ""),
+            (400, "\r\n"),
+        ],
+        |(status, body)| {
+            let answer = if status == 204 {
+                // A 204 has no length.
+                Answer::raw("HTTP/1.1 204 No Content\r\n\r\n")
+            } else {
+                Answer::status(status).body(body)
+            };
+            let server = Server::answering([answer]);
+            let said = Cli::request(&server, ["--json", CHAT]).any_stdout().run();
+            let line = json(&said.stdout);
+            assert_eq!(
+                (&line["status"], &line["httpStatus"]),
+                (&"accepted".into(), &status.into()),
+                "{status} {body:?}"
+            );
+        },
+    );
 }
 
 /// Status, body, code word, exit status, and what the message must say.
@@ -122,7 +129,7 @@ fn rows() -> Vec<(u16, String, &'static str, u8, &'static str)> {
 
 #[test]
 fn every_documented_error_has_its_line_of_json() {
-    for (status, body, code, exit, says) in rows() {
+    at_once(rows(), |(status, body, code, exit, says)| {
         let server = Server::answering([Answer::status(status).body(body.as_str())]);
         let said = Cli::request(&server, ["--json", "--retries", "0", CHAT]).exits(exit).any_stdout().run();
         let line = json(&said.stdout);
@@ -135,12 +142,12 @@ fn every_documented_error_has_its_line_of_json() {
         assert_eq!(line["attempts"], 1, "{status} {body}");
         let message = line["error"]["message"].as_str().expect("a message");
         assert!(message.contains(says), "{status} {body}: {message}");
-    }
+    });
 }
 
 #[test]
 fn every_documented_error_has_its_line_of_text_and_its_story() {
-    for (status, body, code, exit, says) in rows() {
+    at_once(rows(), |(status, body, code, exit, says)| {
         let server = Server::answering([Answer::status(status).body(body.as_str())]);
         let said = Cli::request(&server, ["--retries", "0", CHAT])
             .exits(exit)
@@ -149,7 +156,7 @@ fn every_documented_error_has_its_line_of_text_and_its_story() {
             .run();
         tells_a_story(&said.stderr);
         assert!(said.stderr.starts_with(&format!("greenavatar: error: {CHAT}: ")), "{}", said.stderr);
-    }
+    });
 }
 
 /// `greenavatar: error: <what>`, its causes, and at most one hint; no line ends with a full stop.
@@ -225,12 +232,16 @@ fn retries_end_with_the_last_answer() {
 #[test]
 fn three_retries_are_the_default() {
     let server = Server::with(|_| Answer::status(500).header("Retry-After", "0")).times(4);
-    Cli::request(&server, [CHAT]).exits(69).stdout(format!("{CHAT}\tfailed\tserver-error\n")).any_stderr().run();
+    Cli::request(&server, ["--rate", "0", CHAT])
+        .exits(69)
+        .stdout(format!("{CHAT}\tfailed\tserver-error\n"))
+        .any_stderr()
+        .run();
 }
 
 #[test]
 fn what_cannot_be_mended_by_waiting_is_sent_once() {
-    for (status, body, code, exit, _) in rows() {
+    at_once(rows(), |(status, body, code, exit, _)| {
         let is_retried = ["instance-starting", "too-many-requests", "client-closed-request", "server-error"];
         let server = Server::with(move |_| Answer::status(status).header("Retry-After", "0").body(body.as_str()))
             .times(if is_retried.contains(&code) { 2 } else { 1 });
@@ -239,7 +250,7 @@ fn what_cannot_be_mended_by_waiting_is_sent_once() {
             .stdout(format!("{CHAT}\tfailed\t{code}\n"))
             .any_stderr()
             .run();
-    }
+    });
 }
 
 #[test]

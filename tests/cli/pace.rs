@@ -36,8 +36,8 @@ fn no_second_holds_more_requests_than_the_rate_and_one() {
 
 #[test]
 fn ten_a_second_are_the_default() {
-    let server = Server::with(|_| Answer::status(200)).times(15);
-    let said = Cli::request(&server, ["-q"]).args((0..15).map(chat)).run();
+    let server = Server::with(|_| Answer::status(200)).times(13);
+    let said = Cli::request(&server, ["-q"]).args((0..13).map(chat)).run();
     assert!(most_in(&server, WINDOW) <= 11);
     assert!(said.took > Duration::from_millis(800), "{:?}", said.took);
 }

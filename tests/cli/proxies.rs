@@ -1,7 +1,7 @@
 //! Proxies as curl finds them; what goes through them, and what never goes round them.
 
 use crate::support::tls::Authority;
-use crate::support::{Answer, CHAT, Cli, Server, TOKEN, Tunnel, json};
+use crate::support::{Answer, CHAT, Cli, Server, TOKEN, Tunnel, at_once, json};
 
 const HOST: &str = "api.green-api.com";
 
@@ -90,7 +90,7 @@ fn plain_http_has_its_own_variable_in_lower_case_alone() {
 
 #[test]
 fn an_exempt_host_is_reached_directly() {
-    for list in ["localhost", "*", "example.com,localhost", ".localhost", "example.com localhost"] {
+    at_once(["localhost", "*", "example.com,localhost", ".localhost", "example.com localhost"], |list| {
         let authority = Authority::new();
         let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
         let other = Tunnel::refusing();
@@ -101,7 +101,7 @@ fn an_exempt_host_is_reached_directly() {
             .args(["--cacert", "ca.pem", "request", CHAT]);
         accepted(cli);
         assert!(other.targets().is_empty(), "{list}");
-    }
+    });
 }
 
 #[test]
@@ -134,15 +134,16 @@ fn socks5_is_a_proxy_like_any_other() {
 #[test]
 fn a_malformed_proxy_is_never_passed_over() {
     let server = Server::unasked();
-    for value in
-        ["http://", "http://proxy:port", "http://proxy:99999", "ftp://proxy:21", "http://pro xy:1", "://", "p:"]
-    {
-        let cli = Cli::request(&server, ["--json", CHAT]).env("http_proxy", value);
-        let said = cli.exits(78).any_stderr().run();
-        let error = json(&said.stderr);
-        assert_eq!(error["error"]["code"], "bad-settings", "{value}");
-        assert!(error["error"]["message"].as_str().expect("a message").contains("http_proxy"), "{error}");
-    }
+    at_once(
+        ["http://", "http://proxy:port", "http://proxy:99999", "ftp://proxy:21", "http://pro xy:1", "://", "p:"],
+        |value| {
+            let cli = Cli::request(&server, ["--json", CHAT]).env("http_proxy", value);
+            let said = cli.exits(78).any_stderr().run();
+            let error = json(&said.stderr);
+            assert_eq!(error["error"]["code"], "bad-settings", "{value}");
+            assert!(error["error"]["message"].as_str().expect("a message").contains("http_proxy"), "{error}");
+        },
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The token is in no output, whatever happens. The harness looks for it in both outputs of every run; the runs
 //! here are those where it is closest at hand.
 
-use crate::support::{Answer, CHAT, Cli, INSTANCE, Server, TOKEN, chat, sample};
+use crate::support::{Answer, CHAT, Cli, INSTANCE, Server, TOKEN, at_once, chat, sample};
 
 /// A secret of the wrong shape, so that it is not known as a token.
 const MALFORMED: &str = "hunter2 is not a token!";
@@ -9,25 +9,29 @@ const MALFORMED: &str = "hunter2 is not a token!";
 #[test]
 fn a_server_that_echoes_the_token_does_not_get_it_printed() {
     let path = format!("/waInstance{INSTANCE}/getAvatarAsync/{TOKEN}");
-    for (status, body) in [
-        (400, sample("error-400-envelope.json")),
-        (404, sample("error-404-envelope.json")),
-        (400, path.clone()),
-        (500, format!("<html><title>{path}</title></html>")),
-        (200, format!("<html><title>{path}</title></html>")),
-        (418, TOKEN.to_uppercase()),
-        (418, format!("{}{TOKEN}", "x".repeat(280))),
-        (418, format!("{TOKEN}{TOKEN}")),
-        (401, format!(r#"{{"message":["a","{TOKEN}"]}}"#)),
-        (429, format!(r#"{{"reason":"{TOKEN}"}}"#)),
-    ] {
-        for args in [&["--json"][..], &["-v"], &["-q"], &["-v", "--json"], &[]] {
-            let location = format!("http://127.0.0.1{path}");
-            let server = Server::answering([Answer::status(status).header("Location", &location).body(body.as_str())]);
-            let cli = Cli::request(&server, args).args(["--retries", "0", CHAT]);
-            cli.ends_somehow().any_stdout().any_stderr().run();
-        }
-    }
+    at_once(
+        [
+            (400, sample("error-400-envelope.json")),
+            (404, sample("error-404-envelope.json")),
+            (400, path.clone()),
+            (500, format!("<html><title>{path}</title></html>")),
+            (200, format!("<html><title>{path}</title></html>")),
+            (418, TOKEN.to_uppercase()),
+            (418, format!("{}{TOKEN}", "x".repeat(280))),
+            (418, format!("{TOKEN}{TOKEN}")),
+            (401, format!(r#"{{"message":["a","{TOKEN}"]}}"#)),
+            (429, format!(r#"{{"reason":"{TOKEN}"}}"#)),
+        ],
+        |(status, body)| {
+            for args in [&["--json"][..], &["-v"], &["-q"], &["-v", "--json"], &[]] {
+                let location = format!("http://127.0.0.1{path}");
+                let server =
+                    Server::answering([Answer::status(status).header("Location", &location).body(body.as_str())]);
+                let cli = Cli::request(&server, args).args(["--retries", "0", CHAT]);
+                cli.ends_somehow().any_stdout().any_stderr().run();
+            }
+        },
+    );
 }
 
 #[test]
@@ -41,19 +45,22 @@ fn what_is_sent_and_answered_is_shown_with_a_mask() {
 #[test]
 fn errors_on_the_way_do_not_tell_the_url() {
     let down = Server::unasked().address();
-    for url in [
-        format!("http://{down}"),
-        format!("https://{down}"),
-        format!("http://{down}/{TOKEN}"),
-        "https://no-such-host.invalid".to_owned(),
-        format!("https://{}.invalid", "a".repeat(70)),
-        "http://[::1]:1".to_owned(),
-    ] {
-        for args in [&["--json"][..], &["-v"], &[]] {
-            let cli = Cli::at(&url).arg("request").args(args).args(["--retries", "0", "--timeout", "3s", CHAT]);
-            cli.ends_somehow().any_stdout().any_stderr().run();
-        }
-    }
+    at_once(
+        [
+            format!("http://{down}"),
+            format!("https://{down}"),
+            format!("http://{down}/{TOKEN}"),
+            "https://no-such-host.invalid".to_owned(),
+            format!("https://{}.invalid", "a".repeat(70)),
+            "http://[::1]:1".to_owned(),
+        ],
+        |url| {
+            for args in [&["--json"][..], &["-v"], &[]] {
+                let cli = Cli::at(&url).arg("request").args(args).args(["--retries", "0", "--timeout", "3s", CHAT]);
+                cli.ends_somehow().any_stdout().any_stderr().run();
+            }
+        },
+    );
 }
 
 #[test]
@@ -106,25 +113,28 @@ fn a_bad_value_of_the_tokens_variable_is_not_told() {
 #[test]
 fn the_token_in_the_wrong_place_is_not_told() {
     let server = Server::unasked();
-    for args in [
-        vec!["request", TOKEN],
-        vec!["request", "--json", TOKEN],
-        vec!["request", "--json", &format!("{TOKEN}@c.us")],
-        vec!["request", "--dry-run", TOKEN],
-        vec!["request", "--timeout", TOKEN, CHAT],
-        vec!["request", "--id-instance", TOKEN, CHAT],
-        vec!["request", "--api-url", TOKEN, CHAT],
-        vec!["request", "--retries", TOKEN, CHAT],
-        vec!["request", "--color", TOKEN, CHAT],
-        vec!["request", "--from", TOKEN],
-        vec!["request", "--env-file", TOKEN, "--id-instance=", CHAT],
-        vec!["request", &format!("--{TOKEN}"), CHAT],
-        vec![TOKEN],
-        vec!["completions", TOKEN],
-    ] {
-        let cli = Cli::on(&server).args(&args);
-        cli.ends_somehow().any_stdout().any_stderr().run();
-    }
+    at_once(
+        [
+            vec!["request", TOKEN],
+            vec!["request", "--json", TOKEN],
+            vec!["request", "--json", &format!("{TOKEN}@c.us")],
+            vec!["request", "--dry-run", TOKEN],
+            vec!["request", "--timeout", TOKEN, CHAT],
+            vec!["request", "--id-instance", TOKEN, CHAT],
+            vec!["request", "--api-url", TOKEN, CHAT],
+            vec!["request", "--retries", TOKEN, CHAT],
+            vec!["request", "--color", TOKEN, CHAT],
+            vec!["request", "--from", TOKEN],
+            vec!["request", "--env-file", TOKEN, "--id-instance=", CHAT],
+            vec!["request", &format!("--{TOKEN}"), CHAT],
+            vec![TOKEN],
+            vec!["completions", TOKEN],
+        ],
+        |args| {
+            let cli = Cli::on(&server).args(&args);
+            cli.ends_somehow().any_stdout().any_stderr().run();
+        },
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::os::unix::fs::chown;
 
 use crate::support::tls::Authority;
-use crate::support::{Answer, CHAT, Cli, INSTANCE, Server, TOKEN, Tunnel, json};
+use crate::support::{Answer, CHAT, Cli, INSTANCE, Server, TOKEN, Tunnel, at_once, json};
 
 const OTHER_TOKEN: &str = "other-token-of-another-source";
 
@@ -212,47 +212,53 @@ fn a_flag_of_the_wrong_shape_is_a_usage_error() {
     let server = Server::unasked();
     let long_id = "1".repeat(21);
     let long_token = "a".repeat(129);
-    for (flag, value) in [
-        ("--id-instance", "12a"),
-        ("--id-instance", ""),
-        ("--id-instance", "-5"),
-        ("--id-instance", "１２"),
-        ("--id-instance", &long_id),
-        ("--api-token-instance", "short"),
-        ("--api-token-instance", "with/a/slash"),
-        ("--api-token-instance", "with a blank"),
-        ("--api-token-instance", &long_token),
-        ("--api-url", "api.green-api.com"),
-        ("--api-url", "ftp://api.green-api.com"),
-        ("--api-url", "https://"),
-        ("--timeout", "0"),
-        ("--timeout", "0s"),
-        ("--timeout", "soon"),
-        ("--timeout", "-1s"),
-        ("--timeout", "99999999999999999999h"),
-        ("--connect-timeout", "0ms"),
-        ("--retries", "-1"),
-        ("--retries", "many"),
-    ] {
-        Cli::on(&server).arg("request").arg(format!("{flag}={value}")).arg(CHAT).exits(2).stderr_has(flag).run();
-    }
+    at_once(
+        [
+            ("--id-instance", "12a"),
+            ("--id-instance", ""),
+            ("--id-instance", "-5"),
+            ("--id-instance", "１２"),
+            ("--id-instance", &long_id),
+            ("--api-token-instance", "short"),
+            ("--api-token-instance", "with/a/slash"),
+            ("--api-token-instance", "with a blank"),
+            ("--api-token-instance", &long_token),
+            ("--api-url", "api.green-api.com"),
+            ("--api-url", "ftp://api.green-api.com"),
+            ("--api-url", "https://"),
+            ("--timeout", "0"),
+            ("--timeout", "0s"),
+            ("--timeout", "soon"),
+            ("--timeout", "-1s"),
+            ("--timeout", "99999999999999999999h"),
+            ("--connect-timeout", "0ms"),
+            ("--retries", "-1"),
+            ("--retries", "many"),
+        ],
+        |(flag, value)| {
+            Cli::on(&server).arg("request").arg(format!("{flag}={value}")).arg(CHAT).exits(2).stderr_has(flag).run();
+        },
+    );
 }
 
 #[test]
 fn a_variable_of_the_wrong_shape_is_a_bad_setting() {
     let server = Server::unasked();
-    for (name, value) in [
-        ("GREEN_API_ID_INSTANCE", "12a"),
-        ("GREEN_API_TOKEN_INSTANCE", "with a blank in hunter2"),
-        ("GREEN_API_URL", "api.green-api.com"),
-        ("GREEN_API_URL", "gopher://api.green-api.com"),
-    ] {
-        let cli = Cli::on(&server).env(name, value).secret("hunter2");
-        refused(cli.again().args(["request", CHAT]), 78, name);
-        let text = env_file(&server).replace(&format!("{name}="), "X=");
-        let in_file = Cli::new().file(".env", format!("{text}{name}='{value}'\n")).secret("hunter2");
-        refused(in_file.args(["request", CHAT]), 78, ".env");
-    }
+    at_once(
+        [
+            ("GREEN_API_ID_INSTANCE", "12a"),
+            ("GREEN_API_TOKEN_INSTANCE", "with a blank in hunter2"),
+            ("GREEN_API_URL", "api.green-api.com"),
+            ("GREEN_API_URL", "gopher://api.green-api.com"),
+        ],
+        |(name, value)| {
+            let cli = Cli::on(&server).env(name, value).secret("hunter2");
+            refused(cli.again().args(["request", CHAT]), 78, name);
+            let text = env_file(&server).replace(&format!("{name}="), "X=");
+            let in_file = Cli::new().file(".env", format!("{text}{name}='{value}'\n")).secret("hunter2");
+            refused(in_file.args(["request", CHAT]), 78, ".env");
+        },
+    );
 }
 
 #[test]
@@ -350,7 +356,7 @@ fn a_strange_host_that_is_meant_is_asked() {
 
 #[test]
 fn an_env_file_may_name_a_host_of_the_service() {
-    for host in ["api.green-api.com", "api.greenapi.com", "7103.api.greenapi.com", "1101.api.green-api.com"] {
+    at_once(["api.green-api.com", "api.greenapi.com", "7103.api.greenapi.com", "1101.api.green-api.com"], |host| {
         let authority = Authority::new();
         let server = Server::tls(authority.server(host), Answer::status(200)).times(1);
         let proxy = Tunnel::http(server.address());
@@ -361,7 +367,7 @@ fn an_env_file_may_name_a_host_of_the_service() {
             .file(".env", format!("GREEN_API_URL=https://{host}\n"));
         accepted(cli.args(["--cacert", "ca.pem", "request", CHAT]));
         assert_eq!(proxy.targets(), [format!("{host}:443")]);
-    }
+    });
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Answer, CHAT, Cli, Gate, Server, chat, json};
+use crate::support::{Answer, CHAT, Cli, Gate, Server, at_once, chat, json};
 
 const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
 
 #[test]
 fn what_is_in_flight_is_finished_before_the_process_dies() {
-    for (signal, number) in BOTH {
+    at_once(BOTH, |(signal, number)| {
         let gate = Gate::default();
         let held = gate.clone();
         let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
@@ -19,12 +19,12 @@ fn what_is_in_flight_is_finished_before_the_process_dies() {
         running.signal(signal);
         gate.open();
         running.finish();
-    }
+    });
 }
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    for (signal, number) in BOTH {
+    at_once(BOTH, |(signal, number)| {
         let server = Server::always(Answer::raw("").then_silence());
         let mut running = Cli::request(&server, [CHAT]).dies(number).start();
         server.wait_for(1);
@@ -36,14 +36,13 @@ fn a_second_signal_ends_at_once() {
         running.signal(signal);
         running.finish();
         assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
-    }
+    });
 }
 
 #[test]
 fn a_wait_for_another_attempt_ends_with_the_signal() {
-    for (signal, number, status, code) in
-        [(Signal::INT, 2, 503, "server-error"), (Signal::TERM, 15, 429, "too-many-requests")]
-    {
+    let cases = [(Signal::INT, 2, 503, "server-error"), (Signal::TERM, 15, 429, "too-many-requests")];
+    at_once(cases, |(signal, number, status, code)| {
         let server = Server::always(Answer::status(status).header("Retry-After", "30")).times(1);
         let mut running = Cli::request(&server, ["--json", CHAT]).dies(number).any_stdout().start();
         server.wait_for(1);
@@ -56,7 +55,7 @@ fn a_wait_for_another_attempt_ends_with_the_signal() {
         let line = json(&said.stdout);
         assert_eq!(line["status"], "failed", "what is known is written");
         assert_eq!(line["error"]["code"], code, "and it is what the service said last");
-    }
+    });
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn no_further_chat_is_asked_about_after_the_signal() {
 
 #[test]
 fn a_wait_for_a_list_ends_with_the_signal() {
-    for (signal, number) in BOTH {
+    at_once(BOTH, |(signal, number)| {
         let server = Server::answering([Answer::status(200)]);
         let cli = Cli::request(&server, ["-"]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().dies(number);
         let mut running = cli.start();
@@ -91,7 +90,7 @@ fn a_wait_for_a_list_ends_with_the_signal() {
         }
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         running.finish();
-    }
+    });
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! Everything listens on a free loopback port, and nothing here knows what the program should do.
 
+use std::sync::Mutex;
+
 pub mod cli;
 pub mod proxy;
 pub mod server;
@@ -31,10 +33,19 @@ pub fn sample(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Does something with each at the same time: for runs that wait more than they work.
-pub fn at_once<T: Send>(items: impl IntoIterator<Item = T>, job: impl Fn(T) + Sync) {
-    let job = &job;
-    std::thread::scope(|scope| items.into_iter().for_each(|item| drop(scope.spawn(move || job(item)))));
+/// Does something with each, four at a time: a run waits more than it works.
+pub fn at_once<T>(items: impl IntoIterator<Item = T, IntoIter: Send>, job: impl Fn(T) + Sync) {
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().expect("no iterator panicked").next();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(item) = next() {
+                    job(item);
+                }
+            });
+        }
+    });
 }
 
 /// The only line, taken apart.

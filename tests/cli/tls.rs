@@ -17,7 +17,6 @@ fn refused(cli: Cli, server: &Server) {
 fn an_unknown_issuer_is_unreachable() {
     let server = Server::tls(Authority::new().server("localhost"), Answer::status(200)).times(0);
     refused(Cli::on(&server), &server);
-    assert_eq!(server.failed_handshakes(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 
 use greenavatar::batch::journal::{Journal, Owner};
-use greenavatar::batch::list::{Entry, List, Origin};
+use greenavatar::batch::list::{Entry, List, Origin, Taken};
 use greenavatar::chat_id::{ChatId, Rule};
 use greenavatar::escape::escape;
 use greenavatar::failure::Failure;
@@ -28,7 +28,8 @@ use greenavatar::results::endpoint::commit::Commit;
 use greenavatar::results::endpoint::door::WebhookToken;
 use greenavatar::results::endpoint::{Endpoint, Rules};
 use greenavatar::results::record;
-use greenavatar::settings::{EnvFile, Flags};
+use greenavatar::settings::Flags;
+use greenavatar::settings::env_file::EnvFile;
 use greenavatar::token::Token;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -90,7 +91,7 @@ pub fn chat_list_in_pieces(bytes: &[u8], cuts: &[usize]) {
 fn entries(origin: Origin) -> Vec<String> {
     let mut list = List::open(vec![origin], Rule::Lenient, None).expect("it is there");
     let mut entries = Vec::new();
-    while let Some(entry) = list.take().expect("it can be read") {
+    while let Taken::Entry(entry) = list.take(None).expect("it can be read") {
         entries.push(match entry {
             Entry::Chat(chat) => chat.to_string(),
             Entry::Invalid { shown, line, why } => {

@@ -175,7 +175,6 @@ struct Memory {
     requests: Mutex<Vec<Seen>>,
     came: Condvar,
     connections: AtomicUsize,
-    strangers: AtomicUsize,
     ends: AtomicBool,
     greeting: Mutex<&'static [u8]>,
     /// Those that are open, so that the end of the test can end them.
@@ -287,11 +286,6 @@ impl Server {
         self.memory.connections.load(Ordering::SeqCst)
     }
 
-    /// How many connections ended before they had become TLS.
-    pub fn failed_handshakes(&self) -> usize {
-        self.memory.strangers.load(Ordering::SeqCst)
-    }
-
     /// Waits until so many requests have come.
     #[track_caller]
     pub fn wait_for(&self, requests: usize) {
@@ -342,12 +336,12 @@ fn accept(listener: &TcpListener, script: Script, tls: Option<&Arc<ServerConfig>
             scope.spawn(move || {
                 match tls {
                     None => serve(Stream::Plain(stream), script, memory),
-                    Some(config) => match shake_hands(stream, config) {
-                        Ok(stream) => serve(stream, script, memory),
-                        Err(_) => {
-                            memory.strangers.fetch_add(1, Ordering::SeqCst);
+                    Some(config) => {
+                        // Who does not get through the handshake asks nothing.
+                        if let Ok(stream) = shake_hands(stream, config) {
+                            serve(stream, script, memory);
                         }
-                    },
+                    }
                 }
                 // The last copy of the socket: this closes the connection.
                 memory.open.lock().expect("a lock").remove(&connection);

@@ -1,0 +1,177 @@
+//! README is true: its commands print what it says they print, and the examples of every `--help` can be typed.
+//!
+//! A block of README that is marked `sh` is run; a block marked `text` right after it is what a terminal then shows,
+//! standard error included. `…` stands for anything within a line. All blocks share one directory, in README's order,
+//! and each has a sandbox of its own in its environment, in place of an account.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::{CommandFactory, Parser};
+use greenavatar::cli::Cli;
+use greenavatar::failure::Kind;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_greenavatar");
+
+struct Block {
+    /// Of its first line.
+    line: usize,
+    /// What stands after the fence: `sh`, `text` and others.
+    kind: String,
+    text: String,
+    /// Whether nothing but blank lines stands between it and the block before.
+    follows: bool,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn blocks(markdown: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut is_open = false;
+    let mut follows = false;
+    for (index, line) in markdown.lines().enumerate() {
+        match (line.strip_prefix("```"), is_open) {
+            (Some(kind), false) => {
+                let kind = kind.trim().to_owned();
+                assert!(!kind.is_empty(), "README, line {}: a block says what it is", index + 1);
+                blocks.push(Block { line: index + 2, kind, text: String::new(), follows });
+                is_open = true;
+            }
+            (Some(_), true) => {
+                is_open = false;
+                follows = true;
+            }
+            (None, true) => {
+                let text = &mut blocks.last_mut().expect("an open block").text;
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, false) => follows &= line.trim().is_empty(),
+        }
+    }
+    assert!(!is_open, "README's last block has an end");
+    blocks
+}
+
+/// Whether a line is what was said, where `…` stands for anything.
+fn fits(said: &str, line: &str) -> bool {
+    let mut parts = said.split('…');
+    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty()
+}
+
+/// Runs a block as a shell would; what a terminal would show.
+fn run(block: &Block, directory: &Path) -> String {
+    let programs = Path::new(PROGRAM).parent().expect("a directory");
+    let mut path = OsString::from(programs);
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    // In the repository the program is started through cargo; here it is there already.
+    let script = format!("exec 2>&1\n{}", block.text.replace("cargo run -q --", "greenavatar"));
+    let out = Command::new(PROGRAM)
+        .args(["sandbox", "--no-rate-limit", "--", "sh", "-c", &script])
+        .env_clear()
+        .env("PATH", path)
+        .env("HOME", directory)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .output()
+        .expect("a shell");
+    let shown = String::from_utf8(out.stdout).expect("text");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "README, line {}: {}\n{shown}{said}", block.line, out.status);
+    shown
+}
+
+#[test]
+fn commands_of_the_readme_print_what_it_says() {
+    let readme = read("README.md");
+    let blocks = blocks(&readme);
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::copy(root().join(".env.example"), directory.path().join(".env.example")).expect("a copy");
+    let mut count = 0;
+    for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.kind == "sh") {
+        count += 1;
+        let shown = run(block, directory.path());
+        let Some(said) = blocks.get(index + 1).filter(|next| next.kind == "text" && next.follows) else { continue };
+        let same = said.text.lines().count() == shown.lines().count()
+            && said.text.lines().zip(shown.lines()).all(|(said, line)| fits(said, line));
+        assert!(same, "README, line {}, says\n{}\nand the block prints\n{shown}", said.line, said.text);
+    }
+    assert!(count >= 10, "README has blocks that are run: {count}");
+}
+
+#[test]
+fn the_script_of_the_readme_is_the_packaged_one() {
+    let readme = read("README.md");
+    let script = blocks(&readme).into_iter().find(|block| block.text.starts_with("#!/bin/sh")).expect("a script");
+    assert_eq!(script.text, read("packaging/nightly.sh"));
+}
+
+#[test]
+fn the_table_of_code_words_is_that_of_the_program() {
+    let readme = read("README.md");
+    let mut rows = readme.lines().skip_while(|line| !line.starts_with("| code word |")).skip(2);
+    let mut documented = Vec::new();
+    for row in rows.by_ref().take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [word, exit, retried, ends_run, meaning] = cells[..] else { panic!("five cells: {row}") };
+        assert!(!meaning.is_empty(), "{word} has a meaning");
+        let is_yes = |cell: &str| match cell {
+            "yes" => true,
+            "" => false,
+            other => panic!("{word}: {other} is neither yes nor empty"),
+        };
+        documented.push((word.trim_matches('`').to_owned(), exit.to_owned(), is_yes(retried), is_yes(ends_run)));
+    }
+    let real: Vec<_> = Kind::ALL
+        .iter()
+        .map(|kind| (kind.code().to_owned(), kind.exit().to_string(), kind.is_retried(), kind.ends_run()))
+        .collect();
+    assert_eq!(documented, real);
+}
+
+#[test]
+fn examples_of_every_help_can_be_typed() {
+    let mut helps = BTreeMap::new();
+    let mut cli = Cli::command();
+    helps.insert("greenavatar".to_owned(), cli.render_long_help().to_string());
+    for command in cli.get_subcommands_mut() {
+        helps.insert(command.get_name().to_owned(), command.render_long_help().to_string());
+    }
+    let mut count = 0;
+    for (name, help) in helps {
+        for line in help.lines().filter(|line| line.starts_with("  greenavatar ")) {
+            let typed = line.trim().split("  ").next().unwrap_or_default();
+            let typed = typed.split([';', '|', '<', '>']).next().unwrap_or_default();
+            let words: Vec<&str> = typed.split_whitespace().collect();
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{name} --help: {typed}\n{error}");
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "there are examples: {count}");
+}
+
+#[test]
+fn an_ellipsis_stands_for_anything_within_a_line() {
+    assert!(fits("a", "a") && fits("a…", "abc") && fits("…c", "abc") && fits("a…c", "abc") && fits("a…b…c", "a1b2c"));
+    assert!(!fits("a", "ab") && !fits("a…", "ba") && !fits("a…c", "ab") && !fits("a…b…c", "ac"));
+}
