@@ -293,17 +293,35 @@ fn what_ends_the_run_is_the_reason_of_those_still_waited_for() {
 }
 
 #[test]
-fn a_signal_ends_the_wait() {
+fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let queue = Queue::default();
         let server = mute(&queue);
-        let running = Cli::request(&server, ["--json", "--wait", CHAT]).dies(number).any_stdout().start();
+        let args = ["request", "--json", "--wait", "--journal", "j", CHAT];
+        let cli = Cli::on(&server).args(args);
+        let again = cli.again().args(args);
+        let running = cli.dies(number).any_stdout().start();
         server.wait_for(3);
         let began = Instant::now();
         running.signal(signal);
         let said = running.finish();
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         is_timed_out(&json(&said.stdout), CHAT, "no-result");
+        queue.push(fresh(CHAT));
+        assert_eq!(json(&again.any_stdout().run().stdout)["status"], "none");
+        assert_eq!(calls(&server, ["getAvatarAsync"]), [1]);
+    }
+}
+
+#[test]
+fn what_timed_out_is_asked_again_by_the_next_run() {
+    let server = mute(&Queue::default());
+    let args = ["request", "--json", "--wait=50ms", "--journal", "j", CHAT];
+    let cli = Cli::on(&server);
+    for asked in [1, 2] {
+        let said = cli.again().args(args).exits(75).any_stdout().run();
+        is_timed_out(&json(&said.stdout), CHAT, "no-result");
+        assert_eq!(calls(&server, ["getAvatarAsync"]), [asked]);
     }
 }
 
