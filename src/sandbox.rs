@@ -174,6 +174,13 @@ fn check(options: &Options) -> io::Result<()> {
     if options.token.is_empty() || !options.token.bytes().all(word) {
         return wrong("the sandbox's token must be letters, digits, '_' and '-'");
     }
+    if options
+        .webhook_token
+        .as_deref()
+        .is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '))
+    {
+        return wrong("the webhook's token must fit a header: printable ASCII");
+    }
     Ok(())
 }
 

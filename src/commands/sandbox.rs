@@ -5,13 +5,18 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::event::PollFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, getppid, kill_process, pidfd_open, setsid};
+use rustix::process::{Pid, PidfdFlags, Signal, getpgrp, getppid, kill_process, pidfd_open, setsid};
+use rustix::stdio::dup2_stderr;
+use rustix::termios::tcgetpgrp;
+
+mod waiting_shell;
+use waiting_shell::waiting_shell;
 
 use crate::commands::Context;
 use crate::duration::parse_duration;
@@ -78,8 +83,13 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
-    if args.detach || (args.command.is_empty() && args.until_exit_of.is_none() && is_read_by_waiting_shell()) {
-        return Ok(detach(context)?);
+    if args.command.is_empty() && args.until_exit_of.is_none() {
+        let parent = || getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+        // In a subshell the parent ends with us, and only the shell around it is worth living for.
+        let shell = waiting_shell().or_else(|| args.detach.then(parent));
+        if let Some(shell) = shell {
+            return Ok(detach(shell, context)?);
+        }
     }
     let sandbox = start(args, context)?;
     let _ = interrupt::install();
@@ -94,6 +104,10 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         Some(shell) => {
             // Ctrl-C in the shell is not meant for what serves behind it.
             let _ = setsid();
+            // Whoever reads standard error to its end shall not wait for us either.
+            if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
+                let _ = dup2_stderr(null);
+            }
             await_exit(shell)?;
         }
         None => {
@@ -160,6 +174,12 @@ fn run_beside(command: &[OsString], sandbox: &Sandbox, context: &Context<'_>) ->
         let others = std::env::var(name).unwrap_or_default();
         child.env(name, format!("127.0.0.1,localhost,{others}").trim_end_matches(','));
     }
+    // A terminal sends Ctrl-C to the command as well. Anywhere else it gets a group of its own, so that a signal for ours
+    // reaches it once, from us: two would be an order to end at once.
+    let is_foreground = has_the_terminal();
+    if !is_foreground {
+        child.process_group(0);
+    }
     let mut child = match child.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -169,21 +189,33 @@ fn run_beside(command: &[OsString], sandbox: &Sandbox, context: &Context<'_>) ->
             return Ok(exit);
         }
     };
-    let status = await_child(&mut child)
+    let status = await_child(&mut child, is_foreground)
         .context("cannot wait for the command")
         .map_err(|error| Failure::caused(Kind::Unreachable, error))?;
     if let Some(signal) = status.signal() {
         interrupt::die(signal);
     }
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    if interrupt::signal().is_some() {
+        // The command took the signal and ended in its own way. Its status is ours then too, not the signal.
+        std::process::exit(code.into());
+    }
+    Ok(code)
+}
+
+/// Whether Ctrl-C at our terminal, if there is one, is meant for us.
+fn has_the_terminal() -> bool {
+    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
+    tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
 }
 
 /// Waits for the command, and hands a signal that was sent to us on to it.
-fn await_child(child: &mut Child) -> std::io::Result<std::process::ExitStatus> {
+fn await_child(child: &mut Child, is_foreground: bool) -> std::io::Result<std::process::ExitStatus> {
     let pid = Pid::from_child(child);
     let ended = pidfd_open(pid, PidfdFlags::empty())?;
     if !interrupt::wait_for(ended.as_fd(), PollFlags::IN, None, Duration::ZERO)?
         && let Some(signal) = interrupt::signal().and_then(Signal::from_named_raw)
+        && !(is_foreground && signal == Signal::INT)
     {
         let _ = kill_process(pid, signal);
     }
@@ -199,8 +231,8 @@ fn await_exit(pid: Pid) -> Result<(), Failure> {
         .map_err(|error| Failure::caused(Kind::Unreachable, error.into()))
 }
 
-/// Starts this command again behind the process that asked, hands on the lines for `eval`, and ends.
-fn detach(context: &Context<'_>) -> Result<u8, Failure> {
+/// Starts this command again behind the shell that asked, hands on the lines for `eval`, and ends.
+fn detach(shell: i32, context: &Context<'_>) -> Result<u8, Failure> {
     let cannot = |error: std::io::Error| {
         Failure::caused(
             Kind::BadSettings,
@@ -208,10 +240,9 @@ fn detach(context: &Context<'_>) -> Result<u8, Failure> {
         )
         .hint("run it in another terminal, or beside a command: greenavatar sandbox -- COMMAND")
     };
-    let parent = getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
     let mut server = Command::new(std::env::current_exe().map_err(cannot)?)
         .args(std::env::args_os().skip(1).filter(|argument| argument != "--detach"))
-        .args(["--until-exit-of", &parent.to_string()])
+        .args(["--until-exit-of", &shell.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -233,19 +264,4 @@ fn detach(context: &Context<'_>) -> Result<u8, Failure> {
         Ok(()) | Err(Unwritten::PipeClosed) => Ok(0),
         Err(Unwritten::Failed(failure)) => Err(failure),
     }
-}
-
-/// Whether our standard output is a pipe that our parent, a shell, reads to its end: `eval "$(greenavatar sandbox)"`.
-///
-/// Such a shell waits for us before it does anything else, and would wait for ever.
-fn is_read_by_waiting_shell() -> bool {
-    const SHELLS: [&str; 9] = ["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "busybox"];
-    let Some(parent) = getppid().map(|pid| pid.as_raw_nonzero().get()) else { return false };
-    let Ok(name) = std::fs::read_to_string(format!("/proc/{parent}/comm")) else { return false };
-    let Ok(pipe) = std::fs::read_link("/proc/self/fd/1") else { return false };
-    if !SHELLS.contains(&name.trim()) || !pipe.to_string_lossy().starts_with("pipe:") {
-        return false;
-    }
-    let Ok(open) = std::fs::read_dir(format!("/proc/{parent}/fd")) else { return false };
-    open.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == pipe))
 }

@@ -98,8 +98,11 @@ impl Entry {
 fn masked(path: &str) -> String {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let mut parts: Vec<&str> = path.split('/').collect();
-    if parts.len() > 3 && parts[1].starts_with("waInstance") && !parts[3].is_empty() {
-        parts[3] = "***";
+    // Not only at the path's beginning: an apiUrl may end in a folder, or in a slash too many.
+    if let Some(instance) = parts.iter().position(|part| part.starts_with("waInstance"))
+        && let Some(token) = parts.get_mut(instance + 2).filter(|token| !token.is_empty())
+    {
+        *token = "***";
     }
     let path = parts.join("/");
     match query {
@@ -135,6 +138,18 @@ mod tests {
             ])
             .to_string()
         );
+    }
+
+    #[test]
+    fn what_stands_for_a_token_is_masked_below_any_folder() {
+        for (path, written) in [
+            ("//waInstance1/getAvatar/somebodys", "//waInstance1/getAvatar/***"),
+            ("/api/waInstance1/deleteNotification/somebodys/7?a=b", "/api/waInstance1/deleteNotification/***/7?a=b"),
+            ("/waInstance1/getAvatar/", "/waInstance1/getAvatar/"),
+            ("/pictures/1.jpg", "/pictures/1.jpg"),
+        ] {
+            assert_eq!(masked(path), written);
+        }
     }
 
     #[test]

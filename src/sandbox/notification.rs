@@ -27,6 +27,11 @@ impl AvatarInfo {
     /// There is no form for a hidden picture: it looks like none, which is what the caller learns of it.
     pub fn to_json(&self, id_instance: &str, picture: impl FnOnce() -> String) -> String {
         let AvatarInfo { chat_id, verdict, timestamp } = self;
+        // A JSON number has no leading zeros.
+        let id_instance = match id_instance.trim_start_matches('0') {
+            "" => "0",
+            number => number,
+        };
         let said = match verdict {
             Verdict::Found => format!(r#""existsWhatsapp":true,"urlAvatar":"{}""#, picture()),
             Verdict::NoPicture | Verdict::Hidden => r#""existsWhatsapp":true,"urlAvatar":"""#.to_owned(),
@@ -45,6 +50,15 @@ pub const WID: &str = "11001234567@c.us";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_with_leading_zeros_is_still_a_number() {
+        let result = AvatarInfo { chat_id: "79001234560@c.us".into(), verdict: Verdict::Hidden, timestamp: 0 };
+        for (id, number) in [("007", 7), ("000", 0), ("10", 10)] {
+            let json: serde_json::Value = serde_json::from_str(&result.to_json(id, String::new)).expect("JSON");
+            assert_eq!(json["instanceData"]["idInstance"], number);
+        }
+    }
 
     #[test]
     fn a_result_has_the_documented_shape() {

@@ -47,11 +47,12 @@ pub fn receive_timeout(query: &str) -> Result<u64, String> {
     let Some(text) = parameter(query, "receiveTimeout") else {
         return Ok(5);
     };
-    match text.parse() {
-        Ok(seconds @ 5..=60) => Ok(seconds),
-        Ok(0..5) => Err(failed("'receiveTimeout' must be greater than or equal to 5")),
-        Ok(_) => Err(failed("'receiveTimeout' must be less than or equal to 60")),
-        Err(_) => Err(failed("'receiveTimeout' must be a number")),
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds < 5.0 => Err(failed("'receiveTimeout' must be greater than or equal to 5")),
+        Ok(seconds) if seconds > 60.0 => Err(failed("'receiveTimeout' must be less than or equal to 60")),
+        Ok(seconds) if seconds.fract() == 0.0 => Ok(seconds as u64),
+        Ok(seconds) if seconds.is_finite() => Err(failed("'receiveTimeout' must be an integer")),
+        _ => Err(failed("'receiveTimeout' must be a number")),
     }
 }
 
@@ -183,10 +184,18 @@ mod tests {
     fn receive_timeout_is_5_to_60_seconds() {
         assert_eq!(receive_timeout(""), Ok(5));
         assert_eq!(receive_timeout("a=b&receiveTimeout=60"), Ok(60));
-        for query in
-            ["receiveTimeout=4", "receiveTimeout=61", "receiveTimeout=", "receiveTimeout=5s", "receiveTimeout=-5"]
-        {
-            assert!(receive_timeout(query).is_err(), "{query}");
+        for (text, word) in [
+            ("4", "greater"),
+            ("-5", "greater"),
+            ("61", "less"),
+            ("99999999999999999999", "less"),
+            ("5.5", "an integer"),
+            ("", "a number"),
+            ("5s", "a number"),
+            ("NaN", "a number"),
+        ] {
+            let message = receive_timeout(&format!("receiveTimeout={text}")).expect_err(text);
+            assert!(message.contains(&format!("'receiveTimeout' must be {word}")), "{text}: {message}");
         }
     }
 

@@ -19,6 +19,7 @@ mod proxies;
 mod readme;
 mod receive;
 mod sandbox;
+mod sandbox_process;
 mod secrets;
 mod settings;
 mod signals;

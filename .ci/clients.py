@@ -1,0 +1,77 @@
+"""GREEN-API's Python package against the sandbox: the receive loop, getAvatar, the state and the settings."""
+
+import json
+import logging
+import os
+import urllib.request
+
+from whatsapp_api_client_python import API
+
+# It logs every answer.
+logging.disable()
+
+URL = os.environ["GREEN_API_URL"]
+ID = os.environ["GREEN_API_ID_INSTANCE"]
+TOKEN = os.environ["GREEN_API_TOKEN_INSTANCE"]
+CHAT = "11001234567@c.us"
+
+# The package's own option for another host; nothing of it is changed.
+api = API.GreenAPI(ID, TOKEN, host=URL, media=URL)
+
+
+def post(path, value):
+    """What the package has no method for: getAvatarAsync, and a notification out of nowhere."""
+    request = urllib.request.Request(URL + path, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return answer.status, answer.read()
+
+
+def same(got, expected):
+    assert got == expected, f"{got!r} is not {expected!r}"
+
+
+state = api.account.getStateInstance()
+same((state.code, state.data), (200, {"stateInstance": "authorized"}))
+
+settings = api.account.getSettings()
+same((settings.code, settings.data["webhookUrl"], settings.data["incomingWebhook"]), (200, "", "yes"))
+
+found = api.serviceMethods.getAvatar(CHAT)
+same((found.code, found.data["available"]), (200, True))
+with urllib.request.urlopen(found.data["urlAvatar"]) as picture:
+    same((picture.status, picture.read(3)), (200, b"\xff\xd8\xff"))
+
+same(api.serviceMethods.getAvatar("11001234901@c.us").data, {"urlAvatar": "", "available": True})
+same(api.serviceMethods.getAvatar("11001234902@c.us").data, {"urlAvatar": "", "available": False})
+refused = api.serviceMethods.getAvatar("11001234400@c.us")
+same((refused.code, json.loads(refused.error)["message"]), (400, "bad request data"))
+same(api.serviceMethods.getAvatar("1@c.us").code, 400)
+same(api.serviceMethods.getAvatar("11001234466@c.us").code, 466)
+# The package itself repeats after a 429: twice refused, then well.
+same(api.serviceMethods.getAvatar("11001234429@c.us").code, 200)
+stranger = API.GreenAPI(ID, "wrong" + TOKEN, host=URL)
+same((stranger.account.getStateInstance().code, stranger.account.getStateInstance().error), (401, ""))
+
+# The receive loop: a result, somebody else's notification, another result; each once and in this order.
+same(post(f"/waInstance{ID}/getAvatarAsync/{TOKEN}", {"chatId": CHAT}), (200, b""))
+head = api.receiving.receiveNotification(5)
+same(head.data["body"]["avatarInfo"]["chatId"], CHAT)
+same(api.receiving.receiveNotification(5).data, head.data)
+post("/_sandbox/notifications", {"typeWebhook": "incomingMessageReceived", "idMessage": "F7A"})
+same(post(f"/waInstance{ID}/getAvatarAsync/{TOKEN}", {"chatId": "11001234901@c.us"}), (200, b""))
+seen = []
+
+
+def on_event(kind, body):
+    seen.append((kind, body.get("avatarInfo", {}).get("chatId")))
+    if len(seen) == 3:
+        api.webhooks.stopReceivingNotifications()
+
+
+api.webhooks.startReceivingNotifications(on_event)
+same(seen, [("deviceInfo", CHAT), ("incomingMessageReceived", None), ("deviceInfo", "11001234901@c.us")])
+
+same(api.receiving.deleteNotification(head.data["receiptId"]).data["result"], False)
+nothing = api.receiving.receiveNotification(5)
+same((nothing.code, nothing.data), (200, None))
+print("whatsapp-api-client-python: the sandbox passes for GREEN-API")
