@@ -3,7 +3,7 @@
 //! It is read off /proc, since no call tells. What follows from it is decided elsewhere.
 
 use std::fs::{read_dir, read_link, read_to_string};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const SHELLS: [&str; 10] = ["sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "fish", "ash", "busybox"];
@@ -26,7 +26,7 @@ pub fn waiting_shell() -> Option<i32> {
 }
 
 fn look() -> Option<i32> {
-    let mut pipes = vec![standard_output("self").filter(is_pipe)?];
+    let mut pipes = vec![standard_output("self").filter(|path| is_pipe(path))?];
     let mut process = parent("self")?;
     let mut found = None;
     for _ in 0..MOST {
@@ -35,7 +35,7 @@ fn look() -> Option<i32> {
         if SHELLS.contains(&name.trim()) && reads_one_of(&pipes, &folder) {
             found = Some(process);
         }
-        pipes.extend(standard_output(&folder).filter(is_pipe));
+        pipes.extend(standard_output(&folder).filter(|path| is_pipe(path)));
         match parent(&folder) {
             Some(next) if next > 1 => process = next,
             _ => break,
@@ -48,7 +48,7 @@ fn standard_output(process: &str) -> Option<PathBuf> {
     read_link(format!("/proc/{process}/fd/1")).ok()
 }
 
-fn is_pipe(path: &PathBuf) -> bool {
+fn is_pipe(path: &Path) -> bool {
     path.to_string_lossy().starts_with("pipe:")
 }
 
