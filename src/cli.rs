@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands::{Context, doctor, get, listen, receive, request, sandbox};
+use crate::commands::{Context, completions, doctor, get, listen, man, receive, request, sandbox};
 use crate::report::Color;
 use crate::settings::{Error, Flags};
 
@@ -53,6 +53,10 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Serve a local stand-in for GREEN-API, to try things and rehearse errors
     Sandbox(sandbox::Args),
+    /// Print what a shell needs to complete command lines
+    Completions(completions::Args),
+    /// Print the manual, or write a page for each command
+    Man(man::Args),
 }
 
 type Describe = fn(clap::Command) -> clap::Command;
@@ -94,6 +98,8 @@ impl Command {
             Command::Get(args) => get::run(args, context),
             Command::Doctor(args) => doctor::run(args, context),
             Command::Sandbox(args) => sandbox::run(args, context),
+            Command::Completions(args) => completions::run(args, Cli::command(), context),
+            Command::Man(args) => man::run(args, Cli::command(), context),
         }
     }
 }

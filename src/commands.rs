@@ -3,9 +3,11 @@
 //! Two commands don't know each other.
 
 pub mod chats;
+pub mod completions;
 pub mod doctor;
 pub mod get;
 pub mod listen;
+pub mod man;
 pub mod receive;
 pub mod request;
 pub mod sandbox;

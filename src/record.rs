@@ -180,7 +180,8 @@ impl Record {
     pub fn text(&self) -> String {
         let detail = match (&self.url_avatar, &self.error) {
             (Some(url), _) if self.status == Status::Found => escape(url),
-            (_, Some(error)) => error.code.to_owned(),
+            // That a wait is over says it all.
+            (_, Some(error)) if self.status != Status::TimedOut => error.code.to_owned(),
             _ => return format!("{}\t{}", escape(&self.chat_id), self.status.word()),
         };
         format!("{}\t{}\t{}", escape(&self.chat_id), self.status.word(), detail)

@@ -7,7 +7,7 @@ pub mod api_url;
 pub mod env_file;
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -280,11 +280,13 @@ fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Fail
 /// A file's first line without its end and surrounding blanks, `-` for standard input; at most 4 KiB are read.
 pub fn read_first_line(path: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
+    // No further than the line's end: what comes after it may never come, as at a terminal.
+    let mut read = |from: &mut dyn BufRead| from.take(4096).read_until(b'\n', &mut bytes);
     if path == Path::new("-") {
-        std::io::stdin().lock().take(4096).read_to_end(&mut bytes).context("cannot read standard input")?;
+        read(&mut std::io::stdin().lock()).context("cannot read standard input")?;
     } else {
         let name = || format!("cannot read {}", escape(&path.display().to_string()));
-        std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut bytes)).with_context(name)?;
+        std::fs::File::open(path).and_then(|file| read(&mut BufReader::new(file))).with_context(name)?;
     }
     let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);

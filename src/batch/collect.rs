@@ -104,10 +104,9 @@ impl<'a> Collector<'a> {
             }
         };
         // Not written: it stays in the queue, and the run is over.
-        if is_written
-            && run.sink().flush()
-            && let Err(failure) = lock(&self.queue).finish(delivery)
-        {
+        if !is_written || !run.sink().flush() {
+            run.leave_undone();
+        } else if let Err(failure) = lock(&self.queue).finish(delivery) {
             run.end(failure);
         }
     }

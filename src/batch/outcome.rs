@@ -63,7 +63,7 @@ pub struct Outcome {
     pub unwritten: Option<Unwritten>,
     /// The failure of the last chat that failed.
     pub last_failure: Option<Kind>,
-    /// Whether chats were left when the run ended.
+    /// Whether chats were left when the run ended, or a result in the queue.
     pub is_cut_short: bool,
 }
 

@@ -109,6 +109,8 @@ struct State {
     last_failure: Option<Kind>,
     /// Taken from the list and given up before the first request.
     untried: u64,
+    /// Something was not done that is no chat of the list.
+    is_left_undone: bool,
 }
 
 impl Run<'_> {
@@ -142,18 +144,14 @@ impl Run<'_> {
             self.ask_brought();
         }
         self.asking.fetch_sub(1, Ordering::SeqCst);
-        self.ask_brought();
-        loop {
-            let mut again = lock(&self.again);
-            while again.chats.is_empty() && !again.is_closed && !self.should_stop() {
-                // The bound is for a signal, which notifies nobody.
-                again = self.brought.wait_timeout(again, SLICE).expect("no holder of this lock panics").0;
-            }
-            if again.chats.is_empty() || self.should_stop() {
+        while !self.should_stop() {
+            self.ask_brought();
+            let again = lock(&self.again);
+            if again.chats.is_empty() && again.is_closed {
                 return;
             }
-            drop(again);
-            self.ask_brought();
+            // The bound is for a signal, which notifies nobody.
+            drop(self.brought.wait_timeout_while(again, SLICE, |again| again.chats.is_empty() && !again.is_closed));
         }
     }
 
@@ -255,6 +253,11 @@ impl Run<'_> {
     pub fn show(&self, record: &Record, failure: Failure) {
         self.check(self.to.sink.show(record));
         self.count(record, Some(failure));
+    }
+
+    /// A result stays where it was, since its line could not be written.
+    pub fn leave_undone(&self) {
+        lock(&self.state).is_left_undone = true;
     }
 
     /// A line that is no chat's of the list: it counts for nothing. False: it cannot be written.
@@ -366,7 +369,7 @@ impl Run<'_> {
     fn outcome(self) -> Outcome {
         let ended_early = self.should_stop();
         let mut list = self.list.into_inner().expect("no holder of this lock panics");
-        let State { mut tally, ended_by, last_failure, untried } =
+        let State { mut tally, ended_by, last_failure, untried, is_left_undone } =
             self.state.into_inner().expect("no holder of this lock panics");
         tally.not_tried = if !ended_early {
             Some(0)
@@ -378,7 +381,7 @@ impl Run<'_> {
         tally.duplicates = list.duplicates;
         tally.already_done = list.already_done;
         Outcome {
-            is_cut_short: ended_early && tally.not_tried != Some(0),
+            is_cut_short: is_left_undone || (ended_early && tally.not_tried != Some(0)),
             tally,
             ended_by,
             unwritten: self.to.sink.trouble(),

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Unwritten};
 use crate::record::Record;
 
-/// Lines that wait for the disk are bounded: beyond this many bytes workers wait too.
+/// Lines that wait for the disk or for a slow reader are bounded: beyond this many bytes workers wait too.
 const MOST_PENDING: usize = 256 * 1024;
 
 /// The way out for lines.
@@ -26,6 +26,8 @@ pub struct Sink<'a> {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Threads that wait for a change: waking nobody would be a system call for every line.
+    waiting: usize,
     pending: Vec<u8>,
     /// Lines are in the journal that are not known to be on disk.
     is_unsynced: bool,
@@ -65,7 +67,7 @@ impl<'a> Sink<'a> {
         }
         let mut state = lock(&self.state);
         state.is_unsynced = true;
-        self.changed.notify_all();
+        self.wake(&state);
         !state.is_broken
     }
 
@@ -73,14 +75,12 @@ impl<'a> Sink<'a> {
     pub fn show(&self, record: &Record) -> bool {
         let line = self.output.render(record);
         let mut state = lock(&self.state);
-        if self.journal.is_some() {
-            while state.pending.len() > MOST_PENDING && !state.is_broken {
-                state = self.wait(state);
-            }
-            state.is_unsynced = true;
+        while state.pending.len() > MOST_PENDING && (state.is_writing || state.is_unsynced) && !state.is_broken {
+            state = self.wait(state);
         }
+        state.is_unsynced = self.journal.is_some();
         state.pending.extend_from_slice(line.as_bytes());
-        self.changed.notify_all();
+        self.wake(&state);
         drop(state);
         if self.journal.is_none() {
             self.write_pending();
@@ -97,8 +97,18 @@ impl<'a> Sink<'a> {
         !state.is_broken
     }
 
-    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-        self.changed.wait(state).expect("no holder of this lock panics")
+    fn wait<'s>(&self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        state.waiting += 1;
+        let mut state = self.changed.wait(state).expect("no holder of this lock panics");
+        state.waiting -= 1;
+        state
+    }
+
+    /// Tells of a change those who wait for one.
+    fn wake(&self, state: &State) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Writes what has been handed in, unless somebody else is at it and will find it.
@@ -144,14 +154,16 @@ impl<'a> Sink<'a> {
         {
             self.broken(trouble);
         }
-        lock(&self.state).is_writing = false;
-        self.changed.notify_all();
+        let mut state = lock(&self.state);
+        state.is_writing = false;
+        self.wake(&state);
     }
 
     /// No more lines come: lets [`Sink::sync_loop`] end.
     pub fn close(&self) {
-        lock(&self.state).is_closed = true;
-        self.changed.notify_all();
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        self.wake(&state);
     }
 
     /// Why lines could not be written, once.
@@ -164,7 +176,7 @@ impl<'a> Sink<'a> {
         state.is_broken = true;
         state.pending.clear();
         state.trouble.get_or_insert(trouble);
-        self.changed.notify_all();
+        self.wake(&state);
     }
 }
 

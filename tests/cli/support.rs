@@ -5,12 +5,15 @@
 use std::sync::Mutex;
 
 pub mod cli;
+pub mod client;
 pub mod proxy;
+pub mod queue;
 pub mod server;
 pub mod tls;
 
 pub use cli::Cli;
 pub use proxy::Tunnel;
+pub use queue::Queue;
 pub use server::{Answer, Gate, Seen, Server};
 
 /// The instance of all tests.

@@ -358,6 +358,14 @@ impl Running {
         self.stdout.as_ref().expect("a pipe").wait(|text| String::from_utf8_lossy(text).contains(part));
     }
 
+    /// Waits until standard error holds a text, and gives all that is there.
+    #[track_caller]
+    pub fn wait_for_word(&self, part: &str) -> String {
+        let stderr = self.stderr.as_ref().expect("a pipe");
+        stderr.wait(|text| String::from_utf8_lossy(text).contains(part));
+        String::from_utf8_lossy(&stderr.text.0.lock().expect("a lock")).into_owned()
+    }
+
     /// What it has printed so far.
     pub fn stdout_so_far(&self) -> String {
         let text = self.stdout.as_ref().expect("a pipe").text.0.lock().expect("a lock").clone();

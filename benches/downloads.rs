@@ -1,0 +1,112 @@
+//! Pictures of a list beside wget and curl fetching the same URLs: `cargo bench --bench downloads`.
+//!
+//! greenavatar does more: it asks for each URL first, checks what comes, and puts every file on disk before it counts.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use support::{cost, greenavatar, is_installed, median, request_end, time, write_list};
+
+const PICTURES: u64 = 2_000;
+const SIZE: usize = 20 * 1024;
+const ROUNDS: usize = 5;
+
+fn main() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let base = url.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let base = base.clone();
+            std::thread::spawn(move || serve(stream, &base));
+        }
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    write_list(&path("list"), PICTURES);
+    write_list(&path("tenth"), PICTURES / 10);
+    let urls: Vec<_> = (0..PICTURES).map(|n| format!("{url}/pictures/{n}.jpg")).collect();
+    std::fs::write(path("urls"), urls.join("\n")).expect("written");
+    let out = path("out");
+    let config = |(n, url): (usize, &String)| format!("url = \"{url}\"\noutput = \"{}/{n}.jpg\"\n", out.display());
+    std::fs::write(path("curl"), urls.iter().enumerate().map(config).collect::<String>()).expect("written");
+    let ours = |list: &Path| {
+        let mut command = greenavatar(&url);
+        command.args(["get", "--rate", "0", "--concurrency", "16", "--allow-host", "127.0.0.1", "--dir"]);
+        command.arg(&out).arg("--from").arg(list);
+        command
+    };
+    let wget = || {
+        let mut command = Command::new("wget");
+        command.args(["-q", "-i"]).arg(path("urls")).arg("-P").arg(&out);
+        command
+    };
+    let curl = || {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--parallel", "--parallel-max", "16", "-K"]).arg(path("curl"));
+        command
+    };
+    let timed = |mut command: Command| {
+        let _ = std::fs::remove_dir_all(&out);
+        std::fs::create_dir(&out).expect("a folder");
+        let seconds = time(&mut command);
+        let count = std::fs::read_dir(&out).expect("a folder").count() as u64;
+        assert_eq!(count, PICTURES, "every picture is there");
+        seconds
+    };
+    let (mut of_ours, mut of_wget, mut of_curl) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        of_ours.push(timed(ours(&path("list"))));
+        if is_installed("wget") {
+            of_wget.push(timed(wget()));
+        }
+        of_curl.push(timed(curl()));
+    }
+    let seconds = median(&mut of_ours);
+    println!("{PICTURES} pictures of {} KiB, 16 at a time, wget one after the other", SIZE / 1024);
+    println!("{:<16}{:>8.0} ms", "greenavatar", seconds * 1e3);
+    for (name, times) in [("wget -i", &mut of_wget), ("curl --parallel", &mut of_curl)] {
+        if !times.is_empty() {
+            let theirs = median(times);
+            println!("{name:<16}{:>8.0} ms   {:.2} (at least 1)", theirs * 1e3, theirs / seconds);
+        }
+    }
+    let memory = |list| cost(&ours(list)).map_or(f64::NAN, |cost| cost.memory);
+    println!("peak memory: {:.1} MiB, {:.1} for a tenth of the list", memory(&path("list")), memory(&path("tenth")));
+}
+
+fn serve(mut stream: TcpStream, url: &str) {
+    stream.set_nodelay(true).expect("no delay");
+    let mut picture = vec![0x5a; SIZE];
+    picture[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+    let mut buffer = [0; 8192];
+    let mut filled = 0;
+    let mut asked = 0_u64;
+    loop {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(n) if n > 0 => filled += n,
+            _ => return,
+        }
+        while let Some(end) = request_end(&buffer[..filled]) {
+            let mut answer;
+            if buffer.starts_with(b"GET") {
+                answer = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {SIZE}\r\n\r\n")
+                    .into_bytes();
+                answer.extend_from_slice(&picture);
+            } else {
+                asked += 1;
+                let body = format!(r#"{{"urlAvatar":"{url}/pictures/{asked}.jpg","available":true}}"#);
+                answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
+            }
+            if stream.write_all(&answer).is_err() {
+                return;
+            }
+            buffer.copy_within(end..filled, 0);
+            filled -= end;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `completions`: what a shell needs to complete this program's command lines, made from what may be typed.
+
+use crate::commands::Context;
+use crate::output::Unwritten;
+use crate::settings::Error;
+
+const EXAMPLES: &str = "\
+Examples:
+  greenavatar completions bash > ~/.local/share/bash-completion/completions/greenavatar
+  greenavatar completions zsh > _greenavatar    into a directory of $fpath
+  greenavatar completions fish > ~/.config/fish/completions/greenavatar.fish";
+
+/// What `completions` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Args {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: clap_complete::Shell,
+}
+
+/// Prints the completions of `cli` for the shell.
+pub fn run(args: &Args, mut cli: clap::Command, context: &Context<'_>) -> Result<u8, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut cli, "greenavatar", &mut script);
+    match context.output.write(&script) {
+        Ok(()) | Err(Unwritten::PipeClosed) => Ok(0),
+        Err(Unwritten::Failed(failure)) => Err(failure.into()),
+    }
+}

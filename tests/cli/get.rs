@@ -1,0 +1,464 @@
+//! `get`: one verdict a chat, and its picture in a file, whole or not at all.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::cli::full_disk;
+use crate::support::queue::{calls, method};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Seen, Server, at_once, chat, json, jsons, sample};
+
+/// The beginning of a JPEG is enough of one; 21 bytes.
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 a picture";
+const SHA256: &str = "9014b0a3b79e3163d980209f4c161fee4dbf48fa87109517ff84febf644800d1";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture";
+const WEBP: &[u8] = b"RIFF\x24\0\0\0WEBPVP8 a picture";
+const MIB: usize = 1024 * 1024;
+
+fn said(body: &str) -> Answer {
+    Answer::status(200).body(body)
+}
+
+fn picture(bytes: &[u8]) -> Answer {
+    Answer::status(200).header("Content-Type", "text/html").body(bytes)
+}
+
+/// Finds an avatar for every chat; what lies at its URL is said by the closure.
+fn gallery(mut at: impl FnMut(&Seen) -> Answer + Send + 'static) -> Server {
+    Server::with(move |seen| match method(seen) {
+        "getAvatar" => {
+            let (host, number) = (seen.header("host").expect("a host"), seen.chat());
+            let number = number.split('@').next().expect("a number").to_owned();
+            said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{number}?oe=615A60EB","available":true}}"#))
+        }
+        _ => at(seen),
+    })
+}
+
+/// `get` with pictures on this machine.
+fn get<const N: usize>(server: &Server, args: [&str; N]) -> Cli {
+    Cli::on(server).args(["get", "--allow-host", "127.0.0.1", "--retries", "0"]).args(args)
+}
+
+/// The names in a directory, hidden ones too.
+fn names(dir: impl AsRef<Path>) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).expect("a directory");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_line_says_all_that_the_answer_said() {
+    let body = r#"{"urlAvatar":"https://pps.whatsapp.net/v/s96x96/x.jpg?oe=6B0E9AA0","available":true}"#;
+    let server = Server::answering([said(body)]);
+    Cli::on(&server)
+        .args(["get", "--json", CHAT])
+        .stdout(format!(
+            "{{\"chatId\":\"{CHAT}\",\"status\":\"found\",\"urlAvatar\":\"https://pps.whatsapp.net/v/s96x96/x.jpg?oe=6B0E9AA0\",\
+             \"expiresAt\":\"2026-12-01T10:00:00Z\",\"httpStatus\":200,\"available\":true,\"preview\":true,\"attempts\":1,\"elapsedMs\":_}}\n"
+        ))
+        .run();
+    let seen = &server.requests()[0];
+    assert_eq!((seen.method.as_str(), method(seen)), ("POST", "getAvatar"));
+    assert_eq!(seen.body, format!(r#"{{"chatId":"{CHAT}"}}"#));
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn every_shape_of_answer_has_its_verdict() {
+    let url = "https://pps.whatsapp.net/x.jpg";
+    let found = |rest: &str| format!(r#"{{"urlAvatar":"{url}"{rest}}}"#);
+    let mut rows = vec![
+        (found(r#","available":true"#), "found", 0),
+        (found(r#","existsWhatsapp":true"#), "found", 0),
+        (found(r#","reason":"""#), "found", 0),
+        (r#"{"urlAvatar":"","available":true}"#.to_owned(), "none", 0),
+        (r#"{"urlAvatar":"","existsWhatsapp":true}"#.to_owned(), "none", 0),
+        (r#"{"urlAvatar":"","available":false}"#.to_owned(), "hidden", 0),
+        (r#"{"existsWhatsapp":false,"urlAvatar":""}"#.to_owned(), "no-account", 0),
+        (r#"{"available":false}"#.to_owned(), "hidden", 0),
+        (r#"{"reason":"bad request data","urlAvatar":""}"#.to_owned(), "bad-request-data", 65),
+        (r#"{"reason":"get avatar timeout limit exceeded"}"#.to_owned(), "avatar-timeout", 75),
+        (sample("error-200-rate-overlimit.json"), "too-many-requests", 75),
+        (sample("error-200-unauthorized.json"), "unauthorized", 77),
+        (String::new(), "unexpected-response", 76),
+        ("{}".to_owned(), "unexpected-response", 76),
+        ("<html><title>Log in</title></html>".to_owned(), "unexpected-response", 76),
+        (r#"{"urlAvatar":"javascript:alert(1)"}"#.to_owned(), "unexpected-response", 76),
+    ];
+    for nothing in [r#""undefined""#, r#""null""#, "null", r#"" ""#] {
+        rows.push((format!(r#"{{"urlAvatar":{nothing},"available":true}}"#), "none", 0));
+        rows.push((format!(r#"{{"urlAvatar":{nothing},"available":false}}"#), "hidden", 0));
+    }
+    at_once(rows, |(body, word, exit)| {
+        let server = Server::answering([said(&body)]);
+        let args = ["get", "--json", "--retries", "0", CHAT];
+        let line = json(&Cli::on(&server).args(args).exits(exit).any_stdout().run().stdout);
+        let code = line["error"]["code"].as_str().or(line["status"].as_str());
+        assert_eq!(code, Some(word), "{body}: {line}");
+        assert_eq!(line.get("error").is_some(), line["status"] == "failed", "{line}");
+        assert_eq!(line.get("urlAvatar").is_some(), word == "found", "{line}");
+    });
+}
+
+#[test]
+fn a_text_line_has_the_url_or_the_error_code() {
+    for (body, rest, exit) in [
+        (r#"{"urlAvatar":"https://pps.whatsapp.net/x.jpg"}"#, "found\thttps://pps.whatsapp.net/x.jpg", 0),
+        (r#"{"urlAvatar":"","available":true}"#, "none", 0),
+        (r#"{"urlAvatar":"","available":false}"#, "hidden", 0),
+        (r#"{"existsWhatsapp":false,"urlAvatar":""}"#, "no-account", 0),
+        (r#"{"reason":"bad request data"}"#, "failed\tbad-request-data", 65),
+    ] {
+        let server = Server::answering([said(body)]);
+        let cli = Cli::on(&server).args(["get", CHAT]).stdout(format!("{CHAT}\t{rest}\n")).exits(exit);
+        if exit == 0 {
+            cli.run()
+        } else {
+            cli.stderr_has("bad request data").run()
+        };
+    }
+}
+
+#[test]
+fn whatsapps_own_limit_and_a_host_that_fails_are_asked_again() {
+    at_once([true, false], |is_limit| {
+        let mut asked = 0;
+        let server = Server::with(move |seen| {
+            asked += 1;
+            let url = format!("http://{}/pictures/1", seen.header("host").expect("a host"));
+            match (method(seen), asked, is_limit) {
+                ("getAvatar", 1, true) => said(&sample("error-200-rate-overlimit.json")),
+                ("getAvatar", _, _) => said(&format!(r#"{{"urlAvatar":"{url}"}}"#)),
+                (_, 2, false) => Answer::status(503),
+                _ => picture(JPEG),
+            }
+        });
+        let args = ["get", "--json", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
+        let line = json(&Cli::on(&server).args(args).any_stdout().run().stdout);
+        assert_eq!((&line["status"], &line["sha256"]), (&"found".into(), &SHA256.into()));
+        assert_eq!(line["attempts"], if is_limit { 2 } else { 1 });
+        assert_eq!(server.requests().len(), 3);
+    });
+}
+
+#[test]
+fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
+    let server = gallery(|_| picture(JPEG));
+    let cli = get(&server, ["--json", "--dir", "new/d", CHAT]).shell(r#"umask 000; exec "$0" "$@""#);
+    let said = cli.any_stdout().run();
+    let line = json(&said.stdout);
+    let file = format!("new/d/{CHAT}.jpg");
+    assert_eq!((&line["status"], &line["file"]), (&"found".into(), &file.as_str().into()));
+    assert_eq!((&line["bytes"], &line["sha256"]), (&21.into(), &SHA256.into()));
+    assert_eq!((&line["changed"], &line["expiresAt"]), (&true.into(), &"2021-10-04T02:03:23Z".into()));
+    assert_eq!(std::fs::read(said.path(&file)).expect("a picture"), JPEG);
+    assert_eq!((said.mode(&file), said.mode("new/d")), (0o600, 0o700));
+    assert_eq!(names(said.path("new/d")), [format!("{CHAT}.jpg")]);
+}
+
+#[test]
+fn the_first_bytes_name_the_extension_and_the_older_picture_goes() {
+    let pictures = [(JPEG, "jpg"), (PNG, "png"), (WEBP, "webp"), (JPEG, "jpg")];
+    let mut next = pictures.into_iter();
+    let server = gallery(move |_| picture(next.next().expect("four pictures").0));
+    let first = get(&server, ["--dir", "d", CHAT]).file(&format!("d/{GROUP}.png"), "another chat's");
+    let again: Vec<_> = (1..4).map(|_| first.again()).collect();
+    let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
+    let runs = std::iter::once(first).chain(again.into_iter().map(|cli| cli.args(args)));
+    for (cli, (bytes, extension)) in runs.zip(pictures) {
+        let said = cli.any_stdout().run();
+        let file = format!("{CHAT}.{extension}");
+        assert_eq!(names(said.path("d")), [file.clone(), format!("{GROUP}.png")]);
+        assert_eq!(std::fs::read(said.path("d").join(file)).expect("a picture"), bytes);
+    }
+}
+
+#[test]
+fn what_is_no_whole_picture_leaves_nothing_behind() {
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    let large = [JPEG, &vec![0; 5 * MIB]].concat();
+    let begun = |bytes: &[u8]| Answer::raw([&head(MIB), bytes].concat());
+    let endless = Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_endlessly(vec![0; 64 * 1024]);
+    let expired = "URL signature expired";
+    let html = "<!DOCTYPE html><title>Log in</title>";
+    let rows = [
+        ("cut", begun(JPEG), "unreachable", 69, 1),
+        ("cut after much of it", begun(&large[..700 * 1024]), "unreachable", 69, 1),
+        ("oversized", picture(&large), "bad-picture", 76, 1),
+        ("endless", endless, "bad-picture", 76, 1),
+        ("empty", picture(b""), "bad-picture", 76, 1),
+        ("a GIF", picture(b"GIF89a and so on"), "bad-picture", 76, 1),
+        ("no WebP", picture(b"RIFF\x24\0\0\0WAVEfmt "), "bad-picture", 76, 1),
+        ("too short to tell", picture(b"\xff\xd8"), "bad-picture", 76, 1),
+        ("HTML", picture(html.as_bytes()), "picture-expired", 69, 2),
+        ("expired", Answer::status(403).body(expired), "picture-expired", 69, 2),
+        ("expired with a 200", picture(expired.as_bytes()), "picture-expired", 69, 2),
+        ("gone", Answer::status(404), "picture-expired", 69, 2),
+        ("a refusal with a picture", Answer::status(403).body(JPEG), "picture-expired", 69, 2),
+        ("elsewhere", Answer::status(302).header("Location", "/pictures/2").body(JPEG), "unexpected-response", 76, 1),
+        ("broken", Answer::status(500).body(JPEG), "server-error", 69, 1),
+        ("a part", Answer::status(206).body(JPEG), "unexpected-response", 76, 1),
+    ];
+    at_once(rows, |(name, answer, code, exit, asked)| {
+        let server = gallery(move |_| answer.clone());
+        let older = format!("d/{CHAT}.jpg");
+        let cli = get(&server, ["--json", "--dir", "d", CHAT]).file(&older, "older").exits(exit);
+        let next = cli.again();
+        let said = cli.any_stdout().run();
+        let line = json(&said.stdout);
+        assert_eq!((&line["status"], &line["error"]["code"]), (&"failed".into(), &code.into()), "{name}: {line}");
+        assert_eq!(line.get("file"), None, "{line}");
+        assert_eq!(names(said.path("d")), [format!("{CHAT}.jpg")], "{name}");
+        assert_eq!(said.read(&older), "older", "{name}");
+        assert_eq!(calls(&server, ["getAvatar"]), [asked], "{name}");
+        assert_eq!(server.requests().len(), 2 * asked, "{name}");
+        let args = ["get", "--allow-host", "127.0.0.1", "--retries", "0", "-o", "new.jpg", CHAT];
+        next.args(args).exits(exit).any_stdout().any_stderr().run();
+        assert_eq!(names(said.path("")), ["d"], "{name}");
+    });
+}
+
+#[test]
+fn five_mebibytes_are_taken() {
+    let large = [JPEG, &vec![7; 5 * MIB - JPEG.len()]].concat();
+    let answer = picture(&large);
+    let server = gallery(move |_| answer.clone());
+    let said = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
+    assert_eq!(json(&said.stdout)["bytes"], 5 * MIB);
+    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), large);
+}
+
+#[test]
+fn a_url_that_has_ended_is_asked_for_anew_once() {
+    let mut asked = 0;
+    let server = Server::with(move |seen| {
+        asked += 1;
+        match (method(seen), asked) {
+            ("getAvatar", n) => {
+                let host = seen.header("host").expect("a host");
+                said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{n}"}}"#))
+            }
+            ("1", _) => Answer::status(403).body("URL signature expired"),
+            _ => picture(JPEG),
+        }
+    })
+    .times(4);
+    let said = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
+    let line = json(&said.stdout);
+    assert!(line["urlAvatar"].as_str().expect("a URL").ends_with("/pictures/3"), "the line has the fresh URL: {line}");
+    assert_eq!(names(said.path("d")), [format!("{CHAT}.jpg")]);
+}
+
+#[test]
+fn one_picture_goes_to_a_file_or_to_standard_output() {
+    let server = gallery(|_| picture(PNG));
+    let cli = get(&server, ["-o", "any.name", CHAT]);
+    let (next, json_too, full) = (cli.again(), cli.again(), cli.again());
+    let said = cli.stdout_has("\tfound\thttp://127.0.0.1:").run();
+    assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
+    assert_eq!(said.mode("any.name"), 0o600);
+    let args = ["get", "--allow-host", "127.0.0.1", "-o", "-", CHAT];
+    for (cli, flag) in [(next, "--color=auto"), (json_too, "--json")] {
+        let out = said.path("out");
+        cli.arg(flag).args(args).stdout_to(std::fs::File::create(&out).expect("a file")).run();
+        assert_eq!(std::fs::read(&out).expect("a picture"), PNG, "the picture alone");
+    }
+    full.args(args).stdout_to(full_disk()).exits(74).any_stderr().run();
+    let server = Server::answering([said_none()]);
+    get(&server, ["-o", "-", CHAT]).stderr_has("none").run();
+    let server = Server::answering([said_none()]);
+    let said = get(&server, ["-o", "none.jpg", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    assert!(names(said.path("")).is_empty());
+    for args in [
+        vec!["-o", "x", CHAT, GROUP],
+        vec!["-o", "x", "--from", "list"],
+        vec!["-o", "x", "-"],
+        vec!["-o", "x", "--dir", "d", CHAT],
+        vec!["--if-changed", CHAT],
+        vec!["-o", "-", "--if-changed", CHAT],
+    ] {
+        Cli::on(&Server::unasked()).arg("get").args(args).exits(2).any_stderr().run();
+    }
+}
+
+fn said_none() -> Answer {
+    said(r#"{"urlAvatar":"","available":true}"#)
+}
+
+#[test]
+fn a_chat_whose_picture_is_gone_keeps_the_older_one() {
+    for body in [r#"{"urlAvatar":"","available":true}"#, r#"{"urlAvatar":"","available":false}"#] {
+        let server = Server::answering([said(body)]);
+        let older = format!("d/{CHAT}.png");
+        let said = get(&server, ["--json", "--dir", "d", CHAT]).file(&older, "older").any_stdout().run();
+        let line = json(&said.stdout);
+        assert!(line.get("file").is_none() && line.get("changed").is_none(), "{line}");
+        assert_eq!(said.read(&older), "older");
+    }
+}
+
+#[test]
+fn a_picture_that_has_not_changed_is_left_untouched() {
+    let mut asked = 0;
+    let server = gallery(move |_| {
+        asked += 1;
+        picture(if asked < 4 { JPEG } else { b"\xff\xd8\xff\xe0\0\x10JFIF\0 another" })
+    });
+    let args = ["get", "--json", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
+    let cli = Cli::on(&server);
+    let file = cli.dir().join(format!("d/{CHAT}.jpg"));
+    let mark = || file.metadata().map(|there| (there.ino(), there.mtime(), there.mtime_nsec())).expect("a picture");
+    let run = |if_changed: bool| {
+        let cli = cli.again().args(args).args(if_changed.then_some("--if-changed"));
+        json(&cli.any_stdout().run().stdout)["changed"].clone()
+    };
+    assert_eq!(run(true), true, "there was none");
+    let first = mark();
+    assert_eq!(run(true), false);
+    assert_eq!(mark(), first, "not a byte and no time is changed");
+    assert_eq!(run(false), false, "it says so without the flag too");
+    let third = mark();
+    assert_eq!(run(true), true);
+    assert_ne!(mark(), third);
+    assert_eq!(names(file.parent().expect("a directory")).len(), 1);
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
+    for (size, blocks) in [(100 * 1024, 1), (600 * 1024, 600)] {
+        let large = picture(&[JPEG, &vec![0; size]].concat());
+        let server = gallery(move |_| large.clone());
+        let args = ["--json", "--rate=0", "--concurrency=1", "--dir", "d", CHAT, GROUP];
+        let full = format!(r#"trap '' XFSZ; ulimit -f {blocks}; exec "$0" "$@""#);
+        let cli = get(&server, args).file("d/other.jpg", "").shell(&full);
+        let said = cli.exits(74).any_stdout().any_stderr().run();
+        let lines = jsons(&said.stdout);
+        assert_eq!((lines.len(), &lines[0]["error"]["code"]), (1, &"output-failed".into()));
+        assert_eq!(names(said.path("d")), ["other.jpg"], "{size}");
+        assert_eq!(calls(&server, ["getAvatar"]), [1], "nothing more is asked");
+    }
+    // What could never be written is not even asked for.
+    get(&Server::unasked(), ["--dir", "file/d", CHAT]).file("file", "").exits(74).any_stderr().run();
+    get(&Server::unasked(), ["-o", "no/such/folder/x.jpg", CHAT]).exits(74).any_stderr().run();
+    get(&Server::unasked(), ["-o", "d", CHAT]).file("d/x", "").exits(74).any_stderr().run();
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_no_half_picture() {
+    let large = [JPEG, &vec![0; 2 * MIB]].concat();
+    let (whole, half) = (picture(&large), large[..MIB].to_vec());
+    let mut asked = 0;
+    let server = gallery(move |_| {
+        asked += 1;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 * MIB + JPEG.len()).into_bytes();
+        if asked == 1 { Answer::raw([&head, &half[..]].concat()).then_silence() } else { whole.clone() }
+    });
+    let cli = get(&server, ["--dir", "d", CHAT]).file("d/older", "");
+    let (dir, again) = (cli.dir().join("d"), cli.again());
+    let running = cli.dies(9).start();
+    let began = std::time::Instant::now();
+    while names(&dir).len() < 2 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "a large picture goes to a file at once");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    running.signal(Signal::KILL);
+    running.finish();
+    assert!(!names(&dir).iter().any(|name| name.starts_with(CHAT)), "{:?}", names(&dir));
+    let said = again.args(["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT]).any_stdout().run();
+    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), large);
+}
+
+#[test]
+fn a_list_goes_as_for_request() {
+    let server = gallery(|seen| if method(seen).ends_with('2') { Answer::status(404) } else { picture(JPEG) });
+    let list = format!("# people\n{}\n\nnonsense\n{}\n{}\n{}\n", chat(1), chat(2), chat(3), chat(1));
+    let args = ["--json", "--rate=0", "--dir", "d", "--from", "list"];
+    let said = get(&server, args).file("list", &list).exits(1).any_stdout().any_stderr().run();
+    let mut words: Vec<_> = jsons(&said.stdout).iter().map(|line| line["status"].to_string()).collect();
+    words.sort();
+    assert_eq!(words, ["\"failed\"", "\"found\"", "\"found\"", "\"invalid\""]);
+    assert_eq!(names(said.path("d")), [format!("{}.jpg", chat(1)), format!("{}.jpg", chat(3))]);
+    let tally = json(said.stderr.lines().last().expect("a tally"))["tally"].clone();
+    let of = |key: &str| tally[key].as_u64();
+    assert_eq!((of("found"), of("failed"), of("invalid"), of("duplicates")), (Some(2), Some(1), Some(1), Some(1)));
+    let said = get(&server, ["-q", "--rate=0", "-"]).stdin(format!("{}\n{}\n", chat(1), chat(3))).run();
+    assert!(said.stdout.is_empty());
+    let args = ["--rate=0", "--dir", "d", "--from", "list"];
+    let said = get(&server, args).file("list", &list).exits(1).any_stdout().stderr_has("2 found").run();
+    assert!(said.stderr.contains("1 failed") && said.stderr.contains("picture's URL"), "{}", said.stderr);
+}
+
+#[test]
+fn what_ends_a_run_ends_this_one() {
+    for (status, body, code, exit) in [
+        (401, String::new(), "unauthorized", 77),
+        (466, sample("error-466-method.json"), "quota-exceeded", 69),
+        (400, "instance account not authorized".to_owned(), "instance-not-authorized", 77),
+    ] {
+        let server = Server::answering([Answer::status(status).body(body)]);
+        let said = get(&server, ["--json", "--concurrency=1", CHAT, GROUP]).exits(exit).any_stdout().any_stderr().run();
+        assert_eq!(json(&said.stdout)["error"]["code"], code);
+    }
+    let said = get(&Server::unasked(), ["--json", "12345@c.us"]).exits(65).any_stdout().any_stderr().run();
+    assert_eq!(json(&said.stdout)["status"], "invalid");
+}
+
+#[test]
+fn a_journal_is_by_command_and_has_the_picture() {
+    let server = Server::with(|seen| match method(seen) {
+        "getAvatarAsync" => Answer::status(200),
+        "getAvatar" => {
+            said(&format!(r#"{{"urlAvatar":"http://{}/pictures/1"}}"#, seen.header("host").expect("a host")))
+        }
+        _ => picture(JPEG),
+    });
+    let cli = Cli::on(&server);
+    let run = |command: &str| {
+        let args = if command == "get" { vec!["--allow-host", "127.0.0.1", "--dir", "d"] } else { vec![] };
+        let cli = cli.again().args([command, "-q", "--json", "--journal", "j"]).args(args);
+        cli.arg(CHAT).any_stdout().any_stderr().run()
+    };
+    let asked = || calls(&server, ["getAvatarAsync", "getAvatar"]);
+    run("request");
+    let said = run("get");
+    assert_eq!(asked(), [1, 1], "what one command has done is not done for another");
+    assert!(run("request").stdout.is_empty() && run("get").stdout.is_empty());
+    assert_eq!(asked(), [1, 1]);
+    let kept = jsons(&said.read("j"));
+    assert_eq!((&kept[0]["command"], &kept[1]["command"]), (&"request".into(), &"get".into()));
+    assert_eq!((&kept[1]["idInstance"], &kept[1]["sha256"]), (&INSTANCE.into(), &SHA256.into()));
+}
+
+#[test]
+fn show_draws_nothing_where_there_is_no_terminal() {
+    for extra in [&["--show"][..], &["--show", "--color=always"], &["--show", "--json"]] {
+        let server = gallery(|_| Answer::status(500)).times(1);
+        let cli = Cli::on(&server).env("TERM", "xterm-kitty").env("COLORTERM", "truecolor").arg("get").args(extra);
+        let said = cli.arg(CHAT).any_stdout().raw().run();
+        assert_eq!(said.stdout.lines().count(), 1, "{:?}", said.stdout);
+        assert!(!said.stdout.contains("\u{1b}_G") && !said.stdout.contains("\u{1b}[38"), "{:?}", said.stdout);
+    }
+}
+
+#[test]
+fn the_sandbox_has_pictures() {
+    let row = |row: &str| format!("11001234{row}@c.us");
+    for (n, word) in [("901", "none"), ("902", "hidden"), ("903", "no-account")] {
+        let said = Cli::new().args(["--sandbox", "get", "--json", &row(n)]).any_stdout().any_stderr().run();
+        assert_eq!(json(&said.stdout)["status"], word, "{n}");
+    }
+    let args = ["--sandbox", "get", "--json", "--rate=0", "--dir", "d", "--if-changed", CHAT, &row("568"), GROUP];
+    let cli = Cli::new().args(args).any_stdout().any_stderr();
+    let again = cli.again().args(args).any_stdout().any_stderr();
+    let (first, second) = (jsons(&cli.run().stdout), jsons(&again.run().stdout));
+    let mut digests: Vec<_> = first.iter().map(|line| line["sha256"].to_string()).collect();
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), 3, "each chat has a picture of its own");
+    assert!(first.iter().all(|line| line["changed"] == true && line["expiresAt"].is_string()), "{first:?}");
+    assert!(second.iter().all(|line| line["changed"] == false), "the same one each time: {second:?}");
+}

@@ -1,0 +1,73 @@
+//! `receive`, killed again and again: whatever is in the queue is printed or in the spool at least once.
+
+use std::net::SocketAddr;
+
+use rustix::process::Signal;
+
+use crate::support::client::{Client, request};
+use crate::support::queue::result;
+use crate::support::{Cli, INSTANCE, chat};
+
+/// A token of its own, since the sandbox prints it.
+const TOKEN: &str = "sandbox-token-1";
+
+/// How many notifications wait in the sandbox's queue.
+fn waiting(control: &mut Client) -> u64 {
+    control.send(request("GET", "/_sandbox/notifications", "", ""));
+    let (_, body) = control.answer().expect("an answer");
+    let count: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    count["waiting"].as_u64().expect("a number")
+}
+
+#[test]
+fn whenever_it_is_killed_nothing_is_lost() {
+    const EACH: usize = 60;
+    let args = ["sandbox", "--bind", "127.0.0.1:0", "--no-rate-limit", "--id-instance", INSTANCE];
+    let cli = Cli::new().args(args).args(["--api-token-instance", TOKEN]).any_stdout().any_stderr().dies(15);
+    let sandbox = cli.start();
+    sandbox.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
+    let lines = sandbox.stdout_so_far();
+    let address = lines.split_once("http://").and_then(|(_, rest)| rest.lines().next()).expect("an address");
+    let address: SocketAddr = address.parse().expect("an address");
+
+    let mut control = Client::connect(address);
+    for n in 0..EACH {
+        for body in [result(&chat(n), n as i64, ""), format!("{{\"typeWebhook\":\"x\",\n\"n\":{n}}}")] {
+            assert_eq!(control.post("/_sandbox/notifications", "", &body), Some(200));
+        }
+    }
+
+    let cli = Cli::at(&format!("http://{address}")).env("GREEN_API_TOKEN_INSTANCE", TOKEN);
+    let args = ["receive", "--json", "--follow", "--spool", "spool"];
+    let mut printed = String::new();
+    let mut kills = 0;
+    while waiting(&mut control) > EACH as u64 / 3 {
+        let running = cli.again().args(args).any_stdout().ends_somehow().start();
+        let lines = fastrand::usize(1..12);
+        running.wait_for_lines(lines);
+        std::thread::sleep(std::time::Duration::from_micros(fastrand::u64(0..4_000)));
+        running.signal(Signal::KILL);
+        // The last line may be torn.
+        printed += &(running.finish().stdout + "\n");
+        kills += 1;
+    }
+    assert!(kills > 3, "{kills} kills");
+    let last = cli.again().args(args).any_stdout().dies(15).start();
+    while waiting(&mut control) > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    last.signal(Signal::TERM);
+    let said = last.finish();
+    printed += &said.stdout;
+    let spool = said.read("spool");
+    for n in 0..EACH {
+        assert!(printed.contains(&format!(r#"{{"chatId":"{}","status":"none","timestamp":{n}}}"#, chat(n))), "{n}");
+        assert!(spool.lines().any(|line| line == format!(r#"{{"typeWebhook":"x","n":{n}}}"#)), "{n}");
+    }
+    // What one run prints it prints once.
+    let mut lines: Vec<_> = said.stdout.lines().collect();
+    lines.dedup();
+    assert_eq!(lines.len(), said.stdout.lines().count());
+    sandbox.signal(Signal::TERM);
+    sandbox.finish();
+}

@@ -1,0 +1,333 @@
+//! `listen`: 200 is said only of what is where it belongs, and nobody who stalls or knocks keeps the next one out.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::cli::{Running, full_disk};
+use crate::support::client::{Client, ask, request};
+use crate::support::queue::result;
+use crate::support::{CHAT, Cli, Server, at_once, chat, json, jsons, sample};
+
+/// The program on a free port; both outputs are looked at by the test.
+fn listen<const N: usize>(args: [&str; N]) -> Cli {
+    Cli::new().args(["--json", "listen", "--bind", "127.0.0.1:0"]).args(args).any_stdout().any_stderr()
+}
+
+/// Where it listens, once it does.
+#[track_caller]
+fn address_of(running: &Running) -> SocketAddr {
+    let said = running.wait_for_word("listening on http://");
+    let rest = said.split_once("listening on http://").expect("an address").1;
+    let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ':')).unwrap_or(rest.len());
+    rest[..end].parse().expect("an address")
+}
+
+fn plain(n: usize) -> String {
+    result(&chat(n), 1_586_700_802, "")
+}
+
+fn post(address: SocketAddr, body: &str) -> u16 {
+    ask(address, &request("POST", "/", "", body)).0
+}
+
+#[track_caller]
+fn end(running: Running) -> crate::support::cli::Said {
+    running.signal(Signal::TERM);
+    running.finish()
+}
+
+#[test]
+fn every_request_has_its_status() {
+    let token = "Authorization: Bearer hush-hush\r\n";
+    let cli = listen(["--path", "/avatars", "--discard-foreign", "--webhook-token-file", "token"]);
+    let running = cli.file("token", "hush-hush\nanother line\n").secret("hush-hush").dies(15).start();
+    let address = address_of(&running);
+    let status = |method, path, headers, body: &str| ask(address, &request(method, path, headers, body)).0;
+    let body = plain(1);
+    assert_eq!(status("POST", "/avatars", token, &body), 200);
+    for text in ["", "not json", "[]", "null", "7", "{\"a\":", "<html>"] {
+        assert_eq!(status("POST", "/avatars", token, text), 400, "{text}");
+    }
+    for wrong in ["", "Authorization: Bearer hush\r\n", "Authorization: \r\n", "Authorization: Digest hush-hush\r\n"] {
+        assert_eq!(status("POST", "/avatars", wrong, &body), 401, "{wrong}");
+    }
+    for path in ["/", "/avatars/", "/avatar", "/healthz"] {
+        assert_eq!(status("POST", path, token, &body), 404, "{path}");
+    }
+    for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
+        assert_eq!(status(method, "/avatars", token, ""), 405, "{method}");
+    }
+    let long = "a".repeat(1024 * 1024 + 1);
+    assert_eq!(status("POST", "/avatars", token, &long), 413);
+    let chunked = format!("POST /avatars HTTP/1.1\r\nHost: x\r\n{token}Transfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(ask(address, &format!("{chunked}{:x}\r\n{long}\r\n0\r\n\r\n", long.len())).0, 413);
+    assert_eq!(status("GET", "/healthz", "", ""), 200);
+    // None of this was printed but the first.
+    assert_eq!(json(&end(running).stdout)["chatId"], chat(1));
+}
+
+#[test]
+fn the_token_comes_in_three_forms_and_from_three_places() {
+    let forms = ["Bearer hush-hush", "Basic hush-hush", "hush-hush"];
+    let from_env = listen(["--discard-foreign"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
+    let from_dotenv = listen(["--discard-foreign"]).file(".env", "GREEN_API_WEBHOOK_TOKEN=hush-hush\n");
+    let from_stdin = listen(["--discard-foreign", "--webhook-token-file", "-"]);
+    for (cli, typed) in [(from_env, ""), (from_dotenv, ""), (from_stdin, "hush-hush\n")] {
+        let mut running = cli.secret("hush-hush").dies(15).start();
+        running.type_in(typed);
+        let address = address_of(&running);
+        let mut client = Client::connect(address);
+        for (n, form) in forms.iter().enumerate() {
+            let header = format!("authorization: {form}\r\n");
+            assert_eq!(client.post("/", &header, &plain(n)), Some(200), "{form}");
+        }
+        assert_eq!(post(address, &plain(9)), 401);
+        assert_eq!(end(running).stdout.lines().count(), forms.len());
+    }
+}
+
+#[test]
+fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
+    let refused = |cli: Cli, part: &str| {
+        let said = cli.exits(78).stdout("").any_stderr().run();
+        let error = &json(&said.stderr)["error"];
+        assert_eq!(error["code"], "bad-settings");
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    refused(listen([]), "--discard-foreign");
+    let beyond = || Cli::new().args(["--json", "listen", "--discard-foreign", "--bind"]);
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080", "[::ffff:192.0.2.1]:8080"] {
+        refused(beyond().arg(address), "--webhook-token-file");
+    }
+    refused(listen(["--discard-foreign", "--webhook-token-file", "empty"]).file("empty", "\n"), "empty");
+    refused(listen(["--discard-foreign"]).env("GREEN_API_WEBHOOK_TOKEN", ""), "empty");
+    let running = listen(["--discard-foreign"]).dies(15).start();
+    let address = address_of(&running).to_string();
+    refused(beyond().arg(&address), &address);
+    end(running);
+    listen(["--discard-foreign", "--webhook-token-file", "missing"]).exits(66).any_stderr().run();
+    listen(["--discard-foreign", "--spool", "s"]).exits(2).any_stderr().run();
+    listen(["--spool", "no/such/folder/s"]).exits(74).any_stderr().run();
+    Cli::new().args(["listen", "-q", "--discard-foreign"]).exits(78).any_stderr().run();
+    for wrong in [["--path", "avatars"], ["--bind", "8080"], ["--max", "0"]] {
+        listen(["--discard-foreign"]).args(wrong).exits(2).any_stderr().run();
+    }
+}
+
+#[test]
+fn with_a_token_it_may_be_reached_from_elsewhere() {
+    let cli = Cli::new().args(["listen", "--discard-foreign", "--bind", "0.0.0.0:0"]).any_stderr().dies(15);
+    let running = cli.env("GREEN_API_WEBHOOK_TOKEN", "hush-hush").secret("hush-hush").start();
+    let port = address_of(&running).port();
+    assert_eq!(post(SocketAddr::from(([127, 0, 0, 1], port)), &plain(1)), 401);
+    end(running);
+}
+
+#[test]
+fn a_result_is_out_and_another_programs_notification_in_the_spool_before_their_200() {
+    let cli = listen(["--spool", "spool"]).dies(15);
+    let (out, spool) = (cli.dir().join("out"), cli.dir().join("spool"));
+    let running = cli.stdout_to(std::fs::File::create(&out).expect("a file")).start();
+    let address = address_of(&running);
+    let read = |path| std::fs::read_to_string(path).expect("a file");
+    let pretty = "{ \"typeWebhook\":\"x\",\r\n  \"n\": 123456789012345678901234567890,\n\"n\":1 }";
+    let broken = r#"{"typeWebhook":"deviceInfo","avatarInfo":{"chatId":true},}"#;
+    let mut kept = String::new();
+    for (n, (body, line)) in [
+        (sample("incoming-message.json"), sample("incoming-message.json").trim().to_owned()),
+        (pretty.to_owned(), pretty.replace(['\r', '\n'], "")),
+        (broken.to_owned(), broken.to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(post(address, &body), 200);
+        kept += &(line + "\n");
+        assert_eq!(read(&spool), kept);
+        assert_eq!(post(address, &plain(n)), 200);
+        let lines = jsons(&read(&out));
+        assert_eq!((lines.len(), &lines[n]["chatId"]), (n + 1, &chat(n).into()));
+    }
+    assert_eq!(end(running).mode("spool"), 0o600);
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_acknowledged() {
+    let running = listen(["--discard-foreign"]).stdout_to(full_disk()).exits(74).start();
+    let answer = Client::connect(address_of(&running)).post("/", "", &plain(1));
+    assert_ne!(answer, Some(200));
+    let said = running.finish();
+    assert!(said.stderr.contains("output-failed"), "{}", said.stderr);
+    let running = listen(["--spool", "/dev/full"]).exits(74).start();
+    let answer = Client::connect(address_of(&running)).post("/", "", &sample("device-info.json"));
+    assert_ne!(answer, Some(200));
+    assert!(running.finish().stderr.contains("/dev/full"));
+    // A reader that has gone: the run ends without a word.
+    let running = listen(["--discard-foreign"]).stdout_to(crate::support::cli::closed_pipe()).exits(74).start();
+    let answer = Client::connect(address_of(&running)).post("/", "", &plain(1));
+    assert_ne!(answer, Some(200));
+    assert!(!running.finish().stderr.contains("error"));
+}
+
+#[test]
+fn what_is_discarded_is_acknowledged_and_forgotten() {
+    let running = listen(["--discard-foreign", "--max", "1"]).start();
+    let address = address_of(&running);
+    assert_eq!(post(address, &sample("incoming-message.json")), 200);
+    assert_eq!(post(address, &plain(1)), 200);
+    assert_eq!(json(&running.finish().stdout)["chatId"], chat(1));
+}
+
+#[test]
+fn repeats_are_acknowledged_and_printed_once() {
+    let running = listen(["--discard-foreign"]).dies(15).start();
+    let address = address_of(&running);
+    let of = |timestamp, url: &str| result(CHAT, timestamp, &format!(r#","urlAvatar":"{url}""#));
+    let (one, two) = ("https://a.example/1", "https://a.example/2");
+    for body in [of(1, one), of(1, one), of(1, two), of(2, two), of(1, one), of(2, two)] {
+        assert_eq!(post(address, &body), 200);
+    }
+    assert_eq!(end(running).stdout.lines().count(), 3);
+}
+
+#[test]
+fn max_ends_the_run_and_the_rest_is_not_acknowledged() {
+    let running = listen(["--discard-foreign", "--max", "2"]).exits(1).start();
+    let address = address_of(&running);
+    assert_eq!(post(address, &plain(1)), 200);
+    assert_eq!(post(address, &plain(1)), 200);
+    assert_eq!(post(address, &sample("avatar-info-failed.json")), 200);
+    let said = running.finish();
+    assert_eq!(said.stdout.lines().count(), 2, "a repeat does not count");
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_signal_lets_finish_what_is_in_flight() {
+    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
+        let running = listen(["--discard-foreign"]).dies(number).start();
+        let address = address_of(&running);
+        let mut client = Client::connect(address);
+        let whole = request("POST", "/", "", &plain(1));
+        let (first, rest) = whole.split_at(whole.len() - 20);
+        client.send(first);
+        // Its head is read once another client, who came later, was answered.
+        assert_eq!(post(address, &plain(2)), 200);
+        running.signal(signal);
+        let began = Instant::now();
+        while std::net::TcpStream::connect(address).is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(5), "nobody new is let in");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        client.send(rest);
+        assert_eq!(client.answer().map(|(status, _)| status), Some(200));
+        assert_eq!(running.finish().stdout.lines().count(), 2);
+    }
+}
+
+#[test]
+fn a_client_that_stalls_does_not_hold_up_the_end() {
+    let mut running = listen(["--discard-foreign"]).dies(15).start();
+    let address = address_of(&running);
+    let mut idle = Client::connect(address);
+    assert_eq!(idle.post("/", "", &plain(1)), Some(200));
+    assert!(running.is_running());
+    let began = Instant::now();
+    end(running);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn three_hundred_stalled_clients_do_not_stop_the_next() {
+    let running = listen(["--discard-foreign"]).dies(15).start();
+    let address = address_of(&running);
+    let mut stalled: Vec<Client> = (0..300).map(|_| Client::connect(address)).collect();
+    for (n, client) in stalled.iter_mut().enumerate() {
+        match n % 3 {
+            0 => {}
+            1 => client.send("POST / HTTP/1.1\r\nHo"),
+            _ => client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"),
+        }
+    }
+    let began = Instant::now();
+    assert_eq!(post(address, &plain(1)), 200);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    drop(stalled);
+    end(running);
+}
+
+#[test]
+fn what_was_answered_200_is_in_the_output_whatever_happens_then() {
+    at_once(0..4, |_| {
+        let running = listen(["--spool", "spool"]).dies(9).start();
+        let address = address_of(&running);
+        let acknowledged: Vec<usize> = std::thread::scope(|scope| {
+            let client = |first: usize| {
+                move || {
+                    let mut client = Client::connect(address);
+                    let numbers = (first..).step_by(2);
+                    let body = |n: usize| {
+                        if n % 4 < 2 { plain(n) } else { format!(r#"{{"typeWebhook":"x","n":{n}}}"#) }
+                    };
+                    let taken = |n: &usize| client.post("/", "", &body(*n)) == Some(200);
+                    numbers
+                        .take_while({
+                            let mut taken = taken;
+                            move |n| taken(n)
+                        })
+                        .collect::<Vec<_>>()
+                }
+            };
+            let clients = [scope.spawn(client(0)), scope.spawn(client(1))];
+            running.wait_for_lines(fastrand::usize(3..60));
+            running.signal(Signal::KILL);
+            clients.into_iter().flat_map(|client| client.join().expect("a client")).collect()
+        });
+        let said = running.finish();
+        let spool = said.read("spool");
+        for n in &acknowledged {
+            let is_there = if n % 4 < 2 {
+                said.stdout.contains(&chat(*n))
+            } else {
+                spool.lines().any(|line| line.ends_with(&format!(r#""n":{n}}}"#)))
+            };
+            assert!(is_there, "{n} was acknowledged and is lost");
+        }
+        assert!(!acknowledged.is_empty());
+    });
+}
+
+#[test]
+fn the_sandbox_pushes_to_it() {
+    let listening = listen(["--spool", "spool", "--path", "/hook"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
+    let running = listening.dies(15).start();
+    let url = format!("http://{}/hook", address_of(&running));
+    let script = r#""$0" sandbox --delay 1ms --webhook-url "$1" --webhook-token hush-hush -- sh -c '
+        "$0" request --rate 0 11001234567@c.us 11001234901@c.us 11001234903@c.us 11001234905@c.us && cat' "$0""#;
+    let mut sandbox = Cli::new().arg(&url).shell(script).any_stdout().any_stderr().start();
+    sandbox.wait_for_lines(4);
+    running.wait_for_lines(4);
+    sandbox.type_in("");
+    sandbox.finish();
+    let said = end(running);
+    let mut seen: Vec<_> = jsons(&said.stdout)
+        .iter()
+        .map(|line| (line["chatId"].as_str().expect("a chat").to_owned(), line["status"].as_str() == Some("found")))
+        .collect();
+    seen.sort();
+    let of = |row: &str, found| (format!("11001234{row}@c.us"), found);
+    assert_eq!(seen, [of("567", true), of("901", false), of("903", false), of("905", true)]);
+}
+
+#[test]
+fn it_needs_no_credentials_and_says_so_little() {
+    let server = Server::unasked();
+    let cli = Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").args(["listen", "--discard-foreign", "--max", "1"]);
+    let running = cli.args(["--bind", "127.0.0.1:0"]).any_stdout().any_stderr().start();
+    assert_eq!(post(address_of(&running), &result(CHAT, 1, r#","urlAvatar":"https://a.example/x""#)), 200);
+    let said = running.finish();
+    assert_eq!(said.stdout, format!("{CHAT}\tfound\thttps://a.example/x\n"));
+    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+}

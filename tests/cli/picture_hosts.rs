@@ -1,0 +1,158 @@
+//! Where pictures may come from, and what their hosts learn of us: as little as can be.
+
+use crate::support::queue::method;
+use crate::support::tls::Authority;
+use crate::support::{Answer, CHAT, Cli, GROUP, Seen, Server, TOKEN, Tunnel, at_once, json};
+
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 a picture";
+const HOST: &str = "pps.whatsapp.net";
+
+/// Finds the same avatar for every chat, with a cookie to be forgotten.
+fn finds(url: &str) -> Answer {
+    let cookie = "session=of-green-api; Path=/; SameSite=None";
+    Answer::status(200).header("Set-Cookie", cookie).body(serde_json::json!({ "urlAvatar": url }).to_string())
+}
+
+/// Nothing of GREEN-API's goes there, and nothing that tells one of us from another.
+#[track_caller]
+fn tells_nothing(seen: &Seen) {
+    assert_eq!((seen.method.as_str(), seen.body.as_str()), ("GET", ""));
+    let mut names: Vec<_> = seen.headers.iter().map(|(name, _)| name.to_lowercase()).collect();
+    names.sort();
+    let known = ["accept", "accept-encoding", "connection", "host", "user-agent"];
+    assert!(names.iter().all(|name| known.contains(&name.as_str())), "{names:?}");
+    let whole = format!("{} {:?}", seen.path, seen.headers).to_lowercase();
+    for secret in [TOKEN, crate::support::INSTANCE, "of-green-api", "green-api", "11001234567"] {
+        assert!(!whole.contains(secret), "{secret} is in {whole}");
+    }
+}
+
+#[test]
+fn whatsapps_hosts_learn_nothing_of_green_api() {
+    let authority = Authority::new();
+    let answer = Answer::status(200).header("Set-Cookie", "seen=before").body(JPEG);
+    let host = Server::tls(authority.server(HOST), answer);
+    let proxy = Tunnel::http(host.address());
+    let service = Server::always(finds(&format!("https://{HOST}/v/t61.24694-24/x.jpg?ccb=11-4&oe=615A60EB")));
+    let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
+    let cli = cli.file("ca.pem", authority.pem()).args(["--cacert", "ca.pem", "get", "-q", "--dir", "d", CHAT, GROUP]);
+    let said = cli.run();
+    assert!(said.path(&format!("d/{CHAT}.jpg")).exists() && said.path(&format!("d/{GROUP}.jpg")).exists());
+    assert!(proxy.targets().iter().all(|target| *target == format!("{HOST}:443")), "{:?}", proxy.targets());
+    let seen = host.requests();
+    assert_eq!(seen.len(), 2);
+    for seen in &seen {
+        assert_eq!(seen.path, "/v/t61.24694-24/x.jpg?ccb=11-4&oe=615A60EB");
+        assert_eq!(seen.header("host"), Some(HOST));
+        tells_nothing(seen);
+    }
+    assert!(service.requests().iter().all(|seen| seen.header("cookie").is_none()));
+}
+
+#[test]
+fn a_host_whose_certificate_is_anothers_gets_no_request() {
+    let authority = Authority::new();
+    let host = Server::tls(authority.server("other.whatsapp.net"), Answer::status(200).body(JPEG)).times(0);
+    let proxy = Tunnel::http(host.address());
+    let service = Server::always(finds(&format!("https://{HOST}/x.jpg")));
+    let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
+    let args = ["--cacert", "ca.pem", "get", "--json", "--dir", "d", CHAT];
+    let said = cli.file("ca.pem", authority.pem()).args(args).exits(69).any_stdout().run();
+    assert_eq!(json(&said.stdout)["error"]["code"], "unreachable");
+}
+
+#[test]
+fn a_host_that_is_not_whatsapps_is_not_even_connected_to() {
+    let stranger = Server::unasked();
+    let (address, port) = (stranger.address(), stranger.address().port());
+    let proxy = Tunnel::http(address);
+    let urls = [
+        format!("http://{HOST}/x.jpg"),
+        format!("https://{HOST}:{port}/x.jpg"),
+        "https://whatsapp.net/x.jpg".to_owned(),
+        "https://evilwhatsapp.net/x.jpg".to_owned(),
+        format!("https://{HOST}.evil.example/x.jpg"),
+        format!("https://evil.example/{HOST}"),
+        format!("https://evil.example#.{HOST}/"),
+        format!("https://evil.example\\.{HOST}/x.jpg"),
+        format!("https://{HOST}@evil.example/x.jpg"),
+        format!("https://evil.example@{HOST}/x.jpg"),
+        format!("http://{address}/x.jpg"),
+        format!("https://{address}/x.jpg"),
+        format!("https://localhost:{port}/x.jpg"),
+        "https://169.254.169.254/latest/meta-data".to_owned(),
+        "https://[::1]/x.jpg".to_owned(),
+        "https://2130706433/x.jpg".to_owned(),
+        "https:///x.jpg".to_owned(),
+    ];
+    at_once(urls, |url| {
+        let service = Server::answering([finds(&url)]);
+        let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
+        let said = cli.args(["get", "--json", "--dir", "d", CHAT]).exits(76).any_stdout().run();
+        let line = json(&said.stdout);
+        assert_eq!(line["error"]["code"], "bad-picture", "{url}: {line}");
+        assert!(std::fs::read_dir(said.path("d")).expect("a directory").next().is_none(), "{url}");
+    });
+    assert!(proxy.targets().is_empty(), "{:?}", proxy.targets());
+}
+
+#[test]
+fn a_name_that_leads_to_this_machine_is_not_followed_though_it_was_allowed() {
+    let authority = Authority::new();
+    let host = Server::tls(authority.server("localhost"), Answer::status(200).body(JPEG)).times(0);
+    let service = Server::always(finds(&format!("{}/x.jpg", host.url())));
+    let args = ["--cacert", "ca.pem", "get", "--json", "--allow-host", "localhost", "--dir", "d", CHAT];
+    let said = Cli::on(&service).file("ca.pem", authority.pem()).args(args).exits(76).any_stdout().run();
+    let error = json(&said.stdout)["error"].to_string();
+    assert!(error.contains("bad-picture") && error.contains("not public"), "{error}");
+    assert_eq!(host.connections(), 0);
+}
+
+#[test]
+fn an_address_that_was_named_is_followed_and_on_loopback_without_tls() {
+    let host = Server::always(Answer::status(200).body(JPEG));
+    let address = host.address();
+    let url = format!("http://{address}/x.jpg");
+    for allowed in ["127.0.0.1".to_owned(), address.to_string()] {
+        let service = Server::answering([finds(&url)]);
+        let said = Cli::on(&service).args(["get", "-q", "--allow-host", &allowed, "-o", "x", CHAT]).run();
+        assert_eq!(std::fs::read(said.path("x")).expect("a picture"), JPEG);
+    }
+    host.requests().iter().for_each(tells_nothing);
+    assert_eq!(host.requests().len(), 2);
+    for other in ["127.0.0.2", "127.0.0.1:1", "localhost", "192.168.0.1"] {
+        let service = Server::answering([finds(&url)]);
+        let cli = Cli::on(&service).args(["get", "-q", "--allow-host", other, "-o", "x", CHAT]);
+        cli.exits(76).stderr_has("not").run();
+    }
+    assert_eq!(host.requests().len(), 2);
+    for wrong in ["", "http://127.0.0.1", "a/b", "two words", "127.0.0.1:0", "*.example"] {
+        let cli = Cli::on(&Server::unasked()).args(["get", "--allow-host", wrong, CHAT]);
+        cli.exits(2).any_stderr().run();
+    }
+}
+
+#[test]
+fn a_host_that_was_named_still_needs_https_unless_it_is_loopback() {
+    let service = Server::answering([finds("http://192.0.2.1/x.jpg")]);
+    let cli = Cli::on(&service).args(["get", "--json", "--allow-host", "192.0.2.1", "-o", "x", CHAT]);
+    let said = cli.exits(76).any_stdout().run();
+    assert!(json(&said.stdout)["error"]["message"].to_string().contains("not https"), "{}", said.stdout);
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let elsewhere = Server::unasked();
+    let target = format!("http://{}/x.jpg", elsewhere.address());
+    for status in [301, 302, 303, 307, 308] {
+        let target = target.clone();
+        let service = Server::with(move |seen| match method(seen) {
+            "getAvatar" => finds(&format!("http://{}/pictures/1", seen.header("host").expect("a host"))),
+            _ => Answer::status(status).header("Location", &target).body(JPEG),
+        })
+        .times(2);
+        let cli = Cli::on(&service).args(["get", "--json", "--allow-host", "127.0.0.1", "--dir", "d", CHAT]);
+        let said = cli.exits(76).any_stdout().run();
+        assert_eq!(json(&said.stdout)["error"]["code"], "unexpected-response");
+    }
+}

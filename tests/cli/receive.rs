@@ -1,0 +1,416 @@
+//! `receive`: results come off the queue, each only after its line is out, and nothing of anybody else's is lost.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::cli::{closed_pipe, full_disk};
+use crate::support::queue::{calls, method, result};
+use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, at_once, chat, json, jsons, sample};
+
+fn receive<const N: usize>(server: &Server, args: [&str; N]) -> Cli {
+    Cli::on(server).arg("receive").args(args)
+}
+
+/// Of a result that says the least.
+fn plain(n: usize) -> String {
+    result(&chat(n), 1_586_700_802, "")
+}
+
+#[test]
+fn every_kind_of_result_has_its_line() {
+    let queue = Queue::of([
+        sample("avatar-info.json"),
+        sample("avatar-info-older.json"),
+        result(CHAT, 5, r#","existsWhatsapp":false,"urlAvatar":"""#),
+        result(CHAT, 6, r#","urlAvatar":"undefined""#),
+        result("185912345678901@lid", 7, r#","urlAvatar":null"#),
+        sample("avatar-info-failed.json"),
+        result(CHAT, 8, r#","reason":"bad request data""#),
+    ]);
+    let server = queue.serve();
+    let said = receive(&server, ["--json"]).exits(1).any_stdout().run();
+    let url = "https://pps.whatsapp.net/v/t61.24694-24/180589560_n.jpg?ccb=11-4&oh=f3fb1&oe=615A60EB";
+    let (found, rest) = said.stdout.split_once('\n').expect("lines");
+    assert_eq!(
+        found,
+        format!(
+            r#"{{"chatId":"79001234560@c.us","status":"found","urlAvatar":"{url}","expiresAt":"2021-10-04T02:03:23Z","timestamp":1586700802}}"#
+        )
+    );
+    let rest = jsons(rest);
+    let words: Vec<_> = rest.iter().map(|line| line["status"].as_str().expect("a word")).collect();
+    assert_eq!(words, ["none", "no-account", "none", "none", "failed", "failed"]);
+    assert_eq!(rest[3]["chatId"], "185912345678901@lid");
+    assert_eq!(rest[4]["error"]["code"], "avatar-timeout");
+    assert_eq!(rest[5]["error"]["code"], "bad-request-data");
+    assert_eq!(queue.deleted(), [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_text_line_has_the_url_or_the_error_code() {
+    let queue = Queue::of([
+        result(CHAT, 1, r#","urlAvatar":"https://pps.whatsapp.net/x.jpg""#),
+        result(CHAT, 2, r#","urlAvatar":"""#),
+        result(CHAT, 3, r#","reason":"get avatar timeout limit exceeded""#),
+    ]);
+    let server = queue.serve();
+    let lines =
+        format!("{CHAT}\tfound\thttps://pps.whatsapp.net/x.jpg\n{CHAT}\tnone\n{CHAT}\tfailed\tavatar-timeout\n");
+    receive(&server, []).exits(1).stdout(lines).stderr_has(format!("greenavatar: error: {CHAT}: ")).run();
+}
+
+#[test]
+fn an_empty_queue_ends_the_run() {
+    for nothing in [
+        Answer::status(200).body("null"),
+        Answer::status(200).body(" null\n"),
+        Answer::status(200),
+        Answer::status(204),
+        Answer::status(408),
+        Answer::status(504).body("<html><title>504 Gateway Time-out</title></html>"),
+    ] {
+        let server = Server::answering([nothing]);
+        receive(&server, []).run();
+        let path = server.requests()[0].path.clone();
+        let seconds: u64 = path.split_once("?receiveTimeout=").expect("a query").1.parse().expect("seconds");
+        assert!((5..=60).contains(&seconds), "{path}");
+    }
+}
+
+#[test]
+fn what_fails_on_their_side_is_repeated() {
+    let again = |status| Answer::status(status).header("Retry-After", "0");
+    let head = || Answer::status(200).body(format!(r#"{{"receiptId":9,"body":{}}}"#, plain(1)));
+    let server = Server::answering([
+        again(500),
+        again(502),
+        head(),
+        again(503),
+        Answer::status(500).body(r#"{"message":"findUnAckedMessage: no such message"}"#),
+        Answer::status(200).body("null"),
+    ]);
+    receive(&server, []).stdout(format!("{}\tnone\n", chat(1))).run();
+    let called: Vec<_> = server.requests().iter().map(|seen| method(seen).to_owned()).collect();
+    let (ask, delete) = ("receiveNotification", "deleteNotification");
+    assert_eq!(called, [ask, ask, ask, delete, delete, ask]);
+    let server = Server::with(move |_| again(500)).times(2);
+    let said = receive(&server, ["--json", "--retries", "1"]).exits(69).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "server-error");
+}
+
+#[test]
+fn a_notification_that_is_gone_already_is_no_error() {
+    let server = Server::answering([
+        Answer::status(200).body(format!(r#"{{"receiptId":9,"body":{}}}"#, plain(1))),
+        Answer::status(200).body(r#"{"result":false,"reason":"Notification is deleted already"}"#),
+        Answer::status(200).body("null"),
+    ]);
+    receive(&server, []).stdout(format!("{}\tnone\n", chat(1))).run();
+}
+
+#[test]
+fn a_line_is_out_and_a_spool_written_before_the_notification_is_deleted() {
+    let queue = Queue::of([plain(1), sample("device-info.json"), plain(2), sample("incoming-message.json")]);
+    let cli = Cli::new();
+    let (lines, spool) = (cli.dir().join("lines"), cli.dir().join("spool"));
+    let stdout = std::fs::File::create(&lines).expect("a file");
+    let (asked, watched) = (queue.clone(), (lines.clone(), spool.clone()));
+    let server = Server::with(move |seen| {
+        if method(seen) == "deleteNotification" {
+            let text = |path| std::fs::read_to_string(path).expect("a file");
+            // What is being deleted is out already: as many lines as were received, complete.
+            let out = text(&watched.0) + &text(&watched.1);
+            assert!(out.ends_with('\n'));
+            assert_eq!(out.lines().count(), asked.deleted().len() + 1, "{out}");
+        }
+        asked.answer(seen).expect("a queue's method")
+    });
+    let cli = cli.env("GREEN_API_URL", server.url());
+    let cli = cli.env("GREEN_API_ID_INSTANCE", crate::support::INSTANCE);
+    let cli = cli.env("GREEN_API_TOKEN_INSTANCE", crate::support::TOKEN);
+    let said = cli.args(["receive", "--spool", "spool"]).stdout_to(stdout).run();
+    assert_eq!(queue.deleted(), [1, 2, 3, 4]);
+    assert_eq!(said.read("lines"), format!("{}\tnone\n{}\tnone\n", chat(1), chat(2)));
+    assert_eq!(said.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
+    assert_eq!(said.mode("spool"), 0o600);
+}
+
+#[test]
+fn what_cannot_be_written_is_not_deleted() {
+    let queue = Queue::of([plain(1)]);
+    let server = queue.serve();
+    let said = receive(&server, ["--json"]).stdout_to(full_disk()).exits(74).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
+    // A reader that has gone is no news to anybody.
+    receive(&server, []).stdout_to(closed_pipe()).exits(74).run();
+    assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
+    let queue = Queue::of([sample("device-info.json")]);
+    let server = queue.serve();
+    receive(&server, ["--spool", "/dev/full"]).exits(74).stderr_has("/dev/full").run();
+    let full = r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#;
+    receive(&server, ["--spool", "spool"]).shell(full).exits(74).stderr_has("spool").run();
+    assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
+    receive(&Server::unasked(), ["--spool", "no/such/folder/spool"]).exits(74).stderr_has("no/such/folder").run();
+}
+
+/// What is another program's, and how the message names it.
+fn foreign() -> Vec<(String, &'static str)> {
+    vec![
+        (sample("incoming-message.json"), "incomingMessageReceived"),
+        (sample("device-info.json"), "deviceInfo"),
+        (sample("message-status-duplicate-key.json"), "outgoingMessageStatus"),
+        (r#"{"typeWebhook":"deviceInfo","avatarInfo":{"chatId":false,"urlAvatar":""}}"#.to_owned(), "deviceInfo"),
+        (r#"{"typeWebhook":"avatarInfo","avatarInfo":{"chatId":11001234567}}"#.to_owned(), "avatarInfo"),
+        (r#"{"typeWebhook":"avatarInfo","avatarInfo":{"urlAvatar":""}}"#.to_owned(), "avatarInfo"),
+        (r#"{"typeWebhook":"avatarInfo","avatarInfo":null}"#.to_owned(), "avatarInfo"),
+        (r#"{"typeWebhook":"avatarInfo","avatarInfo":"11001234567@c.us"}"#.to_owned(), "avatarInfo"),
+        (r#"{"typeWebhook":"x\u001b[31m\u202e\ny"}"#.to_owned(), "x"),
+        (r#"{"typeWebhook":7}"#.to_owned(), "without a type"),
+        ("{}".to_owned(), "without a type"),
+    ]
+}
+
+#[test]
+fn the_run_stops_at_another_programs_notification_and_deletes_nothing() {
+    for (body, name) in foreign() {
+        let queue = Queue::of([plain(1), body.clone(), plain(2)]);
+        let server = queue.serve();
+        let said = receive(&server, ["--json"]).exits(75).stdout_has(chat(1)).any_stderr().run();
+        assert_eq!(said.stdout.lines().count(), 1, "{body}");
+        let error = &json(&said.stderr)["error"];
+        assert_eq!(error["code"], "foreign-notification", "{body}");
+        assert!(error["message"].as_str().expect("a message").contains(name), "{body}: {error}");
+        assert!(error["hint"].as_str().expect("a hint").contains("--spool"), "{body}: {error}");
+        assert_eq!((queue.deleted(), queue.left()), (vec![1], 2), "{body}");
+    }
+    let body = sample("receive-trailing-comma.txt");
+    let server = Server::answering([Answer::status(200).body(body)]);
+    receive(&server, []).exits(75).stderr_has("cannot be read").run();
+}
+
+#[test]
+fn with_a_spool_they_are_kept_and_the_run_goes_on() {
+    let bodies: Vec<_> = foreign().into_iter().map(|(body, _)| body.trim().to_owned()).collect();
+    let queue = Queue::of(bodies.iter().cloned().chain([plain(1)]));
+    let server = queue.serve();
+    let said = receive(&server, ["--spool", "spool"]).stdout(format!("{}\tnone\n", chat(1))).run();
+    assert_eq!(said.read("spool"), bodies.join("\n") + "\n");
+    assert_eq!(queue.left(), 0);
+}
+
+#[test]
+fn a_spooled_notification_keeps_its_bytes_but_for_newlines_between_tokens() {
+    let body = "{ \"typeWebhook\" : \"x\",\r\n\t\"n\": 123456789012345678901234567890, \"n\":1.0e+400,\n\n  \"n\": -0.0,\n \
+                \"text\": \"a\\nb \\u00e9\\/ é \\ud83d\\ude00\",\n \"n\" : [1 , 2]\n}";
+    let kept = "{ \"typeWebhook\" : \"x\",\t\"n\": 123456789012345678901234567890, \"n\":1.0e+400,  \"n\": -0.0, \
+                \"text\": \"a\\nb \\u00e9\\/ é \\ud83d\\ude00\", \"n\" : [1 , 2]}\n";
+    let queue = Queue::of([body]);
+    let server = queue.serve();
+    // A line that a full disk tore is not glued to.
+    let cli = receive(&server, ["--spool", "spool"]).file("spool", "{\"before\":1}\n{\"torn");
+    assert_eq!(cli.run().read("spool"), format!("{{\"before\":1}}\n{{\"torn\n{kept}"));
+    assert_eq!(queue.deleted(), [1]);
+}
+
+#[test]
+fn a_head_that_is_no_json_does_not_jam_the_queue() {
+    let body = sample("receive-trailing-comma.txt");
+    for (body, receipt) in [
+        (body.clone(), "1234567"),
+        (r#"{"body":{"receiptId":1,"a":"\"receiptId\":2",},"receiptId":"77"}"#.to_owned(), "77"),
+        ("{\"receiptId\":5,\"body\":{\"text\":\"a\nb\",}}".to_owned(), "5"),
+    ] {
+        let server = Server::answering([
+            Answer::status(200).body(body.as_str()),
+            Answer::status(200).body(r#"{"result":true,"reason":""}"#),
+            Answer::status(200).body("null"),
+        ]);
+        let said = receive(&server, ["--spool", "spool"]).run();
+        let deleted = &server.requests()[1];
+        assert!(method(deleted) == "deleteNotification" && deleted.path.ends_with(&format!("/{receipt}")), "{body}");
+        assert_eq!(said.read("spool"), body.replace('\n', "\\n") + "\n");
+    }
+}
+
+#[test]
+fn keys_that_are_unknown_doubled_or_in_another_order_do_no_harm() {
+    let queue = Queue::of([
+        r#"{"new":[{"avatarInfo":1}],"avatarInfo":{"urlAvatar":"https://a.example/1","x":1e999,"chatId":"1@c.us","urlAvatar":"https://a.example/2"},"timestamp":"7"}"#,
+        r#"{"avatarInfo":false,"timestamp":1,"avatarInfo":{"chatId":"2@c.us"},"timestamp":2}"#,
+    ]);
+    let server = queue.serve();
+    let said = receive(&server, ["--json"]).any_stdout().run();
+    let lines = jsons(&said.stdout);
+    assert_eq!((&lines[0]["urlAvatar"], &lines[0]["timestamp"]), (&"https://a.example/2".into(), &7.into()));
+    assert_eq!((&lines[1]["chatId"], &lines[1]["timestamp"]), (&"2@c.us".into(), &2.into()));
+}
+
+#[test]
+fn a_repeat_is_printed_once_and_a_later_change_is_no_repeat() {
+    let of = |timestamp, url: &str| result(CHAT, timestamp, &format!(r#","urlAvatar":"{url}""#));
+    let reordered = format!(
+        r#"{{"timestamp":1,"avatarInfo":{{"existsWhatsapp":true,"urlAvatar":"https://a.example/1","chatId":"{CHAT}"}}}}"#
+    );
+    let failed = |reason| result(CHAT, 1, &format!(r#","reason":"{reason}""#));
+    let (one, two) = ("https://a.example/1", "https://a.example/2");
+    let queue = Queue::of([
+        of(1, one),
+        of(1, one),
+        reordered,
+        of(1, two),
+        of(2, two),
+        of(1, one),
+        failed("bad request data"),
+        failed("get avatar timeout limit exceeded"),
+        failed("bad request data"),
+    ]);
+    let server = queue.serve();
+    let said = receive(&server, ["--json"]).exits(1).any_stdout().run();
+    let seen: Vec<_> = jsons(&said.stdout)
+        .iter()
+        .map(|line| (line["timestamp"].as_i64(), line["urlAvatar"].as_str().map(str::to_owned)))
+        .collect();
+    let (one, two) = (Some(one.to_owned()), Some(two.to_owned()));
+    assert_eq!(seen, [(Some(1), one), (Some(1), two.clone()), (Some(2), two), (Some(1), None), (Some(1), None)]);
+    assert_eq!(queue.left(), 0);
+    // Another run prints it again.
+    let queue = Queue::of([of(1, "https://a.example/1")]);
+    let server = queue.serve();
+    receive(&server, []).stdout_has("https://a.example/1").run();
+}
+
+#[test]
+fn one_run_reads_a_queue_at_a_time_in_a_terminal_or_in_cron() {
+    let queue = Queue::default();
+    let server = queue.serve_with(|_, _| Answer::status(200));
+    let settings = format!(
+        "GREEN_API_URL={}\nID_INSTANCE={}\nAPI_TOKEN_INSTANCE={}\n",
+        server.url(),
+        crate::support::INSTANCE,
+        crate::support::TOKEN
+    );
+    let cli = receive(&server, ["--follow"]).file(".env", settings).ends_somehow();
+    let next = || cli.again();
+    let (cron, waiting, after) = (next(), next(), next());
+    let cron_like = r#"cd "$HOME/work" && exec env -i HOME="$HOME" "$0" "$@""#;
+    let first = cli.start();
+    server.wait_for(1);
+    let said = cron.args(["receive", "--json"]).shell(cron_like).exits(75).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "queue-busy");
+    let said = waiting.args(["request", "--json", "--wait", CHAT]).exits(75).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "queue-busy");
+    assert_eq!(calls(&server, ["getAvatarAsync"]), [0]);
+    // A run that was killed holds nothing.
+    first.signal(Signal::KILL);
+    first.finish();
+    after.args(["receive"]).shell(cron_like).run();
+}
+
+#[test]
+fn a_queue_behind_a_webhook_says_what_to_do() {
+    let text = r#"{"statusCode":400,"message":"Message cannot be received because custom webhook url is set"}"#;
+    let server = Server::answering([Answer::status(400).body(text)]);
+    let said = receive(&server, ["--json"]).exits(78).any_stderr().run();
+    let error = &json(&said.stderr)["error"];
+    assert_eq!(error["code"], "webhook-url-set");
+    let hint = error["hint"].as_str().expect("a hint");
+    assert!(hint.contains("console") && hint.contains("listen"), "{hint}");
+}
+
+#[test]
+fn what_ends_a_run_ends_this_one() {
+    for (status, body, code, exit) in [
+        (401, "", "unauthorized", 77),
+        (403, "", "forbidden", 77),
+        (400, "instance account not authorized", "instance-not-authorized", 77),
+        (200, "<html><title>Log in</title></html>", "unexpected-response", 76),
+        (200, "{}", "unexpected-response", 76),
+        (302, "", "unexpected-response", 76),
+    ] {
+        let server = Server::answering([Answer::status(status).body(body)]);
+        let said = receive(&server, ["--json"]).exits(exit).any_stderr().run();
+        assert_eq!(json(&said.stderr)["error"]["code"], code, "{status} {body}");
+    }
+}
+
+#[test]
+fn lines_that_nobody_would_see_are_not_taken_off_the_queue() {
+    receive(&Server::unasked(), ["-q"]).exits(78).stderr_has("--json").run();
+    let queue = Queue::of([plain(1)]);
+    let server = queue.serve();
+    receive(&server, ["-q", "--json"]).stdout_has(chat(1)).run();
+}
+
+#[test]
+fn max_ends_the_run_after_so_many_results() {
+    let queue = Queue::of([plain(1), plain(1), sample("device-info.json"), plain(2), plain(3)]);
+    let server = queue.serve();
+    let said = receive(&server, ["--follow", "--max", "2", "--spool", "spool"]).any_stdout().run();
+    assert_eq!(said.stdout, format!("{}\tnone\n{}\tnone\n", chat(1), chat(2)), "repeats and others don't count");
+    assert_eq!(queue.deleted(), [1, 2, 3, 4]);
+    assert_eq!(calls(&server, ["receiveNotification"]), [4], "the queue is not looked at again");
+    receive(&Server::unasked(), ["--max", "0"]).exits(2).any_stderr().run();
+}
+
+#[test]
+fn idle_ends_the_run_and_follow_does_not() {
+    at_once(["--idle=300ms", "--follow"], |flag| {
+        let queue = Queue::of([plain(1)]);
+        let server = queue.serve();
+        let cli = Cli::on(&server).args(["receive", flag]).any_stdout();
+        if flag == "--follow" {
+            let mut running = cli.dies(15).start();
+            running.wait_for_lines(1);
+            // An empty queue is looked at again and again.
+            server.wait_for(5);
+            assert!(running.is_running());
+            queue.push(plain(2));
+            running.wait_for_lines(2);
+            server.wait_for(8);
+            running.signal(Signal::TERM);
+            running.finish();
+            assert_eq!(queue.deleted(), [1, 2]);
+        } else {
+            let said = cli.run();
+            assert!(said.took > Duration::from_millis(300) && said.took < Duration::from_secs(2), "{:?}", said.took);
+        }
+        for seen in server.requests().iter().filter(|seen| method(seen) == "receiveNotification") {
+            let seconds: u64 = seen.path.split_once("receiveTimeout=").expect("a query").1.parse().expect("seconds");
+            assert!((5..=60).contains(&seconds), "{}", seen.path);
+        }
+    });
+}
+
+#[test]
+fn a_signal_ends_a_long_poll_at_once() {
+    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
+        let gate = Gate::default();
+        let held = gate.clone();
+        let server = Server::with(move |_| Answer::status(200).body("null").held(&held)).times(1).opening(&gate);
+        let running = receive(&server, ["--follow"]).dies(number).start();
+        server.wait_for(1);
+        let began = Instant::now();
+        running.signal(signal);
+        running.finish();
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_notification_that_was_printed_when_the_signal_came_is_deleted() {
+    let queue = Queue::of([plain(1), plain(2)]);
+    let (gate, asked) = (Gate::default(), queue.clone());
+    let held = gate.clone();
+    let server = Server::with(move |seen| {
+        let answer = asked.answer(seen).expect("a queue's method");
+        if method(seen) == "deleteNotification" { answer.held(&held) } else { answer }
+    });
+    let server = server.opening(&gate);
+    let running = receive(&server, ["--follow"]).stdout(format!("{}\tnone\n", chat(1))).dies(15).start();
+    server.wait_for(2);
+    running.signal(Signal::TERM);
+    gate.open();
+    running.finish();
+    assert_eq!((queue.deleted(), queue.left()), (vec![1], 1));
+}

@@ -1,0 +1,393 @@
+//! `request --wait`: what was asked for is waited for, each chat for its own time, and gets one line, its last.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::cli::{closed_pipe, full_disk};
+use crate::support::queue::{calls, fresh, method, result};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, at_once, chat, json, jsons, sample};
+
+/// Takes every request, and lets the result of each come at once.
+fn prompt(queue: &Queue) -> Server {
+    queue.serve_with(|seen, queue| {
+        queue.push(fresh(&seen.chat()));
+        Answer::status(200)
+    })
+}
+
+/// Takes every request, and no result ever comes.
+fn mute(queue: &Queue) -> Server {
+    queue.serve_with(|_, _| Answer::status(200))
+}
+
+#[track_caller]
+fn is_timed_out(line: &serde_json::Value, chat: &str, code: &str) {
+    assert_eq!((&line["chatId"], &line["status"]), (&chat.into(), &"timed-out".into()), "{line}");
+    assert_eq!(line["error"]["code"], code, "{line}");
+}
+
+#[test]
+fn the_result_is_the_line() {
+    let queue = Queue::default();
+    let server = prompt(&queue);
+    let said = Cli::request(&server, ["--wait", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    assert!(said.took < Duration::from_secs(2), "it ends as soon as everything is answered: {:?}", said.took);
+    let called: Vec<_> = server.requests().iter().map(|seen| method(seen).to_owned()).collect();
+    let ask = "receiveNotification";
+    assert_eq!(called.first().map(String::as_str), Some(ask), "the head is looked at before anything is sent");
+    assert_eq!(called.last().map(String::as_str), Some("deleteNotification"));
+    assert_eq!(calls(&server, ["getAvatarAsync", "getAvatar"]), [1, 0]);
+    assert_eq!(queue.left(), 0);
+}
+
+#[test]
+fn every_kind_of_result_is_an_answer() {
+    for (rest, status, exit) in [
+        (r#","urlAvatar":"https://pps.whatsapp.net/x.jpg?oe=615A60EB""#, "found", 0),
+        (r#","existsWhatsapp":false"#, "no-account", 0),
+        (r#","reason":"get avatar timeout limit exceeded""#, "failed", 75),
+        (r#","reason":"bad request data""#, "failed", 65),
+    ] {
+        let server = Queue::default().serve_with(move |seen, queue| {
+            queue.push(result(&seen.chat(), jiff::Timestamp::now().as_second(), rest));
+            Answer::status(200)
+        });
+        let said = Cli::request(&server, ["--json", "--wait=10s", CHAT]).exits(exit).any_stdout().run();
+        let line = json(&said.stdout);
+        assert_eq!((&line["chatId"], &line["status"]), (&CHAT.into(), &status.into()), "{rest}");
+        assert!(line["timestamp"].is_number(), "{line}");
+    }
+}
+
+#[test]
+fn another_programs_notification_at_the_head_stops_it_before_anything_is_sent() {
+    let queue = Queue::of([sample("device-info.json")]);
+    let server = mute(&queue);
+    let said = Cli::request(&server, ["--json", "--wait", CHAT]).exits(75).any_stderr().run();
+    let error = &json(&said.stderr)["error"];
+    assert_eq!(error["code"], "foreign-notification");
+    assert!(error["message"].as_str().expect("a message").contains("deviceInfo"), "{error}");
+    assert_eq!(calls(&server, ["getAvatarAsync", "deleteNotification"]), [0, 0]);
+    // With a spool it is kept, and what is asked for is asked.
+    let queue = Queue::of([sample("device-info.json"), sample("incoming-message.json")]);
+    let server = prompt(&queue);
+    let said = Cli::request(&server, ["--wait", "--spool", "spool", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    assert_eq!(said.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
+    assert_eq!(queue.left(), 0);
+}
+
+#[test]
+fn a_queue_that_cannot_be_read_stops_it_before_anything_is_sent() {
+    let server = Server::answering([Answer::status(400).body("custom webhook url is set")]);
+    let said = Cli::request(&server, ["--json", "--wait", CHAT]).exits(78).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "webhook-url-set");
+}
+
+#[test]
+fn a_wait_that_is_over_says_why_and_names_the_ways_out() {
+    let queue = Queue::default();
+    let server = mute(&queue);
+    let said = Cli::request(&server, ["--wait=200ms", CHAT])
+        .exits(75)
+        .stdout(format!("{CHAT}\ttimed-out\n"))
+        .stderr_has("temporarily not working")
+        .stderr_has("greenavatar get")
+        .stderr_has("--fallback")
+        .run();
+    assert!(said.took > Duration::from_millis(200) && said.took < Duration::from_secs(2), "{:?}", said.took);
+    let said = Cli::request(&server, ["--json", "--wait=50ms", CHAT]).exits(75).any_stdout().run();
+    let line = json(&said.stdout);
+    is_timed_out(&line, CHAT, "no-result");
+    let text = line["error"].to_string();
+    assert!(text.contains("not working") && text.contains("get") && text.contains("--fallback"), "{text}");
+    // Of several, some failed.
+    let said = Cli::request(&server, ["--wait=50ms", CHAT, GROUP]).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(said.stdout.lines().count(), 2);
+}
+
+#[test]
+fn a_request_that_fails_is_not_waited_for() {
+    let server = Queue::default().serve_with(|_, _| Answer::status(400).body("bad request data"));
+    let said = Cli::request(&server, ["--wait", CHAT]);
+    let said = said.exits(65).stdout(format!("{CHAT}\tfailed\tbad-request-data\n")).any_stderr().run();
+    assert!(said.took < Duration::from_secs(2), "{:?}", said.took);
+}
+
+#[test]
+fn fallback_asks_for_what_has_not_come_and_says_who_answered() {
+    let queue = Queue::default();
+    let server = queue.serve_with(|seen, queue| match method(seen) {
+        "getAvatar" => Answer::status(200).body(r#"{"urlAvatar":"https://pps.whatsapp.net/x.jpg","available":true}"#),
+        _ => {
+            if seen.chat() == GROUP {
+                queue.push(fresh(GROUP));
+            }
+            Answer::status(200)
+        }
+    });
+    let args = ["--json", "--wait=200ms", "--fallback", "--journal", "j", CHAT, GROUP];
+    let said = Cli::request(&server, args).any_stdout().any_stderr().run();
+    let mut lines = jsons(&said.stdout);
+    lines.sort_by_key(|line| line["chatId"].to_string());
+    assert_eq!((&lines[0]["status"], &lines[0]["method"]), (&"found".into(), &"getAvatar".into()));
+    assert_eq!((&lines[1]["status"], &lines[1]["method"]), (&"none".into(), &"getAvatarAsync".into()));
+    assert_eq!(lines.len(), 2);
+    let asked: Vec<_> = server.requests().into_iter().filter(|seen| method(seen) == "getAvatar").collect();
+    assert_eq!((asked.len(), asked[0].chat()), (1, CHAT.to_owned()));
+    assert!(said.read("j").contains(r#""method":"getAvatar""#));
+    // What fails there too is the chat's line.
+    let server = Queue::default().serve_with(|seen, _| match method(seen) {
+        "getAvatar" => Answer::status(200).body(r#"{"reason":"get avatar timeout limit exceeded"}"#),
+        _ => Answer::status(200),
+    });
+    let said = Cli::request(&server, ["--json", "--wait=50ms", "--fallback", CHAT]).exits(75).any_stdout().run();
+    assert_eq!(json(&said.stdout)["error"]["code"], "avatar-timeout");
+}
+
+#[test]
+fn fallback_and_spool_are_for_those_who_wait() {
+    for flag in ["--fallback", "--spool=s"] {
+        Cli::request(&Server::unasked(), [flag, CHAT]).exits(2).any_stderr().run();
+    }
+    for wait in ["--wait=0", "--wait=2", "--wait=2d", "--wait="] {
+        Cli::request(&Server::unasked(), [wait, CHAT]).exits(2).any_stderr().run();
+    }
+    Cli::request(&Server::unasked(), ["-q", "--wait", CHAT]).exits(78).any_stderr().run();
+}
+
+#[test]
+fn a_stale_result_is_printed_as_such_and_answers_nothing() {
+    let old = jiff::Timestamp::now().as_second() - 60;
+    let queue = Queue::of([result(CHAT, old, r#","urlAvatar":"https://a.example/old""#)]);
+    let server = prompt(&queue);
+    let said = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
+    let lines = jsons(&said.stdout);
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["status"], &lines[0]["stale"]), (&"found".into(), &true.into()));
+    assert_eq!((&lines[1]["status"], lines[1].get("stale")), (&"none".into(), None));
+    assert_eq!(queue.left(), 0);
+    let queue = Queue::of([result(CHAT, old, "")]);
+    let server = mute(&queue);
+    let said = Cli::request(&server, ["--json", "--wait=100ms", CHAT]).exits(75).any_stdout().run();
+    let lines = jsons(&said.stdout);
+    assert_eq!((lines.len(), &lines[0]["stale"]), (2, &true.into()));
+    is_timed_out(&lines[1], CHAT, "no-result");
+    // One that is little older than the request is its answer: clocks differ.
+    let server = Queue::default().serve_with(|seen, queue| {
+        queue.push(result(&seen.chat(), jiff::Timestamp::now().as_second() - 3, ""));
+        Answer::status(200)
+    });
+    Cli::request(&server, ["--wait", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+}
+
+#[test]
+fn what_nobody_asked_for_is_printed_as_it_is() {
+    let now = jiff::Timestamp::now().as_second();
+    let queue = Queue::of([
+        result("185912345678901@lid", now, ""),
+        result(GROUP, 1, r#","existsWhatsapp":false"#),
+        result("status@broadcast", now, r#","reason":"bad request data""#),
+    ]);
+    let server = prompt(&queue);
+    let said = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
+    let lines = jsons(&said.stdout);
+    let of = |n: usize| (lines[n]["chatId"].as_str().unwrap_or_default(), lines[n]["status"].as_str());
+    assert_eq!(of(0), ("185912345678901@lid", Some("none")));
+    assert_eq!(of(1), (GROUP, Some("no-account")));
+    assert_eq!(of(2), ("status@broadcast", Some("failed")));
+    assert_eq!(of(3), (CHAT, Some("none")));
+    assert!(lines.iter().all(|line| line.get("stale").is_none()), "{}", said.stdout);
+    assert_eq!((lines.len(), queue.left()), (4, 0));
+}
+
+#[test]
+fn a_result_that_comes_twice_makes_one_line() {
+    let queue = Queue::default();
+    let server = queue.serve_with(|seen, queue| {
+        let body = fresh(&seen.chat());
+        queue.push(body.clone());
+        queue.push(body);
+        Answer::status(200)
+    });
+    let chats: Vec<_> = (0..5).map(chat).collect();
+    let said = Cli::request(&server, ["--json", "--rate=0", "--wait"]).args(&chats).any_stdout().any_stderr().run();
+    let mut seen: Vec<_> = jsons(&said.stdout).iter().map(|line| line["chatId"].to_string()).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!((seen.len(), said.stdout.lines().count()), (5, 5), "{}", said.stdout);
+}
+
+#[test]
+fn each_chat_is_waited_for_from_its_own_request_on() {
+    let queue = Queue::default();
+    let server = queue.serve_with(|seen, queue| {
+        if seen.chat() == chat(3) {
+            queue.push(fresh(&chat(3)));
+        }
+        Answer::status(200)
+    });
+    let mut running = Cli::request(&server, ["--json", "--wait=300ms", "-"]).exits(1).any_stdout().any_stderr().start();
+    running.type_in(format!("{}\n", chat(1)));
+    // Its wait is over although the list is not at its end.
+    running.wait_for_lines(1);
+    running.type_in(format!("{}\n", chat(2)));
+    let asked = |n: usize| {
+        let at = server.requests().iter().filter(|seen| method(seen) == "getAvatarAsync").nth(n).map(|seen| seen.at);
+        at.expect("a request")
+    };
+    running.wait_for_lines(2);
+    let waited = asked(1).elapsed();
+    assert!(waited > Duration::from_millis(290) && waited < Duration::from_secs(2), "{waited:?}");
+    running.type_in(format!("{}\n", chat(3)));
+    running.wait_for_lines(3);
+    let lines = jsons(&running.finish().stdout);
+    is_timed_out(&lines[0], &chat(1), "no-result");
+    is_timed_out(&lines[1], &chat(2), "no-result");
+    assert_eq!((&lines[2]["chatId"], &lines[2]["status"]), (&chat(3).into(), &"none".into()));
+}
+
+#[test]
+fn what_ends_the_run_is_the_reason_of_those_still_waited_for() {
+    let foreign = || Queue::of::<String>([]);
+    let after_the_requests = |queue: Queue, last: fn(&Queue) -> Option<Answer>| {
+        let asked = queue.clone();
+        let mut requests = 0;
+        Server::with(move |seen| {
+            if method(seen) == "getAvatarAsync" {
+                requests += 1;
+                return Answer::status(200);
+            }
+            let ending = if requests == 2 { last(&asked) } else { None };
+            ending.unwrap_or_else(|| asked.answer(seen).expect("a queue's method"))
+        })
+    };
+    let unauthorized = after_the_requests(foreign(), |_| Some(Answer::status(401)));
+    let interrupted = after_the_requests(foreign(), |queue| {
+        if queue.left() == 0 {
+            queue.push(sample("device-info.json"));
+        }
+        None
+    });
+    for (server, code, exit) in [(unauthorized, "unauthorized", 77), (interrupted, "foreign-notification", 75)] {
+        let args = ["--json", "--rate=0", "--wait=10s", "--journal", "j", CHAT, GROUP];
+        let said = Cli::request(&server, args).exits(exit).any_stdout().any_stderr().run();
+        let mut lines = jsons(&said.stdout);
+        lines.sort_by_key(|line| line["chatId"].to_string());
+        is_timed_out(&lines[0], CHAT, code);
+        is_timed_out(&lines[1], GROUP, code);
+        assert_eq!((lines.len(), calls(&server, ["deleteNotification"])), (2, [0]));
+        let error = said.stderr.lines().next().expect("an error");
+        assert_eq!(json(error)["error"]["code"], code);
+        // They are still waited for by the next run.
+        let kept = said.read("j");
+        assert!(kept.contains("\"accepted\"") && !kept.contains("timed-out"), "{kept}");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait() {
+    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
+        let queue = Queue::default();
+        let server = mute(&queue);
+        let running = Cli::request(&server, ["--json", "--wait", CHAT]).dies(number).any_stdout().start();
+        server.wait_for(3);
+        let began = Instant::now();
+        running.signal(signal);
+        let said = running.finish();
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        is_timed_out(&json(&said.stdout), CHAT, "no-result");
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_while_it_waited_goes_on_waiting_without_asking_again() {
+    const CHATS: usize = 20;
+    let queue = Queue::default();
+    let server = mute(&queue);
+    let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
+    let args = ["request", "--json", "--rate=0", "--wait=10s", "--journal", "j", "--from", "list"];
+    let cli = Cli::on(&server).file("list", list).args(args).any_stdout().any_stderr().ends_somehow();
+    let journal = cli.dir().join("j");
+    let next = || cli.again().args(args).any_stdout().any_stderr();
+    let (second, third) = (next(), next());
+    let running = cli.start();
+    let began = Instant::now();
+    while std::fs::read_to_string(&journal).unwrap_or_default().matches("accepted").count() < CHATS {
+        assert!(began.elapsed() < Duration::from_secs(10), "the journal has not got all lines");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Some are answered, and the run is killed whatever it is doing.
+    (0..5).for_each(|n| queue.push(fresh(&chat(n))));
+    running.wait_for_lines(2);
+    running.signal(Signal::KILL);
+    let first = running.finish();
+    (5..CHATS).for_each(|n| queue.push(fresh(&chat(n))));
+    let said = second.run();
+    assert_eq!(calls(&server, ["getAvatarAsync"]), [CHATS], "nothing is asked again");
+    let both = first.stdout + &said.stdout;
+    for n in 0..CHATS {
+        assert!(both.contains(&chat(n)), "{} was printed", chat(n));
+    }
+    let done = said.read("j").lines().filter(|line| line.contains(r#""status":"none""#)).count();
+    assert!((CHATS..=CHATS + 1).contains(&done), "{done} results in the journal");
+    assert_eq!(queue.left(), 0);
+    third.stdout("").stderr_has("20").run();
+    assert_eq!(calls(&server, ["getAvatarAsync"]), [CHATS]);
+}
+
+#[test]
+fn a_result_is_in_the_journal_and_out_before_it_is_deleted() {
+    let queue = Queue::default();
+    let cli = Cli::new();
+    let (journal, out) = (cli.dir().join("j"), cli.dir().join("out"));
+    let stdout = std::fs::File::create(&out).expect("a file");
+    let asked = queue.clone();
+    let server = Server::with(move |seen| {
+        match method(seen) {
+            "getAvatarAsync" => {
+                asked.push(fresh(&seen.chat()));
+                return Answer::status(200);
+            }
+            "deleteNotification" => {
+                let results = asked.deleted().len() + 1;
+                let text = |path| std::fs::read_to_string(path).expect("a file");
+                assert_eq!(text(&journal).matches(r#""status":"none""#).count(), results);
+                assert_eq!(text(&out).lines().count(), results);
+            }
+            _ => {}
+        }
+        asked.answer(seen).expect("a queue's method")
+    });
+    let cli = cli.env("GREEN_API_URL", server.url()).env("ID_INSTANCE", crate::support::INSTANCE);
+    let cli = cli.env("API_TOKEN_INSTANCE", crate::support::TOKEN).stdout_to(stdout);
+    cli.args(["request", "--rate=0", "--wait", "--journal", "j"]).args((0..5).map(chat)).any_stderr().run();
+    assert_eq!(queue.deleted().len(), 5);
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_not_deleted() {
+    let queue = Queue::default();
+    let server = prompt(&queue);
+    Cli::request(&server, ["--wait", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
+    assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
+    let queue = Queue::default();
+    let server = prompt(&queue);
+    Cli::request(&server, ["--wait", CHAT]).stdout_to(closed_pipe()).exits(74).run();
+    assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
+}
+
+#[test]
+fn the_sandbox_plays_every_result() {
+    let rows = [
+        ("903", "--wait", "no-account", 0),
+        ("904", "--wait=100ms", "timed-out", 75),
+        ("905", "--wait", "found", 0),
+        ("906", "--wait", "failed", 75),
+    ];
+    at_once(rows, |(row, wait, word, exit)| {
+        let args = ["--sandbox", "request", "--json", wait, &format!("11001234{row}@c.us")];
+        let said = Cli::new().args(args).exits(exit).any_stdout().any_stderr().run();
+        assert_eq!(json(&said.stdout)["status"], word, "{row}");
+    });
+}
