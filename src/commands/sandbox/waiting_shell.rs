@@ -8,6 +8,9 @@ use std::time::Duration;
 
 const SHELLS: [&str; 10] = ["sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "fish", "ash", "busybox"];
 
+/// Commands that stay between a shell and what it runs, and hand on its output.
+const WRAPPERS: [&str; 4] = ["timeout", "sudo", "doas", "strace"];
+
 /// Ancestors that are looked at: wrappers such as `timeout`, subshells and scripts stand between us and the shell.
 const MOST: usize = 16;
 
@@ -32,7 +35,12 @@ fn look() -> Option<i32> {
     for _ in 0..MOST {
         let folder = process.to_string();
         let Ok(name) = read_to_string(format!("/proc/{folder}/comm")) else { break };
-        if SHELLS.contains(&name.trim()) && reads_one_of(&pipes, &folder) {
+        let is_shell = SHELLS.contains(&name.trim());
+        // Any other program reads our pipe itself; whoever waits for its output does not wait for ours.
+        if !is_shell && !WRAPPERS.contains(&name.trim()) {
+            break;
+        }
+        if is_shell && reads_one_of(&pipes, &folder) {
             found = Some(process);
         }
         pipes.extend(standard_output(&folder).filter(|path| is_pipe(path)));
