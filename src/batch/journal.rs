@@ -147,7 +147,7 @@ impl Journal {
         Ok(Opened { journal: Journal { file, name, tail, length }, done, asked })
     }
 
-    /// Hands one line to the system: from here on it survives our death, and after [`Journal::sync`] the machine's.
+    /// Hands one line to the system: from here on it survives our death, and after [`Journal::syncer`] the machine's.
     pub fn append(&mut self, record: &Record, mask: impl Fn(String) -> String) -> Result<(), Failure> {
         let mut line = mask(record.json());
         line.pop();
