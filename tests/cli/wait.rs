@@ -243,7 +243,7 @@ fn a_result_that_comes_late_is_seen_in_time() {
     let mut due = None;
     let server = Server::with(move |seen| {
         if method(seen) == "getAvatarAsync" {
-            due = Some((seen.at + Duration::from_millis(700), seen.chat()));
+            due = Some((seen.at + Duration::from_millis(800), seen.chat()));
             return Answer::status(200);
         }
         if let Some((_, chat)) = due.take_if(|(at, _)| *at < seen.at) {
@@ -251,7 +251,7 @@ fn a_result_that_comes_late_is_seen_in_time() {
         }
         asked.answer(seen).expect("a queue's method")
     });
-    Cli::request(&server, ["--wait=1s", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    Cli::request(&server, ["--wait=1500ms", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
 }
 
 #[test]
