@@ -12,3 +12,4 @@ pub mod pace;
 pub mod pool;
 pub mod progress;
 pub mod sink;
+pub mod window;

@@ -3,7 +3,7 @@
 //! Input is read as it is needed, so that a pipe that stays open is served as its lines come. What is no chat id is
 //! an entry like any other. Nothing here knows what becomes of an entry.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 
 use crate::batch::journal::Done;
 use crate::batch::lines::{Line, Lines, Next};
+use crate::batch::window::Window;
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
 use crate::failure::Failure;
 
-/// How far back a duplicate is noticed without a journal.
-const WINDOW: usize = 65_536;
 /// How much of what is no chat id is shown.
 const SHOWN: usize = 80;
 
@@ -237,29 +236,6 @@ impl Seen {
     }
 }
 
-/// The last 65,536 chats.
-#[derive(Debug, Default)]
-struct Window {
-    order: VecDeque<ChatKey>,
-    keys: HashSet<ChatKey>,
-}
-
-impl Window {
-    /// True where the chat is not among them; it is afterwards.
-    fn meet(&mut self, key: ChatKey) -> bool {
-        if !self.keys.insert(key) {
-            return false;
-        }
-        self.order.push_back(key);
-        if self.order.len() > WINDOW
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.keys.remove(&oldest);
-        }
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,16 +294,6 @@ mod tests {
             count += 1;
         }
         assert_eq!((count, list.duplicates), (2, 1));
-    }
-
-    #[test]
-    fn the_window_forgets_what_is_long_past() {
-        let mut window = Window::default();
-        let key = |i: usize| ChatId::parse(&format!("{i:011}@c.us"), Rule::Strict).expect("an id").key();
-        assert!(window.meet(key(0)));
-        assert!((1..=WINDOW).all(|i| window.meet(key(i))));
-        assert!(!window.meet(key(1)));
-        assert!(window.meet(key(0)));
     }
 
     #[test]
