@@ -91,7 +91,7 @@ fn run(block: &Block, directory: &Path) -> String {
     // In the repository the program is started through cargo; here it is there already.
     let script = format!("exec 2>&1\n{}", block.text.replace("cargo run -q --", "greenavatar"));
     let out = Command::new(PROGRAM)
-        .args(["sandbox", "--no-rate-limit", "--", "sh", "-c", &script])
+        .args(["sandbox", "--no-rate-limit", "--", "timeout", "60", "sh", "-c", &script])
         .env_clear()
         .env("PATH", path)
         .env("HOME", directory)

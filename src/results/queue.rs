@@ -24,9 +24,12 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const LEAST_RETRY: Duration = Duration::from_secs(2);
 /// A poll that found nothing sooner than this was no long poll, and the next one waits a little.
 const QUICK: Duration = Duration::from_millis(500);
-/// Pauses after such polls grow between these.
+/// Pauses after such polls grow between these. The longest one is short beside any wait that somebody asks for: a
+/// result must not lie there unseen when the wait is over.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause before a head is looked at that comes back although it was deleted.
+const LONGEST_RETURN_PAUSE: Duration = Duration::from_secs(1);
 /// The distance of calls once the service has said that 100 a second are too many.
 const SPACING: Duration = Duration::from_millis(11);
 /// How often the same head may come back after it was deleted.
@@ -213,7 +216,7 @@ impl<'a> Queue<'a> {
             ));
         }
         if self.returns > 3 {
-            self.not_before = Instant::now() + (SHORTEST_PAUSE * self.returns).min(LONGEST_PAUSE);
+            self.not_before = Instant::now() + (SHORTEST_PAUSE * self.returns).min(LONGEST_RETURN_PAUSE);
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 
 use crate::support::queue::{calls, method};
-use crate::support::{Answer, Cli, INSTANCE, Server, TOKEN, at_once, json, jsons};
+use crate::support::tls::Authority;
+use crate::support::{Answer, Cli, INSTANCE, Server, TOKEN, Tunnel, at_once, json, jsons};
 
 const AUTHORIZED: &str = r#"{"stateInstance":"authorized"}"#;
 const SETTINGS: &str = r#"{"wid":"11001234567@c.us","webhookUrl":"","webhookUrlToken":"","incomingWebhook":"yes","deviceWebhook":"no","outgoingWebhook":true}"#;
@@ -158,6 +159,26 @@ fn a_service_that_is_not_there_fails_the_connection() {
     let server = Server::always(Answer::raw("").then_silence());
     let said = Cli::on(&server).args(["doctor", "--json", "--timeout", "200ms"]).exits(75).any_stdout().run();
     assert_eq!(jsons(&said.stdout)[2]["error"]["code"], "timeout");
+}
+
+#[test]
+fn behind_a_proxy_the_name_is_left_to_it_and_a_strange_certificate_fails_the_connection() {
+    const HOST: &str = "api.green-api.com";
+    let authority = Authority::new();
+    let server = Server::tls(authority.server(HOST), said(AUTHORIZED)).times(2);
+    let proxy = Tunnel::http(server.address());
+    let cli = || {
+        let cli = Cli::at(&format!("https://{HOST}")).env("https_proxy", format!("http://{}", proxy.address()));
+        cli.file("ca.pem", authority.pem()).args(["doctor", "--json"]).any_stdout()
+    };
+    let well = cli().args(["--cacert", "ca.pem"]).run();
+    let lines = jsons(&well.stdout);
+    assert!(lines[1]["status"] == "skipped" && lines[2]["status"] == "ok", "{}", well.stdout);
+    assert!(lines[2]["found"].as_str().expect("a text").contains("certificate"), "{}", lines[2]);
+    let lines = jsons(&cli().exits(69).run().stdout);
+    assert_eq!((&lines[2]["status"], &lines[2]["error"]["code"]), (&"failed".into(), &"unreachable".into()));
+    assert!(lines[2]["hint"].as_str().expect("a hint").contains("--cacert"), "{}", lines[2]);
+    assert_eq!(proxy.targets(), [format!("{HOST}:443"), format!("{HOST}:443")]);
 }
 
 #[test]

@@ -216,8 +216,10 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
         assert_eq!(said.read(&older), "older", "{name}");
         assert_eq!(calls(&server, ["getAvatar"]), [asked], "{name}");
         assert_eq!(server.requests().len(), 2 * asked, "{name}");
-        let args = ["get", "--allow-host", "127.0.0.1", "--retries", "0", "-o", "new.jpg", CHAT];
-        next.args(args).exits(exit).any_stdout().any_stderr().run();
+        if ["cut after much of it", "endless", "HTML"].contains(&name) {
+            let args = ["get", "--allow-host", "127.0.0.1", "--retries", "0", "-o", "new.jpg", CHAT];
+            next.args(args).exits(exit).any_stdout().any_stderr().run();
+        }
         assert_eq!(names(said.path("")), ["d"], "{name}");
     });
 }
@@ -451,14 +453,11 @@ fn the_sandbox_has_pictures() {
         let said = Cli::new().args(["--sandbox", "get", "--json", &row(n)]).any_stdout().any_stderr().run();
         assert_eq!(json(&said.stdout)["status"], word, "{n}");
     }
-    let args = ["--sandbox", "get", "--json", "--rate=0", "--dir", "d", "--if-changed", CHAT, &row("568"), GROUP];
+    let args = ["--sandbox", "get", "--json", "--rate=0", "--dir", "d", "--if-changed", CHAT, GROUP];
     let cli = Cli::new().args(args).any_stdout().any_stderr();
-    let again = cli.again().args(args).any_stdout().any_stderr();
+    let again = cli.again().args(&args[..args.len() - 1]).any_stdout().any_stderr();
     let (first, second) = (jsons(&cli.run().stdout), jsons(&again.run().stdout));
-    let mut digests: Vec<_> = first.iter().map(|line| line["sha256"].to_string()).collect();
-    digests.sort();
-    digests.dedup();
-    assert_eq!(digests.len(), 3, "each chat has a picture of its own");
+    assert_ne!(first[0]["sha256"], first[1]["sha256"], "each chat has a picture of its own");
     assert!(first.iter().all(|line| line["changed"] == true && line["expiresAt"].is_string()), "{first:?}");
-    assert!(second.iter().all(|line| line["changed"] == false), "the same one each time: {second:?}");
+    assert!(second.len() == 1 && second[0]["changed"] == false, "the same one each time: {second:?}");
 }

@@ -1,6 +1,7 @@
 //! `receive`, killed again and again: whatever is in the queue is printed or in the spool at least once.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -21,7 +22,8 @@ fn waiting(control: &mut Client) -> u64 {
 
 #[test]
 fn whenever_it_is_killed_nothing_is_lost() {
-    const EACH: usize = 60;
+    const KILLS: usize = 8;
+    const EACH: usize = 15;
     let args = ["sandbox", "--bind", "127.0.0.1:0", "--no-rate-limit", "--id-instance", INSTANCE];
     let cli = Cli::new().args(args).args(["--api-token-instance", TOKEN]).any_stdout().any_stderr().dies(15);
     let sandbox = cli.start();
@@ -31,36 +33,31 @@ fn whenever_it_is_killed_nothing_is_lost() {
     let address: SocketAddr = address.parse().expect("an address");
 
     let mut control = Client::connect(address);
-    for n in 0..EACH {
-        for body in [result(&chat(n), n as i64, ""), format!("{{\"typeWebhook\":\"x\",\n\"n\":{n}}}")] {
-            assert_eq!(control.post("/_sandbox/notifications", "", &body), Some(200));
-        }
-    }
-
     let cli = Cli::at(&format!("http://{address}")).env("GREEN_API_TOKEN_INSTANCE", TOKEN);
     let args = ["receive", "--json", "--follow", "--spool", "spool"];
     let mut printed = String::new();
-    let mut kills = 0;
-    while waiting(&mut control) > EACH as u64 / 3 {
+    for kill in 0..KILLS {
+        for n in kill * EACH..(kill + 1) * EACH {
+            for body in [result(&chat(n), n as i64, ""), format!("{{\"typeWebhook\":\"x\",\n\"n\":{n}}}")] {
+                assert_eq!(control.post("/_sandbox/notifications", "", &body), Some(200));
+            }
+        }
         let running = cli.again().args(args).any_stdout().ends_somehow().start();
-        let lines = fastrand::usize(1..12);
-        running.wait_for_lines(lines);
-        std::thread::sleep(std::time::Duration::from_micros(fastrand::u64(0..4_000)));
+        running.wait_for_lines(fastrand::usize(1..EACH));
+        std::thread::sleep(Duration::from_micros(fastrand::u64(0..4_000)));
         running.signal(Signal::KILL);
         // The last line may be torn.
         printed += &(running.finish().stdout + "\n");
-        kills += 1;
     }
-    assert!(kills > 3, "{kills} kills");
     let last = cli.again().args(args).any_stdout().dies(15).start();
     while waiting(&mut control) > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
     }
     last.signal(Signal::TERM);
     let said = last.finish();
     printed += &said.stdout;
     let spool = said.read("spool");
-    for n in 0..EACH {
+    for n in 0..KILLS * EACH {
         assert!(printed.contains(&format!(r#"{{"chatId":"{}","status":"none","timestamp":{n}}}"#, chat(n))), "{n}");
         assert!(spool.lines().any(|line| line == format!(r#"{{"typeWebhook":"x","n":{n}}}"#)), "{n}");
     }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::support::cli::{closed_pipe, full_disk};
 use crate::support::queue::{calls, fresh, method, result};
-use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, at_once, chat, json, jsons, sample};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons, sample};
 
 /// Takes every request, and lets the result of each come at once.
 fn prompt(queue: &Queue) -> Server {
@@ -220,31 +220,38 @@ fn a_result_that_comes_twice_makes_one_line() {
 
 #[test]
 fn each_chat_is_waited_for_from_its_own_request_on() {
-    let queue = Queue::default();
-    let server = queue.serve_with(|seen, queue| {
-        if seen.chat() == chat(3) {
-            queue.push(fresh(&chat(3)));
-        }
-        Answer::status(200)
-    });
-    let mut running = Cli::request(&server, ["--json", "--wait=300ms", "-"]).exits(1).any_stdout().any_stderr().start();
+    let server = mute(&Queue::default());
+    let mut running = Cli::request(&server, ["--json", "--wait=200ms", "-"]).exits(1).any_stdout().any_stderr().start();
     running.type_in(format!("{}\n", chat(1)));
     // Its wait is over although the list is not at its end.
     running.wait_for_lines(1);
     running.type_in(format!("{}\n", chat(2)));
-    let asked = |n: usize| {
-        let at = server.requests().iter().filter(|seen| method(seen) == "getAvatarAsync").nth(n).map(|seen| seen.at);
-        at.expect("a request")
-    };
     running.wait_for_lines(2);
-    let waited = asked(1).elapsed();
-    assert!(waited > Duration::from_millis(290) && waited < Duration::from_secs(2), "{waited:?}");
-    running.type_in(format!("{}\n", chat(3)));
-    running.wait_for_lines(3);
+    let requests = server.requests();
+    let waited = requests.iter().rfind(|seen| method(seen) == "getAvatarAsync").expect("a request").at.elapsed();
+    assert!(waited > Duration::from_millis(190) && waited < Duration::from_secs(2), "{waited:?}");
     let lines = jsons(&running.finish().stdout);
     is_timed_out(&lines[0], &chat(1), "no-result");
     is_timed_out(&lines[1], &chat(2), "no-result");
-    assert_eq!((&lines[2]["chatId"], &lines[2]["status"]), (&chat(3).into(), &"none".into()));
+}
+
+#[test]
+fn a_result_that_comes_late_is_seen_in_time() {
+    // Their side answers at once where it should wait: our pauses must not outlast the wait.
+    let queue = Queue::default();
+    let asked = queue.clone();
+    let mut due = None;
+    let server = Server::with(move |seen| {
+        if method(seen) == "getAvatarAsync" {
+            due = Some((seen.at + Duration::from_millis(700), seen.chat()));
+            return Answer::status(200);
+        }
+        if let Some((_, chat)) = due.take_if(|(at, _)| *at < seen.at) {
+            asked.push(fresh(&chat));
+        }
+        asked.answer(seen).expect("a queue's method")
+    });
+    Cli::request(&server, ["--wait=1s", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
 }
 
 #[test]
@@ -286,17 +293,35 @@ fn what_ends_the_run_is_the_reason_of_those_still_waited_for() {
 }
 
 #[test]
-fn a_signal_ends_the_wait() {
+fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let queue = Queue::default();
         let server = mute(&queue);
-        let running = Cli::request(&server, ["--json", "--wait", CHAT]).dies(number).any_stdout().start();
+        let args = ["request", "--json", "--wait", "--journal", "j", CHAT];
+        let cli = Cli::on(&server).args(args);
+        let again = cli.again().args(args);
+        let running = cli.dies(number).any_stdout().start();
         server.wait_for(3);
         let began = Instant::now();
         running.signal(signal);
         let said = running.finish();
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         is_timed_out(&json(&said.stdout), CHAT, "no-result");
+        queue.push(fresh(CHAT));
+        assert_eq!(json(&again.any_stdout().run().stdout)["status"], "none");
+        assert_eq!(calls(&server, ["getAvatarAsync"]), [1]);
+    }
+}
+
+#[test]
+fn what_timed_out_is_asked_again_by_the_next_run() {
+    let server = mute(&Queue::default());
+    let args = ["request", "--json", "--wait=50ms", "--journal", "j", CHAT];
+    let cli = Cli::on(&server);
+    for asked in [1, 2] {
+        let said = cli.again().args(args).exits(75).any_stdout().run();
+        is_timed_out(&json(&said.stdout), CHAT, "no-result");
+        assert_eq!(calls(&server, ["getAvatarAsync"]), [asked]);
     }
 }
 
@@ -379,15 +404,24 @@ fn a_result_that_cannot_be_written_is_not_deleted() {
 
 #[test]
 fn the_sandbox_plays_every_result() {
+    // What is in the queue before ends the look at its head at once.
+    let script = r#""$0" sandbox --delay 1ms -- sh -c '"$0" request -q 11001234000@c.us && exec "$0" request --json "$@"' "$0" "$@""#;
     let rows = [
-        ("903", "--wait", "no-account", 0),
-        ("904", "--wait=100ms", "timed-out", 75),
-        ("905", "--wait", "found", 0),
-        ("906", "--wait", "failed", 75),
+        ("000", "found"),
+        ("567", "found"),
+        ("901", "none"),
+        ("902", "none"),
+        ("903", "no-account"),
+        ("904", "timed-out"),
+        ("905", "found"),
+        ("906", "failed"),
     ];
-    at_once(rows, |(row, wait, word, exit)| {
-        let args = ["--sandbox", "request", "--json", wait, &format!("11001234{row}@c.us")];
-        let said = Cli::new().args(args).exits(exit).any_stdout().any_stderr().run();
-        assert_eq!(json(&said.stdout)["status"], word, "{row}");
-    });
+    let chats = rows[1..].iter().map(|(row, _)| format!("11001234{row}@c.us"));
+    let cli = Cli::new().args(["--rate=0", "--wait=400ms"]).args(chats).shell(script);
+    let mut lines = jsons(&cli.exits(1).any_stdout().any_stderr().run().stdout);
+    lines.sort_by_key(|line| line["chatId"].to_string());
+    assert_eq!(lines.len(), rows.len());
+    for (line, (row, word)) in lines.iter().zip(rows) {
+        assert_eq!((&line["chatId"], &line["status"]), (&format!("11001234{row}@c.us").into(), &word.into()));
+    }
 }

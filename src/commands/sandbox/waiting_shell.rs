@@ -3,10 +3,13 @@
 //! It is read off /proc, since no call tells. What follows from it is decided elsewhere.
 
 use std::fs::{read_dir, read_link, read_to_string};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const SHELLS: [&str; 10] = ["sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "fish", "ash", "busybox"];
+
+/// Commands that stay between a shell and what it runs, and hand on its output.
+const WRAPPERS: [&str; 4] = ["timeout", "sudo", "doas", "strace"];
 
 /// Ancestors that are looked at: wrappers such as `timeout`, subshells and scripts stand between us and the shell.
 const MOST: usize = 16;
@@ -26,16 +29,21 @@ pub fn waiting_shell() -> Option<i32> {
 }
 
 fn look() -> Option<i32> {
-    let mut pipes = vec![standard_output("self").filter(is_pipe)?];
+    let mut pipes = vec![standard_output("self").filter(|path| is_pipe(path))?];
     let mut process = parent("self")?;
     let mut found = None;
     for _ in 0..MOST {
         let folder = process.to_string();
         let Ok(name) = read_to_string(format!("/proc/{folder}/comm")) else { break };
-        if SHELLS.contains(&name.trim()) && reads_one_of(&pipes, &folder) {
+        let is_shell = SHELLS.contains(&name.trim());
+        // Any other program reads our pipe itself; whoever waits for its output does not wait for ours.
+        if !is_shell && !WRAPPERS.contains(&name.trim()) {
+            break;
+        }
+        if is_shell && reads_one_of(&pipes, &folder) {
             found = Some(process);
         }
-        pipes.extend(standard_output(&folder).filter(is_pipe));
+        pipes.extend(standard_output(&folder).filter(|path| is_pipe(path)));
         match parent(&folder) {
             Some(next) if next > 1 => process = next,
             _ => break,
@@ -48,7 +56,7 @@ fn standard_output(process: &str) -> Option<PathBuf> {
     read_link(format!("/proc/{process}/fd/1")).ok()
 }
 
-fn is_pipe(path: &PathBuf) -> bool {
+fn is_pipe(path: &Path) -> bool {
     path.to_string_lossy().starts_with("pipe:")
 }
 

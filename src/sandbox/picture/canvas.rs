@@ -44,15 +44,26 @@ impl Canvas {
         let (middle_x, middle_y) = (left + half, top + half);
         let reach = |from: f32| (from.max(0.0) as usize).min(self.side)..((from + size).ceil() as usize).min(self.side);
         let (columns, rows) = (reach(left), reach(top));
+        // How much of a pixel is painted: half a pixel either way of the edge is a blend.
+        let cover = |x: usize, down: f32| {
+            let across = ((x as f32 + 0.5 - middle_x).abs() - half + radius).max(0.0);
+            let outside = (across * across + down * down).sqrt() - radius;
+            (0.5 - outside).clamp(0.0, 1.0)
+        };
+        let solid = colour.0.repeat(columns.len());
         for y in rows {
-            for x in columns.clone() {
-                let across = ((x as f32 + 0.5 - middle_x).abs() - half + radius).max(0.0);
-                let down = ((y as f32 + 0.5 - middle_y).abs() - half + radius).max(0.0);
-                // How far outside the edge the pixel's middle lies; half a pixel either way is a blend.
-                let outside = (across * across + down * down).sqrt() - radius;
-                let cover = (0.5 - outside).clamp(0.0, 1.0);
-                let at = (y * self.side + x) * 3;
-                for (pixel, ink) in self.pixels[at..at + 3].iter_mut().zip(colour.0) {
+            let down = ((y as f32 + 0.5 - middle_y).abs() - half + radius).max(0.0);
+            // The shape has no dents: between the first and the last pixel that is painted all over, all are.
+            let is_full = |x: &usize| cover(*x, down) >= 1.0;
+            let first = columns.clone().find(is_full).unwrap_or(columns.end);
+            let end = columns.clone().rev().find(is_full).map_or(columns.end, |last| last + 1);
+            let at = |x: usize| (y * self.side + x) * 3;
+            if first < end {
+                self.pixels[at(first)..at(end)].copy_from_slice(&solid[..(end - first) * 3]);
+            }
+            for x in (columns.start..first).chain(end..columns.end) {
+                let cover = cover(x, down);
+                for (pixel, ink) in self.pixels[at(x)..at(x + 1)].iter_mut().zip(colour.0) {
                     let paper = f32::from(*pixel);
                     *pixel = (paper + (f32::from(ink) - paper) * cover + 0.5) as u8;
                 }
