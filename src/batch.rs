@@ -12,4 +12,3 @@ pub mod pace;
 pub mod pool;
 pub mod progress;
 pub mod sink;
-pub mod window;

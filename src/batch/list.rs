@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use crate::batch::journal::Done;
 use crate::batch::lines::{Line, Lines, Next};
-use crate::batch::window::Window;
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
 use crate::failure::Failure;
+use crate::recent::Recent;
 
 /// How much of what is no chat id is shown.
 const SHOWN: usize = 80;
@@ -80,7 +80,7 @@ impl List {
         }
         let seen = match done {
             Some(done) => Seen::Ever(done),
-            None => Seen::Window(Window::default()),
+            None => Seen::Window(Recent::default()),
         };
         Ok(List { rule, origins: origins.into(), reader: None, seen, duplicates: 0, already_done: 0 })
     }
@@ -202,7 +202,7 @@ fn shown(bytes: &[u8]) -> String {
 /// Chats that were met before.
 #[derive(Debug)]
 enum Seen {
-    Window(Window),
+    Window(Recent<ChatKey>),
     Ever(Done),
 }
 

@@ -1,20 +1,18 @@
-//! The last chats of a list without a journal, so that a duplicate is sent once, in a MiB and a half.
+//! The last 65,536 things that were met, so that what comes twice is noticed, in little memory.
 //!
-//! A ring of keys and a table of chains into it: std's set keeps its keys a second time and doubles while it grows,
-//! which took more memory than everything else in a long run.
+//! A ring of keys and a table of chains into it: std's set keeps every key a second time and doubles while it grows,
+//! which took more memory than everything else in a long run. What is remembered is its users' business.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 
-use crate::chat_id::ChatKey;
+/// How many are remembered.
+pub const REMEMBERED: usize = 65_536;
 
-/// How far back a duplicate is noticed.
-pub const WINDOW: usize = 65_536;
-
-/// The last [`WINDOW`] chats.
-#[derive(Debug, Default)]
-pub struct Window {
+/// The last [`REMEMBERED`] different keys.
+#[derive(Debug)]
+pub struct Recent<T> {
     /// A ring, once it is full.
-    keys: Vec<ChatKey>,
+    keys: Vec<T>,
     /// The slot of the oldest key.
     oldest: usize,
     /// For each bucket its first slot, counted from 1; 0: none.
@@ -24,15 +22,21 @@ pub struct Window {
     hasher: RandomState,
 }
 
-impl Window {
-    /// True where the chat is not among them; it is afterwards.
-    pub fn meet(&mut self, key: ChatKey) -> bool {
+impl<T> Default for Recent<T> {
+    fn default() -> Recent<T> {
+        Recent { keys: Vec::new(), oldest: 0, heads: Vec::new(), next: Vec::new(), hasher: RandomState::default() }
+    }
+}
+
+impl<T: Copy + Eq + Hash> Recent<T> {
+    /// True where the key is not among them; it is afterwards, and the oldest one may be forgotten for it.
+    pub fn meet(&mut self, key: T) -> bool {
         if self.has(key) {
             return false;
         }
-        if self.keys.len() == WINDOW {
+        if self.keys.len() == REMEMBERED {
             let slot = self.oldest;
-            self.oldest = (slot + 1) % WINDOW;
+            self.oldest = (slot + 1) % REMEMBERED;
             self.unlink(slot);
             self.keys[slot] = key;
             self.link(slot);
@@ -49,7 +53,8 @@ impl Window {
         true
     }
 
-    fn has(&self, key: ChatKey) -> bool {
+    /// Whether the key is among them.
+    pub fn has(&self, key: T) -> bool {
         if self.heads.is_empty() {
             return false;
         }
@@ -64,7 +69,7 @@ impl Window {
         false
     }
 
-    fn bucket(&self, key: ChatKey) -> usize {
+    fn bucket(&self, key: T) -> usize {
         self.hasher.hash_one(key) as usize & (self.heads.len() - 1)
     }
 
@@ -94,40 +99,34 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat_id::{ChatId, Rule};
-
-    fn key(i: usize) -> ChatKey {
-        ChatId::parse(&format!("{i:011}@c.us"), Rule::Strict).expect("an id").key()
-    }
-
     #[test]
-    fn the_window_forgets_what_is_long_past() {
-        let mut window = Window::default();
-        assert!(window.meet(key(0)));
-        assert!((1..=WINDOW).all(|i| window.meet(key(i))));
-        assert!(!window.meet(key(1)));
-        assert!(window.meet(key(0)));
-        assert!(window.meet(key(1)));
+    fn what_is_long_past_is_forgotten() {
+        let mut recent = Recent::default();
+        assert!(recent.meet(0));
+        assert!((1..=REMEMBERED).all(|i| recent.meet(i)));
+        assert!(!recent.meet(1));
+        assert!(recent.meet(0));
+        assert!(recent.meet(1));
     }
 
     #[test]
     fn it_agrees_with_a_plain_list_of_the_last_ones_after_many_rounds() {
-        let mut window = Window::default();
+        let mut recent = Recent::default();
         let mut last = std::collections::VecDeque::new();
         let mut present = std::collections::HashSet::new();
-        for step in 0..4 * WINDOW {
-            // Now and then something from within the window, from its edge and from beyond it.
-            let i = if step % 3 == 0 { step.saturating_sub(step * 7 % (WINDOW + WINDOW / 8)) } else { step };
+        for step in 0..4 * REMEMBERED {
+            // Now and then something from within, from its edge and from beyond it.
+            let i = if step % 3 == 0 { step.saturating_sub(step * 7 % (REMEMBERED + REMEMBERED / 8)) } else { step };
             let is_new = present.insert(i);
             if is_new {
                 last.push_back(i);
-                if last.len() > WINDOW
+                if last.len() > REMEMBERED
                     && let Some(oldest) = last.pop_front()
                 {
                     present.remove(&oldest);
                 }
             }
-            assert_eq!(window.meet(key(i)), is_new, "step {step}");
+            assert_eq!(recent.meet(i), is_new, "step {step}");
         }
     }
 }
