@@ -76,7 +76,7 @@ fn address(child: &mut Child) -> String {
     loop {
         let line = said.next().expect("it says where it listens").expect("a line");
         if let Some((_, address)) = line.split_once("listening on http://") {
-            let address = address.trim_end_matches('/').to_owned();
+            let address = address.trim_end_matches(['/', '"', '}']).to_owned();
             // What else it says is read and thrown away.
             std::thread::spawn(move || said.for_each(drop));
             return address;

@@ -18,5 +18,6 @@ pub mod record;
 pub mod failure;
 pub mod chat_id;
 pub mod token;
+pub mod recent;
 pub mod duration;
 pub mod escape;

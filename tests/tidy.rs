@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use greenavatar::failure::Kind;
 
 /// The rooms from the top down: a file may use rooms below its own. A folder's files share its level.
-const LEVELS: [&str; 20] = [
+const LEVELS: [&str; 21] = [
     "main",
     "lib",
     "cli",
@@ -26,6 +26,7 @@ const LEVELS: [&str; 20] = [
     "failure",
     "chat_id",
     "token",
+    "recent",
     "escape",
     // How a duration is written: any room may read one.
     "duration",

@@ -146,7 +146,7 @@ pub fn cost(command: &Command) -> Option<Cost> {
         .arg(command.get_program())
         .args(command.get_args())
         .env_clear()
-        .env("PATH", "/usr/bin:/bin");
+        .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
     for (name, value) in command.get_envs() {
         measured.env(name, value?);
     }

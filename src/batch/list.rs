@@ -3,7 +3,7 @@
 //! Input is read as it is needed, so that a pipe that stays open is served as its lines come. What is no chat id is
 //! an entry like any other. Nothing here knows what becomes of an entry.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,8 @@ use crate::batch::lines::{Line, Lines, Next};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
 use crate::failure::Failure;
+use crate::recent::Recent;
 
-/// How far back a duplicate is noticed without a journal.
-const WINDOW: usize = 65_536;
 /// How much of what is no chat id is shown.
 const SHOWN: usize = 80;
 
@@ -81,7 +80,7 @@ impl List {
         }
         let seen = match done {
             Some(done) => Seen::Ever(done),
-            None => Seen::Window(Window::default()),
+            None => Seen::Window(Recent::default()),
         };
         Ok(List { rule, origins: origins.into(), reader: None, seen, duplicates: 0, already_done: 0 })
     }
@@ -203,7 +202,7 @@ fn shown(bytes: &[u8]) -> String {
 /// Chats that were met before.
 #[derive(Debug)]
 enum Seen {
-    Window(Window),
+    Window(Recent<ChatKey>),
     Ever(Done),
 }
 
@@ -234,29 +233,6 @@ impl Seen {
                 Some(_) => Meeting::Again,
             },
         }
-    }
-}
-
-/// The last 65,536 chats.
-#[derive(Debug, Default)]
-struct Window {
-    order: VecDeque<ChatKey>,
-    keys: HashSet<ChatKey>,
-}
-
-impl Window {
-    /// True where the chat is not among them; it is afterwards.
-    fn meet(&mut self, key: ChatKey) -> bool {
-        if !self.keys.insert(key) {
-            return false;
-        }
-        self.order.push_back(key);
-        if self.order.len() > WINDOW
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.keys.remove(&oldest);
-        }
-        true
     }
 }
 
@@ -318,16 +294,6 @@ mod tests {
             count += 1;
         }
         assert_eq!((count, list.duplicates), (2, 1));
-    }
-
-    #[test]
-    fn the_window_forgets_what_is_long_past() {
-        let mut window = Window::default();
-        let key = |i: usize| ChatId::parse(&format!("{i:011}@c.us"), Rule::Strict).expect("an id").key();
-        assert!(window.meet(key(0)));
-        assert!((1..=WINDOW).all(|i| window.meet(key(i))));
-        assert!(!window.meet(key(1)));
-        assert!(window.meet(key(0)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! come meanwhile, all at once, before it shows it. Nothing here knows what a line says.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::batch::journal::{Journal, Syncer};
 use crate::failure::Failure;
@@ -14,6 +15,10 @@ use crate::record::Record;
 
 /// Lines that wait for the disk or for a slow reader are bounded: beyond this many bytes workers wait too.
 const MOST_PENDING: usize = 256 * 1024;
+
+/// So many lines for one sync say that more are coming fast: then syncs are spaced out, since each holds up the writers.
+const BUSY: usize = 4;
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// The way out for lines.
 #[derive(Debug)]
@@ -29,8 +34,8 @@ struct State {
     /// Threads that wait for a change: waking nobody would be a system call for every line.
     waiting: usize,
     pending: Vec<u8>,
-    /// Lines are in the journal that are not known to be on disk.
-    is_unsynced: bool,
+    /// Lines that wait for the next sync of the journal.
+    unsynced: usize,
     /// Somebody has taken lines that are not out yet.
     is_writing: bool,
     is_closed: bool,
@@ -66,7 +71,7 @@ impl<'a> Sink<'a> {
             return false;
         }
         let mut state = lock(&self.state);
-        state.is_unsynced = true;
+        state.unsynced += 1;
         self.wake(&state);
         !state.is_broken
     }
@@ -75,10 +80,13 @@ impl<'a> Sink<'a> {
     pub fn show(&self, record: &Record) -> bool {
         let line = self.output.render(record);
         let mut state = lock(&self.state);
-        while state.pending.len() > MOST_PENDING && (state.is_writing || state.is_unsynced) && !state.is_broken {
+        while state.pending.len() > MOST_PENDING && (state.is_writing || state.unsynced > 0) && !state.is_broken {
             state = self.wait(state);
         }
-        state.is_unsynced = self.journal.is_some();
+        if self.journal.is_some() {
+            // It goes out with the next sync.
+            state.unsynced = state.unsynced.max(1);
+        }
         state.pending.extend_from_slice(line.as_bytes());
         self.wake(&state);
         drop(state);
@@ -91,7 +99,7 @@ impl<'a> Sink<'a> {
     /// Returns when every line that was taken is flushed, and on disk where there is a journal. False: it is not.
     pub fn flush(&self) -> bool {
         let mut state = lock(&self.state);
-        while (state.is_unsynced || state.is_writing || !state.pending.is_empty()) && !state.is_broken {
+        while (state.unsynced > 0 || state.is_writing || !state.pending.is_empty()) && !state.is_broken {
             state = self.wait(state);
         }
         !state.is_broken
@@ -129,22 +137,24 @@ impl<'a> Sink<'a> {
     /// Syncs and shows lines as they come, until [`Sink::close`]. Run in a thread of its own.
     pub fn sync_loop(&self, syncer: &Syncer) {
         loop {
-            let lines = {
+            let (lines, count) = {
                 let mut state = lock(&self.state);
-                while !state.is_unsynced && !state.is_closed {
+                while state.unsynced == 0 && !state.is_closed {
                     state = self.wait(state);
                 }
-                if !state.is_unsynced {
+                if state.unsynced == 0 {
                     return;
                 }
-                state.is_unsynced = false;
                 state.is_writing = true;
-                std::mem::take(&mut state.pending)
+                (std::mem::take(&mut state.pending), std::mem::take(&mut state.unsynced))
             };
             if let Err(failure) = syncer.sync() {
                 self.broken(Unwritten::Failed(failure));
             }
             self.write(&lines);
+            if count >= BUSY {
+                std::thread::sleep(PAUSE);
+            }
         }
     }
 

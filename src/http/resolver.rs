@@ -10,11 +10,11 @@ use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use ureq::{Error, Timeout};
 
 use super::proxy::Proxy;
 use crate::interrupt;
@@ -39,6 +39,8 @@ impl std::error::Error for NotPublic {}
 #[derive(Debug)]
 pub struct CachingResolver {
     known: Mutex<Vec<Known>>,
+    /// Held while a name is looked up: workers that start together ask once.
+    looking: Mutex<()>,
     public_only: bool,
     /// The proxy may well have a private address: the rule is for what is behind it.
     proxy: Option<(String, u16)>,
@@ -56,9 +58,18 @@ impl CachingResolver {
     pub fn new(public_only: bool, proxy: Option<&Proxy>) -> CachingResolver {
         CachingResolver {
             known: Mutex::new(Vec::new()),
+            looking: Mutex::new(()),
             public_only,
             proxy: proxy.map(|proxy| (proxy.0.host().to_owned(), proxy.0.port())),
         }
+    }
+
+    /// What is remembered of a name.
+    fn recall(&self, host: &str, port: u16) -> Option<ResolvedSocketAddrs> {
+        let now = Instant::now();
+        let mut known = self.known.lock().expect("no holder of this lock panics");
+        known.retain(|entry| now.duration_since(entry.since) < REMEMBERED);
+        known.iter().find(|entry| entry.port == port && entry.host == host).map(|entry| entry.addresses.clone())
     }
 
     fn may_be_private(&self, host: &str, port: u16) -> bool {
@@ -80,15 +91,17 @@ impl Resolver for CachingResolver {
             found.push(SocketAddr::new(literal, port));
             return Ok(found);
         }
-        let now = Instant::now();
-        {
-            let mut known = self.known.lock().expect("no holder of this lock panics");
-            known.retain(|entry| now.duration_since(entry.since) < REMEMBERED);
-            if let Some(entry) = known.iter().find(|entry| entry.port == port && entry.host == host) {
-                return Ok(entry.addresses.clone());
-            }
+        let asked = Instant::now();
+        if let Some(addresses) = self.recall(host, port) {
+            return Ok(addresses);
         }
-        let all = look_up(host.to_owned(), port, timeout)?;
+        let _looking = self.looking.lock().expect("no holder of this lock panics");
+        // Whoever looked before us may have found it, or used up our time.
+        if let Some(addresses) = self.recall(host, port) {
+            return Ok(addresses);
+        }
+        let deadline = asked.checked_add(*timeout.after);
+        let all = look_up(host.to_owned(), port, deadline, timeout.reason)?;
         let allowed = |address: &SocketAddr| self.may_be_private(host, port) || is_public(address.ip());
         let any = !all.is_empty();
         for address in all.into_iter().filter(allowed).take(MOST_ADDRESSES) {
@@ -99,16 +112,25 @@ impl Resolver for CachingResolver {
         }
         let mut known = self.known.lock().expect("no holder of this lock panics");
         if known.len() < MOST_HOSTS {
-            known.push(Known { host: host.to_owned(), port, addresses: found.clone(), since: now });
+            known.push(Known { host: host.to_owned(), port, addresses: found.clone(), since: Instant::now() });
         }
         Ok(found)
     }
 }
 
 /// getaddrinfo in a thread, since nothing else bounds it. The thread outlives a time-out, idle.
-fn look_up(host: String, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+fn look_up(host: String, port: u16, deadline: Option<Instant>, reason: Timeout) -> Result<Vec<SocketAddr>, Error> {
     const SLICE: Duration = Duration::from_millis(100);
-    let deadline = Instant::now().checked_add(*timeout.after);
+    let given_up = || {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::Timeout(reason));
+        }
+        match interrupt::cut_off() {
+            Some(cut) if Instant::now() >= cut => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
+            _ => Ok(()),
+        }
+    };
+    given_up()?;
     let (tell, told) = sync_channel(1);
     std::thread::Builder::new().name("resolver".into()).stack_size(256 * 1024).spawn(move || {
         let _ = tell.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
@@ -118,14 +140,7 @@ fn look_up(host: String, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAd
             Ok(Ok(addresses)) => return Ok(addresses),
             Ok(Err(_)) => return Err(Error::HostNotFound),
             Err(RecvTimeoutError::Disconnected) => return Err(Error::HostNotFound),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        let now = Instant::now();
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            return Err(Error::Timeout(timeout.reason));
-        }
-        if interrupt::cut_off().is_some_and(|cut| now >= cut) {
-            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+            Err(RecvTimeoutError::Timeout) => given_up()?,
         }
     }
 }

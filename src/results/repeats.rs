@@ -3,40 +3,27 @@
 //! Two notifications are the same where chat id, timestamp, URL and reason are. The memory is bounded, so that a run
 //! of weeks does not grow; what fell out of it would be printed again, which is the harmless side.
 
-use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::greenapi::messages::AvatarInfo;
-
-/// Results that are remembered.
-const REMEMBERED: usize = 65_536;
+use crate::recent::Recent;
 
 /// The last results that were printed.
 #[derive(Debug, Default)]
 pub struct Repeats {
     hasher: RandomState,
-    known: HashSet<u64>,
-    order: VecDeque<u64>,
+    known: Recent<u64>,
 }
 
 impl Repeats {
     /// Whether the result was printed before.
     pub fn knows(&self, info: &AvatarInfo) -> bool {
-        self.known.contains(&self.mark(info))
+        self.known.has(self.mark(info))
     }
 
     /// From now on the result is known. Say so only once its line is out: what failed to get out must come again.
     pub fn remember(&mut self, info: &AvatarInfo) {
-        let mark = self.mark(info);
-        if !self.known.insert(mark) {
-            return;
-        }
-        self.order.push_back(mark);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
+        self.known.meet(self.mark(info));
     }
 
     fn mark(&self, info: &AvatarInfo) -> u64 {
@@ -47,6 +34,7 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recent::REMEMBERED;
 
     fn info(timestamp: i64) -> AvatarInfo {
         AvatarInfo { chat_id: "11001234567@c.us".into(), timestamp: Some(timestamp), ..AvatarInfo::default() }
@@ -71,7 +59,6 @@ mod tests {
             repeats.remember(&info(n));
             repeats.remember(&info(n));
         }
-        assert_eq!((repeats.known.len(), repeats.order.len()), (REMEMBERED, REMEMBERED));
         assert!(!repeats.knows(&info(0)));
         assert!(repeats.knows(&info(1)) && repeats.knows(&info(REMEMBERED as i64)));
     }
