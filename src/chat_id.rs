@@ -135,6 +135,9 @@ fn explain(text: &str) -> NotAChatId {
     if let Some(meant) = meant(text) {
         return bad("not a chat id", Some(format!("did you mean {meant}")));
     }
+    if matches!(Form::of(&format!("{text}@c.us")), Some(Form::Newer)) {
+        return bad("not a chat id", Some(format!("did you mean {text}@c.us? --lenient takes 13 to 16 digits")));
+    }
     if text.contains("@newsletter") || text.contains("@broadcast") {
         return bad("channels and broadcasts have no avatar that GREEN-API gives", None);
     }

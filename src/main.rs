@@ -63,6 +63,9 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if text.starts_with("error:") {
         text.insert_str(0, "greenavatar: ");
     }
+    if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("<CHAT_ID>") {
+        text.push_str("  hint: name a chat like 11001234567@c.us, a file with --from FILE, or - for standard input\n");
+    }
     eprint!("{text}");
     ExitCode::from(EXIT_USAGE)
 }

@@ -79,6 +79,14 @@ impl Report {
         *self.bar.lock().expect("no holder of this lock panics") = Some(bar);
     }
 
+    /// Does something that may write to the same terminal, with the bar out of the way meanwhile.
+    pub fn around_bar<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &*self.bar.lock().expect("no holder of this lock panics") {
+            Some(bar) => bar.suspend(work),
+            None => work(),
+        }
+    }
+
     /// Takes the bar off the screen.
     pub fn clear_bar(&self) {
         if let Some(bar) = self.bar.lock().expect("no holder of this lock panics").take() {
@@ -196,12 +204,8 @@ impl Report {
             None => text,
         };
         text.push('\n');
-        let write = || {
+        self.around_bar(|| {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
-        };
-        match &*self.bar.lock().expect("no holder of this lock panics") {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
+        });
     }
 }

@@ -311,7 +311,9 @@ fn checked_secret(found: &Sourced<String>, parse: impl Fn(&str) -> Option<Token>
                 .hint("put it in single quotes: outside of them $ and # mean something")
                 .into()
         }
-        source => Failure::new(Kind::BadSettings, format!("the value from {source} is not {WANTED}")).into(),
+        source => Failure::new(Kind::BadSettings, format!("the value from {source} is not {WANTED}"))
+            .hint("compare it with apiTokenInstance in GREEN-API's console")
+            .into(),
     })
 }
 

@@ -45,7 +45,7 @@ impl Tally {
             ("timedOut", "timed out", of(Status::TimedOut)),
             ("failed", "failed", of(Status::Failed)),
             ("invalid", "invalid", of(Status::Invalid)),
-            ("duplicates", "duplicates", self.duplicates),
+            ("duplicates", "repeated", self.duplicates),
             ("alreadyDone", "done before", self.already_done),
             ("notTried", "not tried", self.not_tried.unwrap_or(0)),
         ]);

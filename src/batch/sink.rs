@@ -12,6 +12,7 @@ use crate::batch::journal::{Journal, Syncer};
 use crate::failure::Failure;
 use crate::output::{Output, Unwritten};
 use crate::record::Record;
+use crate::report::Report;
 
 /// Lines that wait for the disk or for a slow reader are bounded: beyond this many bytes workers wait too.
 const MOST_PENDING: usize = 256 * 1024;
@@ -24,6 +25,7 @@ const PAUSE: Duration = Duration::from_millis(4);
 #[derive(Debug)]
 pub struct Sink<'a> {
     output: &'a Output,
+    report: &'a Report,
     journal: Option<Mutex<Journal>>,
     state: Mutex<State>,
     changed: Condvar,
@@ -45,9 +47,9 @@ struct State {
 }
 
 impl<'a> Sink<'a> {
-    /// A sink into standard output and, if there is one, a journal.
-    pub fn new(output: &'a Output, journal: Option<Journal>) -> Sink<'a> {
-        Sink { output, journal: journal.map(Mutex::new), state: Mutex::default(), changed: Condvar::new() }
+    /// A sink into standard output, around the report's bar, and, if there is one, a journal.
+    pub fn new(output: &'a Output, report: &'a Report, journal: Option<Journal>) -> Sink<'a> {
+        Sink { output, report, journal: journal.map(Mutex::new), state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// What syncs the journal, for [`Sink::sync_loop`] in a thread; `None` without a journal.
@@ -160,7 +162,7 @@ impl<'a> Sink<'a> {
 
     fn write(&self, lines: &[u8]) {
         if !lock(&self.state).is_broken
-            && let Err(trouble) = self.output.write(lines)
+            && let Err(trouble) = self.report.around_bar(|| self.output.write(lines))
         {
             self.broken(trouble);
         }

@@ -127,7 +127,7 @@ impl Chats {
 
     /// Runs the list through a job, its lines into the journal and to standard output; the exit status.
     pub fn carry_out(&self, open: OpenList, plan: Plan, job: &dyn Job, context: &Context<'_>) -> Result<u8, Failure> {
-        let sink = Sink::new(context.output, open.journal);
+        let sink = Sink::new(context.output, context.report, open.journal);
         self.carry_out_to(&sink, open.list, plan, job, None, context)
     }
 

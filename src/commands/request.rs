@@ -106,7 +106,7 @@ impl Args {
         let queue = Queue::new(&queue_client, Retries { times: settings.retries, delay }, spool, lock);
         let collector = Collector::new(queue, wait, self.fallback, &std::mem::take(&mut open.asked));
         collector.look_first()?;
-        let sink = Sink::new(context.output, open.journal.take());
+        let sink = Sink::new(context.output, context.report, open.journal.take());
         let job = Request { client, collector: Some(&collector), sink: Some(&sink) };
         Ok(self.chats.carry_out_to(&sink, open.list, plan, &job, Some(&collector), context)?)
     }

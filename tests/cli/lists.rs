@@ -55,7 +55,7 @@ fn a_chat_that_comes_twice_is_asked_about_once() {
     let server = Server::with(|_| Answer::status(200)).times(2);
     let list = format!("{CHAT}\n{GROUP}\n{CHAT}\n{CHAT}\n");
     let cli = in_order(&server).arg("-").stdin(list).stdout(lines(&[CHAT, GROUP]));
-    cli.stderr_has("2 duplicates").run();
+    cli.stderr_has("2 repeated").run();
     let server = Server::with(|_| Answer::status(200)).times(1);
     in_order(&server).args([CHAT, CHAT]).stdout(lines(&[CHAT])).any_stderr().run();
 }
