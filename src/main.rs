@@ -60,7 +60,8 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     for secret in typed_secrets(arguments) {
         text = mask_value(text, &secret);
     }
-    if text.starts_with("error:") {
+    // What is no error is the help that a bare `greenavatar` gets.
+    if error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         text.insert_str(0, "greenavatar: ");
     }
     if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("<CHAT_ID>") {
