@@ -20,7 +20,7 @@ use crate::interrupt;
 use crate::record::Record;
 
 /// The longest sleep without a look whether another worker has ended the run. A signal is noticed at once.
-const SLICE: Duration = Duration::from_millis(50);
+const SLICE: Duration = Duration::from_millis(100);
 
 /// What goes on beside the workers, in a thread of its own, such as collecting results.
 pub trait Companion: Sync {
