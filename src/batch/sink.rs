@@ -18,7 +18,7 @@ const MOST_PENDING: usize = 256 * 1024;
 
 /// So many lines for one sync say that more are coming fast: then syncs are spaced out, since each holds up the writers.
 const BUSY: usize = 4;
-const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The way out for lines.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Sink<'a> {
     journal: Option<Mutex<Journal>>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Somebody does not want to wait for the next sync.
+    hurry: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,8 @@ struct State {
     unsynced: usize,
     /// Somebody has taken lines that are not out yet.
     is_writing: bool,
+    /// Threads that wait until everything is out.
+    flushing: usize,
     is_closed: bool,
     trouble: Option<Unwritten>,
     /// Set for good once something could not be written.
@@ -47,7 +51,13 @@ struct State {
 impl<'a> Sink<'a> {
     /// A sink into standard output and, if there is one, a journal.
     pub fn new(output: &'a Output, journal: Option<Journal>) -> Sink<'a> {
-        Sink { output, journal: journal.map(Mutex::new), state: Mutex::default(), changed: Condvar::new() }
+        Sink {
+            output,
+            journal: journal.map(Mutex::new),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            hurry: Condvar::new(),
+        }
     }
 
     /// What syncs the journal, for [`Sink::sync_loop`] in a thread; `None` without a journal.
@@ -99,9 +109,12 @@ impl<'a> Sink<'a> {
     /// Returns when every line that was taken is flushed, and on disk where there is a journal. False: it is not.
     pub fn flush(&self) -> bool {
         let mut state = lock(&self.state);
+        state.flushing += 1;
+        self.hurry.notify_all();
         while (state.unsynced > 0 || state.is_writing || !state.pending.is_empty()) && !state.is_broken {
             state = self.wait(state);
         }
+        state.flushing -= 1;
         !state.is_broken
     }
 
@@ -153,7 +166,8 @@ impl<'a> Sink<'a> {
             }
             self.write(&lines);
             if count >= BUSY {
-                std::thread::sleep(PAUSE);
+                let may_wait = |state: &mut State| !state.is_closed && !state.is_broken && state.flushing == 0;
+                drop(self.hurry.wait_timeout_while(lock(&self.state), PAUSE, may_wait));
             }
         }
     }
@@ -173,6 +187,7 @@ impl<'a> Sink<'a> {
     pub fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;
+        self.hurry.notify_all();
         self.wake(&state);
     }
 
