@@ -8,7 +8,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::batch::journal::{Journal, Syncer};
+use crate::batch::journal::{Form, Journal, Syncer};
 use crate::failure::Failure;
 use crate::output::{Output, Unwritten};
 use crate::record::Record;
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Sink<'a> {
     output: &'a Output,
-    journal: Option<Mutex<Journal>>,
+    journal: Option<(Form, Mutex<Journal>)>,
     state: Mutex<State>,
     changed: Condvar,
     /// Somebody does not want to wait for the next sync.
@@ -53,7 +53,7 @@ impl<'a> Sink<'a> {
     pub fn new(output: &'a Output, journal: Option<Journal>) -> Sink<'a> {
         Sink {
             output,
-            journal: journal.map(Mutex::new),
+            journal: journal.map(|journal| (journal.form(), Mutex::new(journal))),
             state: Mutex::default(),
             changed: Condvar::new(),
             hurry: Condvar::new(),
@@ -63,7 +63,7 @@ impl<'a> Sink<'a> {
     /// What syncs the journal, for [`Sink::sync_loop`] in a thread; `None` without a journal.
     pub fn syncer(&self) -> Result<Option<Syncer>, Failure> {
         match &self.journal {
-            Some(journal) => lock(journal).syncer().map(Some),
+            Some((_, journal)) => lock(journal).syncer().map(Some),
             None => Ok(None),
         }
     }
@@ -75,8 +75,9 @@ impl<'a> Sink<'a> {
 
     /// Takes a line for the journal alone, such as that of a chat whose result is still awaited.
     pub fn journal_only(&self, record: &Record) -> bool {
-        let Some(journal) = &self.journal else { return true };
-        if let Err(failure) = lock(journal).append(record, |text| self.output.masked(text)) {
+        let Some((form, journal)) = &self.journal else { return true };
+        let line = form.line(record, |text| self.output.masked(text));
+        if let Err(failure) = lock(journal).append(&line) {
             self.broken(Unwritten::Failed(failure));
             return false;
         }
