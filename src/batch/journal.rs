@@ -92,8 +92,7 @@ pub struct Opened {
 pub struct Journal {
     file: File,
     name: String,
-    /// What is added to every line, before its closing brace.
-    tail: String,
+    form: Form,
     length: u64,
 }
 
@@ -144,15 +143,16 @@ impl Journal {
         asked.sort_by_key(|asked| asked.at);
         // They are waited for, not asked again.
         done.journaled.extend(asked.iter().map(|asked| asked.chat.key()));
-        Ok(Opened { journal: Journal { file, name, tail, length }, done, asked })
+        Ok(Opened { journal: Journal { file, name, form: Form { tail }, length }, done, asked })
     }
 
-    /// Hands one line to the system: from here on it survives our death, and after [`Journal::syncer`] the machine's.
-    pub fn append(&mut self, record: &Record, mask: impl Fn(String) -> String) -> Result<(), Failure> {
-        let mut line = mask(record.json());
-        line.pop();
-        line.push_str(&self.tail);
-        line.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
+    /// How its lines are made.
+    pub fn form(&self) -> Form {
+        self.form.clone()
+    }
+
+    /// Hands one line to the system: from here on it survives our death, and after [`Syncer::sync`] the machine's.
+    pub fn append(&mut self, line: &str) -> Result<(), Failure> {
         match self.file.write_all(line.as_bytes()) {
             Ok(()) => {
                 self.length += line.len() as u64;
@@ -170,6 +170,24 @@ impl Journal {
     pub fn syncer(&self) -> Result<Syncer, Failure> {
         let file = self.file.try_clone().map_err(|error| output_failed(&self.name, error))?;
         Ok(Syncer { file, name: self.name.clone() })
+    }
+}
+
+/// Makes a journal's lines. Apart from the journal, so that workers needn't wait for each other meanwhile.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// What is added to every line, before its closing brace.
+    tail: String,
+}
+
+impl Form {
+    /// The line of a record, with its newline.
+    pub fn line(&self, record: &Record, mask: impl Fn(String) -> String) -> String {
+        let mut line = mask(record.json());
+        line.pop();
+        line.push_str(&self.tail);
+        line.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
+        line
     }
 }
 
@@ -310,7 +328,7 @@ mod tests {
         let (opened, file) = open_with("", OWNER);
         let mut journal = opened.expect("opened").journal;
         for (id, status) in [("11001234567@c.us", Status::Accepted), ("11001234568@c.us", Status::Failed)] {
-            journal.append(&Record::new(id, status), |text| text).expect("appended");
+            journal.append(&journal.form().line(&Record::new(id, status), |text| text)).expect("appended");
         }
         journal.syncer().expect("a syncer").sync().expect("synced");
         drop(journal);

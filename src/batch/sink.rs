@@ -8,7 +8,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::batch::journal::{Journal, Syncer};
+use crate::batch::journal::{Form, Journal, Syncer};
 use crate::failure::Failure;
 use crate::output::{Output, Unwritten};
 use crate::record::Record;
@@ -19,16 +19,18 @@ const MOST_PENDING: usize = 256 * 1024;
 
 /// So many lines for one sync say that more are coming fast: then syncs are spaced out, since each holds up the writers.
 const BUSY: usize = 4;
-const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The way out for lines.
 #[derive(Debug)]
 pub struct Sink<'a> {
     output: &'a Output,
     report: &'a Report,
-    journal: Option<Mutex<Journal>>,
+    journal: Option<(Form, Mutex<Journal>)>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Somebody does not want to wait for the next sync.
+    hurry: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,8 @@ struct State {
     unsynced: usize,
     /// Somebody has taken lines that are not out yet.
     is_writing: bool,
+    /// Threads that wait until everything is out.
+    flushing: usize,
     is_closed: bool,
     trouble: Option<Unwritten>,
     /// Set for good once something could not be written.
@@ -49,13 +53,20 @@ struct State {
 impl<'a> Sink<'a> {
     /// A sink into standard output, around the report's bar, and, if there is one, a journal.
     pub fn new(output: &'a Output, report: &'a Report, journal: Option<Journal>) -> Sink<'a> {
-        Sink { output, report, journal: journal.map(Mutex::new), state: Mutex::default(), changed: Condvar::new() }
+        Sink {
+            output,
+            report,
+            journal: journal.map(|journal| (journal.form(), Mutex::new(journal))),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            hurry: Condvar::new(),
+        }
     }
 
     /// What syncs the journal, for [`Sink::sync_loop`] in a thread; `None` without a journal.
     pub fn syncer(&self) -> Result<Option<Syncer>, Failure> {
         match &self.journal {
-            Some(journal) => lock(journal).syncer().map(Some),
+            Some((_, journal)) => lock(journal).syncer().map(Some),
             None => Ok(None),
         }
     }
@@ -67,8 +78,9 @@ impl<'a> Sink<'a> {
 
     /// Takes a line for the journal alone, such as that of a chat whose result is still awaited.
     pub fn journal_only(&self, record: &Record) -> bool {
-        let Some(journal) = &self.journal else { return true };
-        if let Err(failure) = lock(journal).append(record, |text| self.output.masked(text)) {
+        let Some((form, journal)) = &self.journal else { return true };
+        let line = form.line(record, |text| self.output.masked(text));
+        if let Err(failure) = lock(journal).append(&line) {
             self.broken(Unwritten::Failed(failure));
             return false;
         }
@@ -101,9 +113,12 @@ impl<'a> Sink<'a> {
     /// Returns when every line that was taken is flushed, and on disk where there is a journal. False: it is not.
     pub fn flush(&self) -> bool {
         let mut state = lock(&self.state);
+        state.flushing += 1;
+        self.hurry.notify_all();
         while (state.unsynced > 0 || state.is_writing || !state.pending.is_empty()) && !state.is_broken {
             state = self.wait(state);
         }
+        state.flushing -= 1;
         !state.is_broken
     }
 
@@ -155,7 +170,8 @@ impl<'a> Sink<'a> {
             }
             self.write(&lines);
             if count >= BUSY {
-                std::thread::sleep(PAUSE);
+                let may_wait = |state: &mut State| !state.is_closed && !state.is_broken && state.flushing == 0;
+                drop(self.hurry.wait_timeout_while(lock(&self.state), PAUSE, may_wait));
             }
         }
     }
@@ -175,6 +191,7 @@ impl<'a> Sink<'a> {
     pub fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;
+        self.hurry.notify_all();
         self.wake(&state);
     }
 
