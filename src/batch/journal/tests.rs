@@ -1,0 +1,107 @@
+//! What a journal takes, refuses and remembers.
+
+use super::*;
+
+const OWNER: Owner<'_> = Owner { command: "request", id_instance: "1101000001", max_age: None, accepted_is_done: true };
+
+fn key(id: &str) -> ChatKey {
+    ChatId::parse(id, Rule::Strict).expect("an id").key()
+}
+
+fn open_with(text: &str, owner: Owner<'_>) -> (Result<Opened, Failure>, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), text).expect("written");
+    (Journal::open(file.path(), owner, Timestamp::now()), file)
+}
+
+fn line(id: &str, status: &str, command: &str, instance: &str, at: &str) -> String {
+    format!(r#"{{"chatId":"{id}","status":"{status}","command":"{command}","idInstance":"{instance}","at":"{at}"}}"#)
+        + "\n"
+}
+
+#[test]
+fn what_is_written_is_done_in_the_next_run() {
+    let (opened, file) = open_with("", OWNER);
+    let mut journal = opened.expect("opened").journal;
+    for (id, status) in [("11001234567@c.us", Status::Accepted), ("11001234568@c.us", Status::Failed)] {
+        journal.append(&journal.form().line(&Record::new(id, status), |text| text)).expect("appended");
+    }
+    journal.syncer().expect("a syncer").sync().expect("synced");
+    drop(journal);
+    let mut done = Journal::open(file.path(), OWNER, Timestamp::now()).expect("opened").done;
+    assert_eq!(done.meet(key("11001234567@c.us")), Some(Before { was_in_the_journal: true }));
+    assert_eq!(done.meet(key("11001234568@c.us")), None);
+    assert_eq!(done.meet(key("11001234568@c.us")), Some(Before { was_in_the_journal: false }));
+}
+
+#[test]
+fn done_is_per_command_and_instance_and_age() {
+    let now = Timestamp::now();
+    let old = now.checked_sub(Duration::from_secs(3600)).expect("an hour ago").to_string();
+    let now = now.to_string();
+    let text = line("11001234561@c.us", "accepted", "get", "1101000001", &now)
+        + &line("11001234562@c.us", "accepted", "request", "7", &now)
+        + &line("11001234563@c.us", "accepted", "request", "1101000001", &old)
+        + &line("11001234564@c.us", "none", "request", "1101000001", &now)
+        + &line("nonsense", "invalid", "request", "1101000001", &now);
+    let (opened, _file) = open_with(&text, Owner { max_age: Some(Duration::from_secs(60)), ..OWNER });
+    let done = opened.expect("opened").done;
+    assert_eq!(done.journaled, BTreeSet::from([key("11001234564@c.us")]));
+}
+
+#[test]
+fn a_torn_last_line_is_cut_off_wherever_it_was_torn() {
+    let whole = line("11001234561@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
+    let second = line("11001234562@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
+    for cut in 0..second.len() {
+        let (opened, file) = open_with(&(whole.clone() + &second[..cut]), OWNER);
+        assert_eq!(opened.expect("opened").done.journaled.len(), 1, "cut at {cut}");
+        assert_eq!(std::fs::read_to_string(file.path()).expect("read"), whole, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
+    let ours = line("11001234561@c.us", "accepted", "request", "1", "2026-11-22T10:00:00Z");
+    for text in [
+        "11001234567@c.us".to_owned(),
+        "11001234567@c.us\n".to_owned(),
+        "{\"a\":1}\n".to_owned(),
+        "{\"a\":1".to_owned(),
+        "\n".to_owned(),
+        "{\"chatId\":\"1\"}\n".to_owned(),
+        ours.clone() + "x\n" + &ours,
+        ours.clone() + "x",
+        ours.replace("2026-11-22T10:00:00Z", "yesterday"),
+        "y".repeat(200_000),
+    ] {
+        let (opened, file) = open_with(&text, OWNER);
+        assert_eq!(opened.expect_err("refused").kind, Kind::BadSettings);
+        assert_eq!(std::fs::read_to_string(file.path()).expect("read"), text);
+    }
+}
+
+#[test]
+fn a_second_run_finds_it_busy() {
+    let (opened, file) = open_with("", OWNER);
+    let opened = opened.expect("opened");
+    let second = Journal::open(file.path(), OWNER, Timestamp::now()).expect_err("busy");
+    assert_eq!(second.kind, Kind::JournalBusy);
+    drop(opened);
+    assert!(Journal::open(file.path(), OWNER, Timestamp::now()).is_ok());
+}
+
+#[test]
+fn under_wait_accepted_means_asked_until_a_result_comes() {
+    let at = "2026-11-22T10:00:00Z";
+    let text = line("11001234561@c.us", "accepted", "request", "1101000001", at)
+        + &line("11001234562@c.us", "accepted", "request", "1101000001", at)
+        + &line("11001234561@c.us", "found", "request", "1101000001", at)
+        + &line("11001234563@c.us", "accepted", "request", "1101000001", at)
+        + &line("11001234563@c.us", "timed-out", "request", "1101000001", at);
+    let (opened, _file) = open_with(&text, Owner { accepted_is_done: false, ..OWNER });
+    let opened = opened.expect("opened");
+    assert_eq!(opened.done.journaled, BTreeSet::from([key("11001234561@c.us"), key("11001234562@c.us")]));
+    let asked: Vec<_> = opened.asked.iter().map(|asked| asked.chat.as_str()).collect();
+    assert_eq!(asked, ["11001234562@c.us"]);
+}
