@@ -159,6 +159,22 @@ fn untrue_in(blocks: &[Block], section: usize) -> Vec<String> {
     wrong
 }
 
+/// What a sandbox signs and dates is another on the next day, and README must be true then, too.
+#[test]
+fn what_a_day_changes_is_left_out_of_the_readme() {
+    let readme = read("README.md");
+    let mut count = 0;
+    for said in blocks(&readme).iter().filter(|block| block.kind == "text" && block.follows) {
+        for mark in ["&oh=", "&oe=", r#""expiresAt":""#, r#""timestamp":"#] {
+            for (at, _) in said.text.match_indices(mark) {
+                assert!(said.text[at + mark.len()..].starts_with('…'), "README, line {}: {mark}", said.line);
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 10, "README shows signed URLs: {count}");
+}
+
 #[test]
 fn the_script_of_the_readme_is_the_packaged_one() {
     let readme = read("README.md");
