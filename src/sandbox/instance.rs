@@ -144,12 +144,12 @@ impl Instance {
         self.ring();
     }
 
-    /// The JSON of a notification.
-    pub fn write(&self, notification: &Notification, now: Duration) -> Vec<u8> {
+    /// The JSON of a notification, the same however often it is delivered.
+    pub fn write(&self, notification: &Notification) -> Vec<u8> {
         match notification {
             Notification::Raw(bytes) => bytes.to_vec(),
             Notification::AvatarInfo(result) => {
-                let picture = || self.picture_url(&result.chat_id, now);
+                let picture = || signature::url(&self.api_url, &result.chat_id, result.timestamp);
                 result.to_json(&self.options.id_instance, picture).into_bytes()
             }
         }

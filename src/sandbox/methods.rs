@@ -109,7 +109,7 @@ async fn receive_notification(instance: &Instance, asked: &Asked<'_>) -> Answer 
     let head = instance.wait_for(Some(deadline), |memory, now| match memory.queue.head(now) {
         Some((receipt, notification)) => {
             let mut body = format!(r#"{{"receiptId":{receipt},"body":"#).into_bytes();
-            body.append(&mut instance.write(notification, now));
+            body.append(&mut instance.write(notification));
             body.push(b'}');
             Ok(body)
         }

@@ -67,7 +67,7 @@ pub async fn push(target: Target, instance: Arc<Instance>) {
     let mut kept: Option<Connection> = None;
     loop {
         let head = instance.wait_for(None, |memory, now| match memory.queue.head(now) {
-            Some((receipt, notification)) => Ok((receipt, Bytes::from(instance.write(notification, now)))),
+            Some((receipt, notification)) => Ok((receipt, Bytes::from(instance.write(notification)))),
             None => Err(memory.queue.next_arrival()),
         });
         let Some((receipt, body)) = head.await else {
