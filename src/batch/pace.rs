@@ -2,6 +2,7 @@
 //!
 //! Nothing here sleeps or reads a clock; the pool does both.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::greenapi::error::LONGEST_WAIT;
@@ -21,17 +22,16 @@ impl Pace {
         Pace { interval, next: None, paused_until: None }
     }
 
-    /// How long to wait before asking again; zero: a request goes out now, and the slot is taken.
+    /// How long to wait before asking again, with so many others `ahead`; zero: a request goes out now, and the slot
+    /// is taken.
     ///
     /// A worker that wakes late keeps the grid, as long as it is late by less than half an interval: so the rate is
     /// reached, and still no second holds more than rate + 1 requests.
-    pub fn wait(&mut self, now: Instant) -> Duration {
-        if let Some(until) = self.paused_until.filter(|until| *until > now) {
-            return until - now;
-        }
+    pub fn wait(&mut self, now: Instant, ahead: u32) -> Duration {
         let slot = self.next.unwrap_or(now);
-        if slot > now {
-            return slot - now;
+        let due = self.paused_until.map_or(slot, |until| slot.max(until)) + self.interval * ahead;
+        if due > now {
+            return due - now;
         }
         let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
         self.next = Some(slot.max(earliest) + self.interval);
@@ -41,6 +41,53 @@ impl Pace {
     /// No request goes out before that instant.
     pub fn pause(&mut self, until: Instant) {
         self.paused_until = self.paused_until.max(Some(until));
+    }
+}
+
+/// The workers that wait for their turn, first come first. Each sleeps to its own slot, and wakes nobody.
+#[derive(Debug)]
+pub struct Line {
+    pace: Pace,
+    waiting: VecDeque<Ticket>,
+    last: u64,
+}
+
+/// A place in the [`Line`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+impl Line {
+    /// Nobody waits yet.
+    pub fn new(pace: Pace) -> Line {
+        Line { pace, waiting: VecDeque::new(), last: 0 }
+    }
+
+    /// Joins the line at its end.
+    pub fn join(&mut self) -> Ticket {
+        self.last += 1;
+        let ticket = Ticket(self.last);
+        self.waiting.push_back(ticket);
+        ticket
+    }
+
+    /// [`Pace::wait`] for the holder of a ticket. Zero takes it out of the line, too.
+    pub fn wait(&mut self, ticket: Ticket, now: Instant) -> Duration {
+        let ahead = self.waiting.iter().position(|waiting| *waiting == ticket).unwrap_or(0);
+        let wait = self.pace.wait(now, ahead as u32);
+        if wait.is_zero() {
+            self.leave(ticket);
+        }
+        wait
+    }
+
+    /// Leaves the line without a turn.
+    pub fn leave(&mut self, ticket: Ticket) {
+        self.waiting.retain(|waiting| *waiting != ticket);
+    }
+
+    /// [`Pace::pause`].
+    pub fn pause(&mut self, until: Instant) {
+        self.pace.pause(until);
     }
 }
 
@@ -66,7 +113,7 @@ mod tests {
         (0..count)
             .map(|i| {
                 loop {
-                    let wait = pace.wait(now);
+                    let wait = pace.wait(now, 0);
                     if wait.is_zero() {
                         return now - start;
                     }
@@ -111,8 +158,39 @@ mod tests {
         let mut pace = Pace::new(10.0);
         pace.pause(start + Duration::from_secs(5));
         pace.pause(start + Duration::from_secs(2));
-        assert_eq!(pace.wait(start), Duration::from_secs(5));
-        assert_eq!(pace.wait(start + Duration::from_secs(5)), Duration::ZERO);
+        assert_eq!(pace.wait(start, 0), Duration::from_secs(5));
+        assert_eq!(pace.wait(start + Duration::from_secs(5), 0), Duration::ZERO);
+    }
+
+    #[test]
+    fn each_in_the_line_has_its_own_slot_and_whoever_is_late_stops_nobody() {
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        let mut line = Line::new(Pace::new(10.0));
+        let [first, second, third, fourth] = [(); 4].map(|()| line.join());
+        let slots = |line: &mut Line, now: Instant, tickets: &[Ticket]| -> Vec<u128> {
+            tickets.iter().map(|ticket| line.wait(*ticket, now).as_millis()).collect()
+        };
+        assert_eq!(slots(&mut line, start, &[first, second, third, fourth]), [0, 100, 200, 300]);
+        // Nobody overtakes by coming when a slot is free.
+        let late = line.join();
+        assert_eq!(slots(&mut line, after(100), &[late, second]), [300, 0]);
+        // The third oversleeps: the fourth goes at its own time, and the third next.
+        assert_eq!(slots(&mut line, after(300), &[fourth, late, third]), [0, 150, 50]);
+        line.leave(third);
+        assert_eq!(slots(&mut line, after(400), &[late]), [0]);
+        assert!(line.waiting.is_empty());
+    }
+
+    #[test]
+    fn after_a_pause_the_line_goes_on_in_its_order() {
+        let start = Instant::now();
+        let mut line = Line::new(Pace::new(10.0));
+        line.pause(start + Duration::from_secs(5));
+        let [first, second] = [line.join(), line.join()];
+        assert_eq!(line.wait(second, start), Duration::from_millis(5100));
+        assert_eq!(line.wait(first, start + Duration::from_secs(5)), Duration::ZERO);
+        assert_eq!(line.wait(second, start + Duration::from_secs(5)), Duration::from_millis(100));
     }
 
     #[test]

@@ -5,21 +5,22 @@
 //! and chats of its own meanwhile.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::batch::ending::Ending;
 use crate::batch::job::{Job, Plan, Way};
 use crate::batch::list::{Entry, List, Taken};
 use crate::batch::outcome::{Outcome, Tally};
-use crate::batch::pace::{self, Pace};
+use crate::batch::pace::{self, Line, Pace};
 use crate::batch::sink::Sink;
 use crate::chat_id::{ChatId, NotAChatId};
 use crate::failure::{Failure, Kind};
 use crate::interrupt;
 use crate::record::Record;
 
-/// The longest sleep without a look whether another worker has ended the run. A signal is noticed at once.
+/// The longest wait for chats without a look whether the run has ended.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// What goes on beside the workers, in a thread of its own, such as collecting results.
@@ -43,9 +44,8 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
         job,
         plan,
         to,
-        pace: Mutex::new(Pace::new(plan.rate)),
-        turn: Mutex::new(()),
-        is_over: AtomicBool::new(false),
+        line: Mutex::new(Line::new(Pace::new(plan.rate))),
+        ending: Ending::default(),
         in_a_row: AtomicU32::new(0),
         state: Mutex::default(),
     };
@@ -88,10 +88,8 @@ pub struct Run<'a> {
     job: &'a dyn Job,
     plan: Plan,
     to: Way<'a>,
-    pace: Mutex<Pace>,
-    /// Held by the worker whose request is next, while it waits for its time.
-    turn: Mutex<()>,
-    is_over: AtomicBool,
+    line: Mutex<Line>,
+    ending: Ending,
     in_a_row: AtomicU32,
     state: Mutex<State>,
 }
@@ -127,7 +125,9 @@ impl Run<'_> {
 
     /// Whether the run ends, and why if a failure ended it: its code and its story.
     pub fn ending(&self) -> Option<Option<(Kind, String)>> {
-        self.should_stop().then(|| lock(&self.state).ended_by.as_ref().map(|failure| (failure.kind, failure.message())))
+        self.ending
+            .has_begun()
+            .then(|| lock(&self.state).ended_by.as_ref().map(|failure| (failure.kind, failure.message())))
     }
 
     /// Where lines go.
@@ -144,7 +144,7 @@ impl Run<'_> {
             self.ask_brought();
         }
         self.asking.fetch_sub(1, Ordering::SeqCst);
-        while !self.should_stop() {
+        while !self.ending.has_begun() {
             self.ask_brought();
             let again = lock(&self.again);
             if again.chats.is_empty() && again.is_closed {
@@ -156,7 +156,7 @@ impl Run<'_> {
     }
 
     fn ask_brought(&self) {
-        while !self.should_stop() {
+        while !self.ending.has_begun() {
             let Some(chat) = lock(&self.again).chats.pop_front() else { return };
             self.ask(&chat, true);
         }
@@ -164,7 +164,7 @@ impl Run<'_> {
 
     /// The list's next entry, once it comes; meanwhile chats that were brought in.
     fn next_entry(&self) -> Option<Entry> {
-        while !self.should_stop() {
+        while !self.ending.has_begun() {
             // A pipe may stay silent for hours: the run's end must not wait for it.
             let taken = lock(&self.list).take(Some(Instant::now() + SLICE));
             match taken {
@@ -212,8 +212,8 @@ impl Run<'_> {
             }
             let until = Instant::now() + pace::delay(attempts, failure.retry_after, fastrand::f64());
             if failure.kind == Kind::TooManyRequests {
-                lock(&self.pace).pause(until);
-            } else if !self.sleep_until(until) {
+                lock(&self.line).pause(until);
+            } else if !self.ending.sleep_until(until) {
                 break Err(failure);
             }
             last = Some(failure);
@@ -267,7 +267,7 @@ impl Run<'_> {
 
     fn check(&self, is_written: bool) -> bool {
         if !is_written {
-            self.is_over.store(true, Ordering::SeqCst);
+            self.ending.begin();
         }
         is_written
     }
@@ -328,46 +328,32 @@ impl Run<'_> {
 
     /// No new request after this; the first reason stays.
     fn stop(&self, failure: Failure) {
-        self.is_over.store(true, Ordering::SeqCst);
+        // Who wakes finds the reason.
         lock(&self.state).ended_by.get_or_insert(failure);
-    }
-
-    fn should_stop(&self) -> bool {
-        self.is_over.load(Ordering::SeqCst) || interrupt::signal().is_some()
+        self.ending.begin();
     }
 
     /// Waits until a request may go out. False: none may any more.
     fn await_turn(&self) -> bool {
-        let _turn = lock(&self.turn);
+        let mut ticket = None;
         loop {
-            if self.should_stop() {
-                return false;
-            }
             let now = Instant::now();
-            let wait = lock(&self.pace).wait(now);
-            if wait.is_zero() {
+            let mut line = lock(&self.line);
+            let ticket = *ticket.get_or_insert_with(|| line.join());
+            let wait = line.wait(ticket, now);
+            drop(line);
+            if !self.ending.has_begun() && wait.is_zero() {
                 return true;
             }
-            self.sleep_until(now + wait);
-        }
-    }
-
-    /// Sleeps; false: the run ended first.
-    fn sleep_until(&self, until: Instant) -> bool {
-        loop {
-            if self.should_stop() {
+            if !self.ending.sleep_until(now + wait) {
+                lock(&self.line).leave(ticket);
                 return false;
             }
-            let now = Instant::now();
-            if now >= until {
-                return true;
-            }
-            interrupt::sleep_until(until.min(now + SLICE));
         }
     }
 
     fn outcome(self) -> Outcome {
-        let ended_early = self.should_stop();
+        let ended_early = self.ending.has_begun();
         let mut list = self.list.into_inner().expect("no holder of this lock panics");
         let State { mut tally, ended_by, last_failure, untried, is_left_undone } =
             self.state.into_inner().expect("no holder of this lock panics");
