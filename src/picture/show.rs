@@ -1,4 +1,5 @@
-//! A picture drawn in the terminal: inline where the terminal takes that, else in coloured half-blocks.
+//! A picture drawn in the terminal: inline where the terminal takes that, else in coloured half-blocks, or in coloured
+//! spaces where the locale has no half-blocks.
 //!
 //! Which terminal it is, is read from the variables that terminals set; none is asked, since an answer that never
 //! comes would cost a wait. Nothing here writes: it makes the bytes to be written, and only for a terminal.
@@ -26,10 +27,26 @@ pub enum Canvas {
     Iterm,
     /// kitty's own sequence: PNG or plain pixels.
     Kitty,
-    /// Half-blocks in 16 million colours.
-    TrueColor,
-    /// Half-blocks in 256 colours.
+    /// Cells of the text, coloured.
+    Cells(Colors, Glyph),
+}
+
+/// How many colours a terminal has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colors {
+    /// 16 million.
+    True,
+    /// 256.
     Indexed,
+}
+
+/// What a cell is drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glyph {
+    /// ▀, two fields of the picture.
+    HalfBlock,
+    /// A space, one field: where text is not UTF-8.
+    Space,
 }
 
 impl Canvas {
@@ -56,7 +73,12 @@ impl Canvas {
         }
         let colors = env("COLORTERM").unwrap_or_default();
         let is_true = matches!(colors.as_str(), "truecolor" | "24bit") || term.ends_with("-direct");
-        Some(if is_true { Canvas::TrueColor } else { Canvas::Indexed })
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(env).find(|value| !value.is_empty());
+        let is_utf8 = locale.unwrap_or_default().to_ascii_lowercase().replace('-', "").contains("utf8");
+        Some(Canvas::Cells(
+            if is_true { Colors::True } else { Colors::Indexed },
+            if is_utf8 { Glyph::HalfBlock } else { Glyph::Space },
+        ))
     }
 
     /// What draws the picture, with a newline at its end; `None` where it cannot be drawn there.
@@ -69,10 +91,8 @@ impl Canvas {
                 let Pixels { width, height, rgb } = Pixels::decode(picture)?;
                 Some(kitty(&format!("f=24,s={width},v={height}"), &rgb))
             }
-            (Canvas::TrueColor | Canvas::Indexed, Format::Jpeg) => {
-                Some(half_blocks(&Pixels::decode(picture)?, self == Canvas::TrueColor))
-            }
-            (Canvas::Kitty | Canvas::TrueColor | Canvas::Indexed, Format::Png | Format::WebP) => None,
+            (Canvas::Cells(colors, glyph), Format::Jpeg) => Some(cells(&Pixels::decode(picture)?, colors, glyph)),
+            (Canvas::Kitty, Format::WebP) | (Canvas::Cells(..), Format::Png | Format::WebP) => None,
         }
     }
 }
@@ -139,27 +159,30 @@ impl Pixels {
     }
 }
 
-/// Two fields a character: the upper one as its foreground, the lower one as its background.
-fn half_blocks(pixels: &Pixels, is_true_color: bool) -> Vec<u8> {
+/// Half-blocks show two fields, the upper one as foreground and the lower one as background; spaces their mean.
+fn cells(pixels: &Pixels, colors: Colors, glyph: Glyph) -> Vec<u8> {
     // The longer side fills the square, and the other keeps the picture's shape.
     let longest = pixels.width.max(pixels.height);
     let fit = |length: usize| (length * SIDE / longest).max(1);
     let (columns, rows) = (fit(pixels.width), fit(pixels.height).next_multiple_of(2));
-    let color = |[r, g, b]: [u8; 3]| {
-        if is_true_color { format!("2;{r};{g};{b}") } else { format!("5;{}", indexed([r, g, b])) }
+    let color = |[r, g, b]: [u8; 3]| match colors {
+        Colors::True => format!("2;{r};{g};{b}"),
+        Colors::Indexed => format!("5;{}", indexed([r, g, b])),
     };
     let mut out = String::new();
-    for row in (0..rows).step_by(2) {
+    for row in 0..rows / 2 {
         let mut last = String::new();
         for column in 0..columns {
-            let upper = color(pixels.mean(column, row, columns, rows));
-            let lower = color(pixels.mean(column, row + 1, columns, rows));
-            let colors = format!("\u{1b}[38;{upper};48;{lower}m");
+            let field = |row, rows| color(pixels.mean(column, row, columns, rows));
+            let (shown, colors) = match glyph {
+                Glyph::HalfBlock => ('▀', format!("38;{};48;{}", field(2 * row, rows), field(2 * row + 1, rows))),
+                Glyph::Space => (' ', format!("48;{}", field(row, rows / 2))),
+            };
             if colors != last {
-                out.push_str(&colors);
+                out.push_str(&format!("\u{1b}[{colors}m"));
                 last = colors;
             }
-            out.push('▀');
+            out.push(shown);
         }
         out.push_str("\u{1b}[0m\n");
     }
@@ -194,6 +217,10 @@ fn indexed([r, g, b]: [u8; 3]) -> u8 {
 mod tests {
     use super::*;
 
+    const TRUE_COLOR: Canvas = Canvas::Cells(Colors::True, Glyph::HalfBlock);
+    const INDEXED: Canvas = Canvas::Cells(Colors::Indexed, Glyph::HalfBlock);
+    const SPACES: Canvas = Canvas::Cells(Colors::Indexed, Glyph::Space);
+
     fn canvas(variables: &[(&str, &str)]) -> Option<Canvas> {
         Canvas::of(&|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
     }
@@ -213,13 +240,25 @@ mod tests {
     fn a_terminal_is_known_by_its_variables() {
         assert_eq!(canvas(&[]), None);
         assert_eq!(canvas(&[("TERM", "dumb")]), None);
-        assert_eq!(canvas(&[("TERM", "xterm-256color")]), Some(Canvas::Indexed));
-        assert_eq!(canvas(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Some(Canvas::TrueColor));
+        let utf8 = ("LANG", "C.UTF-8");
+        assert_eq!(canvas(&[("TERM", "xterm-256color"), utf8]), Some(INDEXED));
+        assert_eq!(canvas(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), utf8]), Some(TRUE_COLOR));
         assert_eq!(canvas(&[("TERM", "xterm"), ("TERM_PROGRAM", "WezTerm")]), Some(Canvas::Iterm));
         assert_eq!(canvas(&[("TERM", "xterm"), ("KONSOLE_VERSION", "220400")]), Some(Canvas::Iterm));
-        assert_eq!(canvas(&[("TERM", "xterm"), ("KONSOLE_VERSION", "210000")]), Some(Canvas::Indexed));
+        assert_eq!(canvas(&[("TERM", "xterm"), ("KONSOLE_VERSION", "210000"), utf8]), Some(INDEXED));
         assert_eq!(canvas(&[("TERM", "xterm-kitty")]), Some(Canvas::Kitty));
-        assert_eq!(canvas(&[("TERM", "tmux-256color"), ("TERM_PROGRAM", "WezTerm")]), Some(Canvas::Indexed));
+        assert_eq!(canvas(&[("TERM", "tmux-256color"), ("TERM_PROGRAM", "WezTerm"), utf8]), Some(INDEXED));
+    }
+
+    #[test]
+    fn half_blocks_are_for_utf_8_alone() {
+        let xterm = ("TERM", "xterm");
+        for spaces in [&[][..], &[("LANG", "C")], &[("LANG", "de_DE.UTF-8"), ("LC_ALL", "POSIX")]] {
+            assert_eq!(canvas(&[&[xterm], spaces].concat()), Some(SPACES), "{spaces:?}");
+        }
+        for blocks in [&[("LANG", "en_US.utf8")][..], &[("LANG", "C"), ("LC_CTYPE", "C.UTF-8"), ("LC_ALL", "")]] {
+            assert_eq!(canvas(&[&[xterm], blocks].concat()), Some(INDEXED), "{blocks:?}");
+        }
     }
 
     #[test]
@@ -244,7 +283,7 @@ mod tests {
 
     #[test]
     fn half_blocks_show_what_is_above_and_below() {
-        let drawn = String::from_utf8(Canvas::Indexed.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
+        let drawn = String::from_utf8(INDEXED.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
         let lines: Vec<_> = drawn.lines().collect();
         assert_eq!(lines.len(), ROWS);
         assert!(lines.iter().all(|line| line.matches('▀').count() == SIDE && line.ends_with("\u{1b}[0m")));
@@ -253,21 +292,31 @@ mod tests {
     }
 
     #[test]
+    fn spaces_show_one_field_each() {
+        let drawn = String::from_utf8(SPACES.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
+        let lines: Vec<_> = drawn.lines().collect();
+        assert!(drawn.is_ascii());
+        assert_eq!(lines.len(), ROWS);
+        assert_eq!(lines[0], format!("\u{1b}[48;5;196m{}\u{1b}[0m", " ".repeat(SIDE)));
+        assert_eq!(lines[ROWS - 1], format!("\u{1b}[48;5;21m{}\u{1b}[0m", " ".repeat(SIDE)));
+    }
+
+    #[test]
     fn a_grey_picture_and_one_that_is_no_square_are_drawn() {
         let mut grey = Vec::new();
         jpeg_encoder::Encoder::new(&mut grey, 90)
             .encode(&[128; 16 * 16], 16, 16, jpeg_encoder::ColorType::Luma)
             .expect("encoded");
-        let drawn = String::from_utf8(Canvas::TrueColor.draw(&grey).expect("drawn")).expect("text");
+        let drawn = String::from_utf8(TRUE_COLOR.draw(&grey).expect("drawn")).expect("text");
         assert!(drawn.starts_with("\u{1b}[38;2;128;128;128;48;2;128;128;128m▀▀"), "{drawn:?}");
-        let wide = String::from_utf8(Canvas::TrueColor.draw(&jpeg(64, 16)).expect("drawn")).expect("text");
+        let wide = String::from_utf8(TRUE_COLOR.draw(&jpeg(64, 16)).expect("drawn")).expect("text");
         assert_eq!((wide.lines().count(), wide.matches('▀').count()), (4, 4 * SIDE));
     }
 
     #[test]
     fn what_cannot_be_decoded_is_not_drawn() {
         let whole = jpeg(64, 64);
-        for canvas in [Canvas::Kitty, Canvas::TrueColor, Canvas::Indexed] {
+        for canvas in [Canvas::Kitty, TRUE_COLOR, INDEXED, SPACES] {
             assert_eq!(canvas.draw(b"\xff\xd8\xff\xe0 no picture"), None);
             assert_eq!(canvas.draw(b"RIFF\x24\0\0\0WEBPVP8 "), None);
             assert_eq!(canvas.draw(&jpeg(2100, 8)), None, "too large");

@@ -11,6 +11,7 @@ use super::*;
 use crate::chat_id::Rule;
 use crate::greenapi::client::Instance;
 use crate::http::Agent;
+use crate::picture::show::{Colors, Glyph};
 use crate::token::Token;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
@@ -195,7 +196,7 @@ fn the_sandboxs_verdicts_and_pictures_are_understood() {
     assert_eq!((found.status, found.changed), (Status::Found, Some(true)));
     assert!(found.expires_at.is_some());
     let picture = fs::read(found.file.expect("a file")).expect("a picture");
-    for canvas in [Canvas::Iterm, Canvas::Kitty, Canvas::TrueColor, Canvas::Indexed] {
+    for canvas in [Canvas::Iterm, Canvas::Kitty, Canvas::Cells(Colors::True, Glyph::HalfBlock)] {
         assert!(canvas.draw(&picture).is_some(), "{canvas:?}");
     }
     assert_eq!(get("11001234567@c.us").expect("found").changed, Some(false));
