@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -31,40 +32,46 @@ fn main() {
     write_list(&path("tenth"), PICTURES / 10);
     let urls: Vec<_> = (0..PICTURES).map(|n| format!("{url}/pictures/{n}.jpg")).collect();
     std::fs::write(path("urls"), urls.join("\n")).expect("written");
-    let out = path("out");
-    let config = |(n, url): (usize, &String)| format!("url = \"{url}\"\noutput = \"{}/{n}.jpg\"\n", out.display());
-    std::fs::write(path("curl"), urls.iter().enumerate().map(config).collect::<String>()).expect("written");
-    let ours = |list: &Path| {
+    let ours = |list: &Path, out: &Path| {
         let mut command = greenavatar(&url);
         command.args(["get", "--rate", "0", "--concurrency", "16", "--allow-host", "127.0.0.1", "--dir"]);
-        command.arg(&out).arg("--from").arg(list);
+        command.arg(out).arg("--from").arg(list);
         command
     };
-    let wget = || {
+    let wget = |out: &Path| {
         let mut command = Command::new("wget");
-        command.args(["-q", "-i"]).arg(path("urls")).arg("-P").arg(&out);
+        command.args(["-q", "-i"]).arg(path("urls")).arg("-P").arg(out);
         command
     };
-    let curl = || {
+    let curl = |out: &Path| {
+        let config = |(n, url): (usize, &String)| format!("url = \"{url}\"\noutput = \"{}/{n}.jpg\"\n", out.display());
+        std::fs::write(path("curl"), urls.iter().enumerate().map(config).collect::<String>()).expect("written");
         let mut command = Command::new("curl");
         command.args(["-sS", "--parallel", "--parallel-max", "16", "-K"]).arg(path("curl"));
         command
     };
-    let timed = |mut command: Command| {
-        let _ = std::fs::remove_dir_all(&out);
+    // Each run has a folder of its own, and nothing is deleted before the end: a file system that has just deleted
+    // thousands of files is slow to make new ones.
+    let folders = Cell::new(0);
+    let fresh = || {
+        let out = path(&format!("out{}", folders.replace(folders.get() + 1)));
         std::fs::create_dir(&out).expect("a folder");
-        let seconds = time(&mut command);
+        out
+    };
+    let timed = |command: &dyn Fn(&Path) -> Command| {
+        let out = fresh();
+        let seconds = time(&mut command(&out));
         let count = std::fs::read_dir(&out).expect("a folder").count() as u64;
         assert_eq!(count, PICTURES, "every picture is there");
         seconds
     };
     let (mut of_ours, mut of_wget, mut of_curl) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        of_ours.push(timed(ours(&path("list"))));
+        of_ours.push(timed(&|out| ours(&path("list"), out)));
         if is_installed("wget") {
-            of_wget.push(timed(wget()));
+            of_wget.push(timed(&wget));
         }
-        of_curl.push(timed(curl()));
+        of_curl.push(timed(&curl));
     }
     let seconds = median(&mut of_ours);
     println!("{PICTURES} pictures of {} KiB, 16 at a time, wget one after the other", SIZE / 1024);
@@ -75,7 +82,7 @@ fn main() {
             println!("{name:<16}{:>8.0} ms   {:.2} (at least 1)", theirs * 1e3, theirs / seconds);
         }
     }
-    let memory = |list| cost(&ours(list)).map_or(f64::NAN, |cost| cost.memory);
+    let memory = |list| cost(&ours(list, &fresh())).map_or(f64::NAN, |cost| cost.memory);
     println!("peak memory: {:.1} MiB, {:.1} for a tenth of the list", memory(&path("list")), memory(&path("tenth")));
 }
 

@@ -104,7 +104,12 @@ pub fn binary() -> PathBuf {
 
 /// The program with a clean environment and credentials for a server.
 pub fn greenavatar(url: &str) -> Command {
-    let mut command = Command::new(binary());
+    greenavatar_at(&binary(), url)
+}
+
+/// The same for a program that starts it.
+pub fn greenavatar_at(program: &Path, url: &str) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().env("GREEN_API_URL", url);
     command.env("GREEN_API_ID_INSTANCE", "1101000001").env("GREEN_API_TOKEN_INSTANCE", TOKEN);
     command

@@ -61,14 +61,14 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let session = context.open()?;
     let settings = &session.settings;
     let after = args.pictures.after(output, report.is_json());
-    let rules = args.pictures.rules(&settings.http, context.flags.sandbox, after);
     let mut plan = args.chats.plan(settings.retries);
     if matches!(after, After::Draw(..)) {
         // Each picture is drawn just above its line.
         plan.concurrency = 1;
     }
-    let agent = Agent::new(&Options { connections: plan.concurrency, ..settings.http.clone() });
-    let client = Client::new(&settings.instance, agent, settings.http.timeout, report);
+    let http = Options { connections: plan.concurrency, ..settings.http.clone() };
+    let rules = args.pictures.rules(&http, context.flags.sandbox, after);
+    let client = Client::new(&settings.instance, Agent::new(&http), http.timeout, report);
     let repeats = Repeats { most: settings.retries, pause: |failed| pace::delay(failed, None, fastrand::f64()) };
     let job = GetJob::new(&client, rules, after, repeats, report)?;
     let open = args.chats.open(origins, "get", &settings.instance.id, true)?;

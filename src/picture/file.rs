@@ -3,7 +3,7 @@
 //! A picture of the usual size waits in memory until all of it is there, so that a broken download touches no disk;
 //! a larger one goes to a temporary file beside its place, and memory stays flat. Nothing here knows where bytes come from.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -98,16 +98,19 @@ impl Incoming {
 
     /// Puts all bytes at `path`. False: the same ones stood there already; then, if `keep_same`, the file is untouched.
     pub fn place(mut self, path: &Path, keep_same: bool) -> io::Result<bool> {
-        let changed = !self.stands_at(path);
+        // In a list of a million most files are new, and every look at a path counts.
+        let is_new = is_missing(path);
+        let changed = is_new || !self.stands_at(path);
         if !changed && keep_same {
             return Ok(false);
         }
-        if self.temporary.is_none() && fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let is_special = |there: Metadata| !there.is_file() && !there.is_dir();
+        if !is_new && self.temporary.is_none() && fs::metadata(path).is_ok_and(is_special) {
             // A device or a pipe is written to, never replaced.
             let mut device = OpenOptions::new().write(true).open(path)?;
             return device.write_all(&self.head).map(|()| true);
         }
-        let path = resolved(path);
+        let path = if is_new { path.to_owned() } else { resolved(path) };
         let dir = parent(&path);
         let mut temporary = match self.temporary.take() {
             Some(temporary) => temporary,
@@ -165,10 +168,16 @@ pub fn could_write(path: &Path) -> io::Result<()> {
     )
 }
 
-/// Removes those of the files that are there.
+/// Whether nothing has this name, not even a link that leads nowhere.
+fn is_missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Removes those of the files that are there. To look first costs less than to remove nothing, which takes the
+/// directory for itself.
 pub fn remove(dir: &Path, files: &[PathBuf]) -> io::Result<()> {
     let mut gone = false;
-    for file in files {
+    for file in files.iter().filter(|file| !is_missing(file)) {
         match fs::remove_file(file) {
             Ok(()) => gone = true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

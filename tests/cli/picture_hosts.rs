@@ -2,7 +2,7 @@
 
 use crate::support::queue::method;
 use crate::support::tls::Authority;
-use crate::support::{Answer, CHAT, Cli, GROUP, Seen, Server, TOKEN, Tunnel, at_once, json};
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Seen, Server, TOKEN, Tunnel, at_once, chat, json};
 
 const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 a picture";
 const HOST: &str = "pps.whatsapp.net";
@@ -155,4 +155,23 @@ fn a_redirect_is_not_followed() {
         let said = cli.exits(76).any_stdout().run();
         assert_eq!(json(&said.stdout)["error"]["code"], "unexpected-response");
     }
+}
+
+#[test]
+fn pictures_of_a_list_come_over_one_connection_a_worker() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let host = Server::with(move |_| Answer::status(200).body(JPEG).held(&held)).times(40).opening(&gate);
+    let service = Server::with({
+        let url = format!("{}/x.jpg", host.url());
+        move |_| finds(&url)
+    })
+    .times(40);
+    let args = ["get", "-q", "--rate", "0", "--concurrency", "4", "--allow-host", "127.0.0.1", "--dir", "d"];
+    let running = Cli::on(&service).args(args).args((0..40).map(chat)).start();
+    // All are at work at once before the first is answered.
+    host.wait_for(4);
+    gate.open();
+    running.finish();
+    assert_eq!(host.connections(), 4);
 }
