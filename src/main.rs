@@ -13,6 +13,10 @@ use greenavatar::report::Report;
 use greenavatar::settings::Error;
 use greenavatar::token::mask_value;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         // The payload may hold anything; the place is enough to find the bug.
