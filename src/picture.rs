@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::avatar_url::{AllowedHost, Target};
 use self::file::Incoming;
@@ -96,6 +97,8 @@ pub struct Pictures<'a> {
     report: &'a Report,
     /// One agent a way: direct, through the proxy for https, through the one for http.
     agents: [OnceLock<Agent>; 3],
+    /// Names came to the directory or went, and are not on disk.
+    is_unsynced: AtomicBool,
 }
 
 impl<'a> Pictures<'a> {
@@ -106,12 +109,12 @@ impl<'a> Pictures<'a> {
             Destination::File(path) => file::could_write(path).map_err(|error| unwritten(path, error))?,
             Destination::Memory => {}
         }
-        Ok(Pictures { rules, report, agents: Default::default() })
+        Ok(Pictures { rules, report, agents: Default::default(), is_unsynced: AtomicBool::new(false) })
     }
 
     /// Downloads the picture of a chat and puts it where it belongs, whole or not at all.
     ///
-    /// A URL that has ended is `picture-expired`: a fresh one may help. A disk that is full is `output-failed`.
+    /// Its bytes are on disk then, and its name after [`Pictures::secure`]. A URL that has ended is `picture-expired`: a fresh one may help. A disk that is full is `output-failed`.
     pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Failure> {
         let target = avatar_url::check(url, &self.rules.allowed).map_err(|why| {
             Failure::new(Kind::BadPicture, format!("the picture is not followed: {why}"))
@@ -138,17 +141,34 @@ impl<'a> Pictures<'a> {
             Destination::Dir(dir) => {
                 let path = dir.join(format!("{chat}.{}", format.extension()));
                 let changed = incoming.place(&path, self.rules.if_changed).map_err(|error| unwritten(&path, error))?;
+                self.is_unsynced.store(true, Ordering::SeqCst);
                 let older = Format::ALL.into_iter().filter(|other| *other != format);
                 let older: Vec<_> = older.map(|other| dir.join(format!("{chat}.{}", other.extension()))).collect();
-                file::remove(dir, &older).map_err(|error| unwritten(dir, error))?;
+                file::remove(&older).map_err(|error| unwritten(dir, error))?;
                 Ok(saved(Some(path), changed))
             }
             Destination::File(path) => {
                 let changed = incoming.place(path, self.rules.if_changed).map_err(|error| unwritten(path, error))?;
+                self.is_unsynced.store(true, Ordering::SeqCst);
                 Ok(saved(Some(path.clone()), changed))
             }
             Destination::Memory => Ok(Saved { picture: Some(incoming.into_bytes()), ..saved(None, true) }),
         }
+    }
+
+    /// Puts the names of all pictures on disk that were saved before, so that they survive a loss of power, too.
+    ///
+    /// One sync serves them all: with one for each, a list waits most of its time for the disk.
+    pub fn secure(&self) -> Result<(), Failure> {
+        let dir = match &self.rules.destination {
+            Destination::Dir(dir) => dir,
+            Destination::File(path) => file::parent(path),
+            Destination::Memory => return Ok(()),
+        };
+        if !self.is_unsynced.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        file::sync_dir(dir).map_err(|error| unwritten(dir, error))
     }
 
     /// The agent for a host: direct or through its proxy, behind which only scheme and host can be checked.

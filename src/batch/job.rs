@@ -24,6 +24,11 @@ pub trait Job: Sync {
         let _ = (chat, again);
         Ok(Some(record))
     }
+
+    /// Puts on disk what the lines that were handed in speak of: before each sync of the journal, or at the run's end.
+    fn secure(&self) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// How a run is carried out.

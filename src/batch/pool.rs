@@ -53,7 +53,7 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
         Err(failure) => run.end(failure),
         Ok(syncer) => std::thread::scope(|scope| {
             if let Some(syncer) = &syncer {
-                scope.spawn(|| to.sink.sync_loop(syncer));
+                scope.spawn(|| to.sink.sync_loop(&|| job.secure().and_then(|()| syncer.sync())));
             }
             let mut rest: Vec<_> = (1..workers).map(|_| scope.spawn(|| run.work())).collect();
             if let Some(companion) = companion {
@@ -70,6 +70,11 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
             if let Some(companion) = companion {
                 let left = std::mem::take(&mut lock(&run.again).chats);
                 left.iter().for_each(|chat| companion.abandon(chat, &run));
+            }
+            if syncer.is_none()
+                && let Err(failure) = job.secure()
+            {
+                run.end(failure);
             }
             to.sink.close();
         }),
@@ -384,3 +389,6 @@ fn failure_is_ours(failure: &Failure) -> bool {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder of this lock panics")
 }
+
+#[cfg(test)]
+mod tests;

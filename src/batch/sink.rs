@@ -151,8 +151,8 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Syncs and shows lines as they come, until [`Sink::close`]. Run in a thread of its own.
-    pub fn sync_loop(&self, syncer: &Syncer) {
+    /// Shows lines as they come, until [`Sink::close`], each after a `sync` of the journal. Run in a thread of its own.
+    pub fn sync_loop(&self, sync: &dyn Fn() -> Result<(), Failure>) {
         loop {
             let (lines, count) = {
                 let mut state = lock(&self.state);
@@ -165,7 +165,7 @@ impl<'a> Sink<'a> {
                 state.is_writing = true;
                 (std::mem::take(&mut state.pending), std::mem::take(&mut state.unsynced))
             };
-            if let Err(failure) = syncer.sync() {
+            if let Err(failure) = sync() {
                 self.broken(Unwritten::Failed(failure));
             }
             self.write(&lines);

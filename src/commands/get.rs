@@ -97,6 +97,10 @@ impl Job for GetJob<'_> {
     ) -> Result<Option<Record>, Failure> {
         GetJob::finish(self, chat, record, again).map(Some)
     }
+
+    fn secure(&self) -> Result<(), Failure> {
+        self.pictures.as_ref().map_or(Ok(()), Pictures::secure)
+    }
 }
 
 /// What `get` takes beside what all lists take.

@@ -97,9 +97,12 @@ impl Incoming {
     }
 
     /// Puts all bytes at `path`. False: the same ones stood there already; then, if `keep_same`, the file is untouched.
+    /// The name is on disk after [`sync_dir`] of its directory; where it is a link, what that leads to is so at once.
     pub fn place(mut self, path: &Path, keep_same: bool) -> io::Result<bool> {
         // In a list of a million most files are new, and every look at a path counts.
-        let is_new = is_missing(path);
+        let there = path.symlink_metadata();
+        let is_link = there.as_ref().is_ok_and(Metadata::is_symlink);
+        let is_new = there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         let changed = is_new || !self.stands_at(path);
         if !changed && keep_same {
             return Ok(false);
@@ -110,8 +113,8 @@ impl Incoming {
             let mut device = OpenOptions::new().write(true).open(path)?;
             return device.write_all(&self.head).map(|()| true);
         }
-        let path = if is_new { path.to_owned() } else { resolved(path) };
-        let dir = parent(&path);
+        let file = if is_link { resolved(path) } else { path.to_owned() };
+        let dir = parent(&file);
         let mut temporary = match self.temporary.take() {
             Some(temporary) => temporary,
             None => {
@@ -121,8 +124,10 @@ impl Incoming {
             }
         };
         temporary.as_file_mut().sync_all()?;
-        temporary.persist(&path).map_err(|error| error.error)?;
-        sync_dir(dir)?;
+        temporary.persist(&file).map_err(|error| error.error)?;
+        if is_link {
+            sync_dir(dir)?;
+        }
         Ok(changed)
     }
 
@@ -175,17 +180,12 @@ fn is_missing(path: &Path) -> bool {
 
 /// Removes those of the files that are there. To look first costs less than to remove nothing, which takes the
 /// directory for itself.
-pub fn remove(dir: &Path, files: &[PathBuf]) -> io::Result<()> {
-    let mut gone = false;
+pub fn remove(files: &[PathBuf]) -> io::Result<()> {
     for file in files.iter().filter(|file| !is_missing(file)) {
         match fs::remove_file(file) {
-            Ok(()) => gone = true,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-    }
-    if gone {
-        sync_dir(dir)?;
     }
     Ok(())
 }
@@ -200,12 +200,13 @@ fn resolved(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn parent(path: &Path) -> &Path {
+/// The directory of a file.
+pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// So that the name survives a loss of power as the bytes do. Some file systems know no such thing.
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
     let opened = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECTORY.bits() as i32).open(dir)?;
     match opened.sync_all() {
         Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),

@@ -15,6 +15,7 @@ mod outcomes;
 mod output;
 mod pace;
 mod picture_hosts;
+mod pictures;
 mod proxies;
 mod readme;
 mod receive;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 pub mod cli;
 pub mod client;
+pub mod gallery;
 pub mod proxy;
 pub mod queue;
 pub mod server;

@@ -1,0 +1,268 @@
+//! Pictures become files, whole or not at all, whatever comes in their place.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use rustix::process::Signal;
+
+use crate::support::cli::full_disk;
+use crate::support::gallery::{JPEG, SHA256, gallery, get, names, picture, said};
+use crate::support::queue::{calls, method};
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, json, jsons};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture";
+const WEBP: &[u8] = b"RIFF\x24\0\0\0WEBPVP8 a picture";
+const MIB: usize = 1024 * 1024;
+
+#[test]
+fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
+    let server = gallery(|_| picture(JPEG));
+    let cli = get(&server, ["--json", "--dir", "new/d", CHAT]).shell(r#"umask 000; exec "$0" "$@""#);
+    let said = cli.any_stdout().run();
+    let line = json(&said.stdout);
+    let file = format!("new/d/{CHAT}.jpg");
+    assert_eq!((&line["status"], &line["file"]), (&"found".into(), &file.as_str().into()));
+    assert_eq!((&line["bytes"], &line["sha256"]), (&21.into(), &SHA256.into()));
+    assert_eq!((&line["changed"], &line["expiresAt"]), (&true.into(), &"2021-10-04T02:03:23Z".into()));
+    assert_eq!(std::fs::read(said.path(&file)).expect("a picture"), JPEG);
+    assert_eq!((said.mode(&file), said.mode("new/d")), (0o600, 0o700));
+    assert_eq!(names(said.path("new/d")), [format!("{CHAT}.jpg")]);
+}
+
+#[test]
+fn the_first_bytes_name_the_extension_and_the_older_picture_goes() {
+    let pictures = [(JPEG, "jpg"), (PNG, "png"), (WEBP, "webp"), (JPEG, "jpg")];
+    let mut next = pictures.into_iter();
+    let server = gallery(move |_| picture(next.next().expect("four pictures").0));
+    let first = get(&server, ["--dir", "d", CHAT]).file(&format!("d/{GROUP}.png"), "another chat's");
+    let again: Vec<_> = (1..4).map(|_| first.again()).collect();
+    let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
+    let runs = std::iter::once(first).chain(again.into_iter().map(|cli| cli.args(args)));
+    for (cli, (bytes, extension)) in runs.zip(pictures) {
+        let said = cli.any_stdout().run();
+        let file = format!("{CHAT}.{extension}");
+        assert_eq!(names(said.path("d")), [file.clone(), format!("{GROUP}.png")]);
+        assert_eq!(std::fs::read(said.path("d").join(file)).expect("a picture"), bytes);
+    }
+}
+
+#[test]
+fn what_is_no_whole_picture_leaves_nothing_behind() {
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    let large = [JPEG, &vec![0; 5 * MIB]].concat();
+    let begun = |bytes: &[u8]| Answer::raw([&head(MIB), bytes].concat());
+    let endless = Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_endlessly(vec![0; 64 * 1024]);
+    let expired = "URL signature expired";
+    let html = "<!DOCTYPE html><title>Log in</title>";
+    let rows = [
+        ("cut", begun(JPEG), "unreachable", 69, 1),
+        ("cut after much of it", begun(&large[..700 * 1024]), "unreachable", 69, 1),
+        ("oversized", picture(&large), "bad-picture", 76, 1),
+        ("endless", endless, "bad-picture", 76, 1),
+        ("empty", picture(b""), "bad-picture", 76, 1),
+        ("a GIF", picture(b"GIF89a and so on"), "bad-picture", 76, 1),
+        ("no WebP", picture(b"RIFF\x24\0\0\0WAVEfmt "), "bad-picture", 76, 1),
+        ("too short to tell", picture(b"\xff\xd8"), "bad-picture", 76, 1),
+        ("HTML", picture(html.as_bytes()), "picture-expired", 69, 2),
+        ("expired", Answer::status(403).body(expired), "picture-expired", 69, 2),
+        ("expired with a 200", picture(expired.as_bytes()), "picture-expired", 69, 2),
+        ("gone", Answer::status(404), "picture-expired", 69, 2),
+        ("a refusal with a picture", Answer::status(403).body(JPEG), "picture-expired", 69, 2),
+        ("elsewhere", Answer::status(302).header("Location", "/pictures/2").body(JPEG), "unexpected-response", 76, 1),
+        ("broken", Answer::status(500).body(JPEG), "server-error", 69, 1),
+        ("a part", Answer::status(206).body(JPEG), "unexpected-response", 76, 1),
+    ];
+    at_once(rows, |(name, answer, code, exit, asked)| {
+        let server = gallery(move |_| answer.clone());
+        let older = format!("d/{CHAT}.jpg");
+        let cli = get(&server, ["--json", "--dir", "d", CHAT]).file(&older, "older").exits(exit);
+        let next = cli.again();
+        let said = cli.any_stdout().run();
+        let line = json(&said.stdout);
+        assert_eq!((&line["status"], &line["error"]["code"]), (&"failed".into(), &code.into()), "{name}: {line}");
+        assert_eq!(line.get("file"), None, "{line}");
+        assert_eq!(names(said.path("d")), [format!("{CHAT}.jpg")], "{name}");
+        assert_eq!(said.read(&older), "older", "{name}");
+        assert_eq!(calls(&server, ["getAvatar"]), [asked], "{name}");
+        assert_eq!(server.requests().len(), 2 * asked, "{name}");
+        if ["cut after much of it", "endless", "HTML"].contains(&name) {
+            let args = ["get", "--allow-host", "127.0.0.1", "--retries", "0", "-o", "new.jpg", CHAT];
+            next.args(args).exits(exit).any_stdout().any_stderr().run();
+        }
+        assert_eq!(names(said.path("")), ["d"], "{name}");
+    });
+}
+
+#[test]
+fn five_mebibytes_are_taken() {
+    let large = [JPEG, &vec![7; 5 * MIB - JPEG.len()]].concat();
+    let answer = picture(&large);
+    let server = gallery(move |_| answer.clone());
+    let said = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
+    assert_eq!(json(&said.stdout)["bytes"], 5 * MIB);
+    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), large);
+}
+
+#[test]
+fn a_url_that_has_ended_is_asked_for_anew_once() {
+    let mut asked = 0;
+    let server = Server::with(move |seen| {
+        asked += 1;
+        match (method(seen), asked) {
+            ("getAvatar", n) => {
+                let host = seen.header("host").expect("a host");
+                said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{n}"}}"#))
+            }
+            ("1", _) => Answer::status(403).body("URL signature expired"),
+            _ => picture(JPEG),
+        }
+    })
+    .times(4);
+    let said = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
+    let line = json(&said.stdout);
+    assert!(line["urlAvatar"].as_str().expect("a URL").ends_with("/pictures/3"), "the line has the fresh URL: {line}");
+    assert_eq!(names(said.path("d")), [format!("{CHAT}.jpg")]);
+}
+
+#[test]
+fn one_picture_goes_to_a_file_or_to_standard_output() {
+    let server = gallery(|_| picture(PNG));
+    let cli = get(&server, ["-o", "any.name", CHAT]);
+    let (next, json_too, full) = (cli.again(), cli.again(), cli.again());
+    let said = cli.stdout_has("\tfound\thttp://127.0.0.1:").run();
+    assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
+    assert_eq!(said.mode("any.name"), 0o600);
+    let args = ["get", "--allow-host", "127.0.0.1", "-o", "-", CHAT];
+    for (cli, flag) in [(next, "--color=auto"), (json_too, "--json")] {
+        let out = said.path("out");
+        cli.arg(flag).args(args).stdout_to(std::fs::File::create(&out).expect("a file")).run();
+        assert_eq!(std::fs::read(&out).expect("a picture"), PNG, "the picture alone");
+    }
+    full.args(args).stdout_to(full_disk()).exits(74).any_stderr().run();
+    let server = Server::answering([said_none()]);
+    get(&server, ["-o", "-", CHAT]).stderr_has("none").run();
+    let server = Server::answering([said_none()]);
+    let said = get(&server, ["-o", "none.jpg", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    assert!(names(said.path("")).is_empty());
+    for args in [
+        vec!["-o", "x", CHAT, GROUP],
+        vec!["-o", "x", "--from", "list"],
+        vec!["-o", "x", "-"],
+        vec!["-o", "x", "--dir", "d", CHAT],
+        vec!["--if-changed", CHAT],
+        vec!["-o", "-", "--if-changed", CHAT],
+    ] {
+        Cli::on(&Server::unasked()).arg("get").args(args).exits(2).any_stderr().run();
+    }
+}
+
+fn said_none() -> Answer {
+    said(r#"{"urlAvatar":"","available":true}"#)
+}
+
+#[test]
+fn a_chat_whose_picture_is_gone_keeps_the_older_one() {
+    for body in [r#"{"urlAvatar":"","available":true}"#, r#"{"urlAvatar":"","available":false}"#] {
+        let server = Server::answering([said(body)]);
+        let older = format!("d/{CHAT}.png");
+        let said = get(&server, ["--json", "--dir", "d", CHAT]).file(&older, "older").any_stdout().run();
+        let line = json(&said.stdout);
+        assert!(line.get("file").is_none() && line.get("changed").is_none(), "{line}");
+        assert_eq!(said.read(&older), "older");
+    }
+}
+
+#[test]
+fn a_picture_that_has_not_changed_is_left_untouched() {
+    let mut asked = 0;
+    let server = gallery(move |_| {
+        asked += 1;
+        picture(if asked < 4 { JPEG } else { b"\xff\xd8\xff\xe0\0\x10JFIF\0 another" })
+    });
+    let args = ["get", "--json", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
+    let cli = Cli::on(&server);
+    let file = cli.dir().join(format!("d/{CHAT}.jpg"));
+    let mark = || file.metadata().map(|there| (there.ino(), there.mtime(), there.mtime_nsec())).expect("a picture");
+    let run = |if_changed: bool| {
+        let cli = cli.again().args(args).args(if_changed.then_some("--if-changed"));
+        json(&cli.any_stdout().run().stdout)["changed"].clone()
+    };
+    assert_eq!(run(true), true, "there was none");
+    let first = mark();
+    assert_eq!(run(true), false);
+    assert_eq!(mark(), first, "not a byte and no time is changed");
+    assert_eq!(run(false), false, "it says so without the flag too");
+    let third = mark();
+    assert_eq!(run(true), true);
+    assert_ne!(mark(), third);
+    assert_eq!(names(file.parent().expect("a directory")).len(), 1);
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
+    for (size, blocks) in [(100 * 1024, 1), (600 * 1024, 600)] {
+        let large = picture(&[JPEG, &vec![0; size]].concat());
+        let server = gallery(move |_| large.clone());
+        let args = ["--json", "--rate=0", "--concurrency=1", "--dir", "d", CHAT, GROUP];
+        let full = format!(r#"trap '' XFSZ; ulimit -f {blocks}; exec "$0" "$@""#);
+        let cli = get(&server, args).file("d/other.jpg", "").shell(&full);
+        let said = cli.exits(74).any_stdout().any_stderr().run();
+        let lines = jsons(&said.stdout);
+        assert_eq!((lines.len(), &lines[0]["error"]["code"]), (1, &"output-failed".into()));
+        assert_eq!(names(said.path("d")), ["other.jpg"], "{size}");
+        assert_eq!(calls(&server, ["getAvatar"]), [1], "nothing more is asked");
+    }
+    // What could never be written is not even asked for.
+    get(&Server::unasked(), ["--dir", "file/d", CHAT]).file("file", "").exits(74).any_stderr().run();
+    get(&Server::unasked(), ["-o", "no/such/folder/x.jpg", CHAT]).exits(74).any_stderr().run();
+    get(&Server::unasked(), ["-o", "d", CHAT]).file("d/x", "").exits(74).any_stderr().run();
+}
+
+/// The directory goes while the second chat is asked about: what is in it cannot be put on disk any more.
+#[test]
+fn a_directory_that_cannot_be_synced_fails_the_run() {
+    let dir = Arc::new(OnceLock::<PathBuf>::new());
+    let removed = dir.clone();
+    let mut asked = 0;
+    let server = Server::with(move |seen| match (method(seen), asked) {
+        ("getAvatar", 0) => {
+            asked += 1;
+            said(&format!(r#"{{"urlAvatar":"http://{}/pictures/1"}}"#, seen.header("host").expect("a host")))
+        }
+        ("getAvatar", _) => {
+            std::fs::remove_dir_all(removed.get().expect("a directory")).expect("removed");
+            said(r#"{"urlAvatar":"","available":true}"#)
+        }
+        _ => picture(JPEG),
+    });
+    let cli = get(&server, ["--rate=0", "--concurrency=1", "--dir", "d", CHAT, GROUP]);
+    dir.set(cli.dir().join("d")).expect("set once");
+    let said = cli.exits(74).any_stdout().stderr_has("cannot write d\n").stderr_has("1 found, 1 without").run();
+    assert_eq!(said.stdout.lines().count(), 2);
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_no_half_picture() {
+    let large = [JPEG, &vec![0; 2 * MIB]].concat();
+    let (whole, half) = (picture(&large), large[..MIB].to_vec());
+    let mut asked = 0;
+    let server = gallery(move |_| {
+        asked += 1;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 * MIB + JPEG.len()).into_bytes();
+        if asked == 1 { Answer::raw([&head, &half[..]].concat()).then_silence() } else { whole.clone() }
+    });
+    let cli = get(&server, ["--dir", "d", CHAT]).file("d/older", "");
+    let (dir, again) = (cli.dir().join("d"), cli.again());
+    let running = cli.dies(9).start();
+    let began = std::time::Instant::now();
+    while names(&dir).len() < 2 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "a large picture goes to a file at once");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    running.signal(Signal::KILL);
+    running.finish();
+    assert!(!names(&dir).iter().any(|name| name.starts_with(CHAT)), "{:?}", names(&dir));
+    let said = again.args(["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT]).any_stdout().run();
+    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), large);
+}
