@@ -93,10 +93,22 @@ fn save_in(dir: &Path, answer: Vec<u8>) -> Result<Saved, Failure> {
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir)
         .expect("a directory")
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
         .collect();
     names.sort();
     names
+}
+
+fn metadata(path: &Path) -> fs::Metadata {
+    fs::metadata(path).expect("a file")
+}
+
+fn mode(path: &Path) -> u32 {
+    metadata(path).permissions().mode() & 0o777
+}
+
+fn modified(path: &Path) -> SystemTime {
+    metadata(path).modified().expect("a time")
 }
 
 fn temporary_dir() -> tempfile::TempDir {
@@ -110,8 +122,8 @@ fn a_picture_is_written_under_its_chat_id_for_its_owner_alone() {
     let saved = save_in(&deep, answer(200, JPEG)).expect("saved");
     let path = deep.join("11001234567@c.us.jpg");
     assert_eq!(fs::read(&path).expect("the picture"), JPEG);
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::metadata(&deep).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&deep), 0o700);
     assert_eq!((saved.file.as_deref(), saved.bytes, saved.changed), (Some(path.as_path()), JPEG.len() as u64, true));
     assert_eq!(names(&deep), ["11001234567@c.us.jpg"]);
 }
@@ -180,7 +192,7 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
         let failure = save_in(dir.path(), answer).expect_err(what);
         assert_eq!(failure.kind.code(), code, "{what}: {}", failure.message());
         assert_eq!(names(dir.path()), ["11001234567@c.us.jpg"], "{what}");
-        assert_eq!(fs::read(dir.path().join("11001234567@c.us.jpg")).unwrap(), b"older", "{what}");
+        assert_eq!(fs::read(dir.path().join("11001234567@c.us.jpg")).expect("a picture"), b"older", "{what}");
     }
 }
 
@@ -191,8 +203,8 @@ fn five_mebibytes_are_taken_and_keep_their_bytes_on_the_way_through_a_temporary_
         JPEG.iter().copied().chain((0..).map(|n: u32| (n % 251) as u8)).take(5 * 1024 * 1024).collect();
     let saved = save_in(dir.path(), answer(200, &picture)).expect("saved");
     assert_eq!(saved.bytes, 5 * 1024 * 1024);
-    assert!(fs::read(dir.path().join("11001234567@c.us.jpg")).unwrap() == picture);
-    assert_eq!(fs::metadata(dir.path().join("11001234567@c.us.jpg")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read(dir.path().join("11001234567@c.us.jpg")).expect("a picture") == picture);
+    assert_eq!(mode(&dir.path().join("11001234567@c.us.jpg")), 0o600);
     assert_eq!(names(dir.path()).len(), 1);
 }
 
@@ -219,23 +231,23 @@ fn the_same_picture_leaves_its_file_untouched_if_changed_is_asked_for() {
     let path = dir.path().join("11001234567@c.us.jpg");
     save_in(dir.path(), answer(200, JPEG)).expect("saved");
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_586_700_802);
-    fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).expect("a time");
-    let inode = fs::metadata(&path).unwrap().ino();
+    fs::File::options().write(true).open(&path).expect("a file").set_modified(long_ago).expect("a time");
+    let inode = metadata(&path).ino();
     let if_changed = || Rules { if_changed: true, ..rules(Destination::Dir(dir.path().into())) };
 
     let same = save(if_changed(), answer(200, JPEG)).expect("saved");
     assert!(!same.changed);
     assert_eq!(same.file.as_deref(), Some(path.as_path()));
-    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), long_ago);
-    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    assert_eq!(modified(&path), long_ago);
+    assert_eq!(metadata(&path).ino(), inode);
 
     let rewritten = save_in(dir.path(), answer(200, JPEG)).expect("saved");
     assert!(!rewritten.changed, "the same bytes stood there");
-    assert_ne!(fs::metadata(&path).unwrap().modified().unwrap(), long_ago, "without the flag it is written anew");
+    assert_ne!(modified(&path), long_ago, "without the flag it is written anew");
 
     let other = [JPEG, b"!"].concat();
     assert!(save(if_changed(), answer(200, &other)).expect("saved").changed);
-    assert_eq!(fs::read(&path).unwrap(), other);
+    assert_eq!(fs::read(&path).expect("a picture"), other);
 }
 
 #[test]
@@ -246,8 +258,8 @@ fn a_file_of_ones_own_choice_takes_any_picture_and_a_link_stays_a_link() {
     symlink(&path, &link).expect("a link");
     let saved = save(rules(Destination::File(link.clone())), answer(200, PNG)).expect("saved");
     assert_eq!(saved.file.as_deref(), Some(link.as_path()));
-    assert_eq!(fs::read(&path).unwrap(), PNG);
-    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read(&path).expect("a picture"), PNG);
+    assert!(link.is_symlink());
     assert_eq!(names(dir.path()), ["link", "me.jpeg"]);
 }
 

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::cli::Said;
-use crate::support::{Answer, CHAT, Cli, Server, at_once, json};
+use crate::support::{Answer, CHAT, Cli, Said, Server, at_once, json};
 
 /// One attempt that may last two seconds.
 fn ask(server: &Server) -> Cli {

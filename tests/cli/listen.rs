@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::cli::{Running, full_disk};
+use crate::support::cli::full_disk;
 use crate::support::client::{Client, ask, request};
 use crate::support::queue::result;
-use crate::support::{CHAT, Cli, Server, at_once, chat, json, jsons, sample};
+use crate::support::{CHAT, Cli, Running, Said, Server, at_once, chat, json, jsons, sample};
 
 /// The program on a free port; both outputs are looked at by the test.
 fn listen<const N: usize>(args: [&str; N]) -> Cli {
@@ -33,7 +33,7 @@ fn post(address: SocketAddr, body: &str) -> u16 {
 }
 
 #[track_caller]
-fn end(running: Running) -> crate::support::cli::Said {
+fn end(running: Running) -> Said {
     running.signal(Signal::TERM);
     running.finish()
 }

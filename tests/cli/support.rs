@@ -4,18 +4,23 @@
 
 use std::sync::Mutex;
 
+pub mod answer;
 pub mod cli;
 pub mod client;
+pub mod expected;
 pub mod gallery;
 pub mod proxy;
 pub mod queue;
+pub mod running;
 pub mod server;
 pub mod tls;
 
+pub use answer::{Answer, Gate};
 pub use cli::Cli;
 pub use proxy::Tunnel;
 pub use queue::Queue;
-pub use server::{Answer, Gate, Seen, Server};
+pub use running::{Running, Said};
+pub use server::{Seen, Server};
 
 /// The instance of all tests.
 pub const INSTANCE: &str = "1101000001";

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::server::{Answer, Seen, Server};
+use super::answer::Answer;
+use super::server::{Seen, Server};
 
 /// A queue that a test and its server share.
 #[derive(Clone, Default)]

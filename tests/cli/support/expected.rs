@@ -1,0 +1,100 @@
+//! What a run must say, and what none may: both outputs are compared, and what a test does not claim must be empty.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Output};
+
+use assert_cmd::assert::OutputAssertExt;
+use predicates::str::contains;
+
+use super::TOKEN;
+
+/// What is expected; by default status 0 and silence.
+#[derive(Default)]
+pub struct Expected {
+    pub end: End,
+    pub stdout: Claims,
+    pub stderr: Claims,
+    /// Control characters are wanted.
+    pub raw: bool,
+    /// Another text that must stay out, as the token must.
+    pub secret: Option<String>,
+}
+
+/// How a run ends.
+pub enum End {
+    Exit(i32),
+    Signal(i32),
+    Any,
+}
+
+impl Default for End {
+    fn default() -> End {
+        End::Exit(0)
+    }
+}
+
+/// What is claimed of one output.
+#[derive(Default)]
+pub struct Claims {
+    pub exact: Option<String>,
+    pub parts: Vec<String>,
+    /// The test looks itself.
+    pub any: bool,
+}
+
+impl Claims {
+    /// The whole text: what was said to be, nothing where nothing was said, `None` where only parts were.
+    fn all(&self) -> Option<String> {
+        match &self.exact {
+            Some(exact) => Some(exact.clone()),
+            None if self.any || !self.parts.is_empty() => None,
+            None => Some(String::new()),
+        }
+    }
+}
+
+impl Expected {
+    /// Compares; panics with both outputs where something is amiss. `command` is named then.
+    #[track_caller]
+    pub fn check(&self, status: ExitStatus, stdout: &str, stderr: &str, command: &str) {
+        for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
+            let secrets = [Some(TOKEN), self.secret.as_deref()];
+            for secret in secrets.into_iter().flatten() {
+                let shown = text.to_lowercase().contains(&secret.to_lowercase());
+                assert!(!shown, "the secret {secret:?} is in {name} of {command}:\n{text}");
+            }
+            if !self.raw {
+                let raw = text.chars().find(|&c| is_unsafe(c));
+                assert_eq!(raw, None, "a raw control character is in {name} of {command}:\n{text:?}");
+            }
+        }
+        let output = Output { status, stdout: stdout.into(), stderr: stderr.into() };
+        let assert = output.assert().append_context("command", command.to_owned());
+        let mut assert = match self.end {
+            End::Exit(status) => assert.code(status),
+            End::Signal(signal) => {
+                assert_eq!(status.signal(), Some(signal), "{assert}");
+                assert
+            }
+            End::Any => assert,
+        };
+        for part in &self.stdout.parts {
+            assert = assert.stdout(contains(part.as_str()));
+        }
+        for part in &self.stderr.parts {
+            assert = assert.stderr(contains(part.as_str()));
+        }
+        if let Some(exact) = self.stdout.all() {
+            assert = assert.stdout(exact);
+        }
+        if let Some(exact) = self.stderr.all() {
+            assert.stderr(exact);
+        }
+    }
+}
+
+/// What a terminal or a reader acts on. A tab and a line's end are ours.
+fn is_unsafe(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}

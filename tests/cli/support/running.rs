@@ -1,0 +1,203 @@
+//! A program that was started: what it says meanwhile, signals for it, and its end in bounded time.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tempfile::TempDir;
+
+use super::expected::Expected;
+
+/// No run of any test takes longer.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// A program that runs.
+#[must_use = "what it says is checked by finish()"]
+pub struct Running {
+    child: Child,
+    line: String,
+    stdin: Option<ChildStdin>,
+    stdout: Option<Reader>,
+    stderr: Option<Reader>,
+    began: Instant,
+    expected: Expected,
+    home: Arc<TempDir>,
+}
+
+impl Running {
+    /// Starts a command, which is called `line` where something is amiss; its `home` lasts as long.
+    pub fn start(mut command: Command, line: String, expected: Expected, home: Arc<TempDir>) -> Running {
+        let began = Instant::now();
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = child.stdout.take().map(Reader::start);
+        let stderr = child.stderr.take().map(Reader::start);
+        Running { stdin: child.stdin.take(), child, line, stdout, stderr, began, expected, home }
+    }
+
+    /// Writes to its standard input; that it may have stopped reading is no concern of ours.
+    pub fn type_in(&mut self, text: impl AsRef<[u8]>) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(text.as_ref()).and_then(|()| stdin.flush());
+        }
+    }
+
+    /// Waits until so many lines have come out.
+    #[track_caller]
+    pub fn wait_for_lines(&self, lines: usize) {
+        self.stdout.as_ref().expect("a pipe").wait(|text| text.iter().filter(|&&b| b == b'\n').count() >= lines);
+    }
+
+    /// Waits until standard output holds a text.
+    #[track_caller]
+    pub fn wait_for_text(&self, part: &str) {
+        self.stdout.as_ref().expect("a pipe").wait(|text| String::from_utf8_lossy(text).contains(part));
+    }
+
+    /// Waits until standard error holds a text, and gives all that is there.
+    #[track_caller]
+    pub fn wait_for_word(&self, part: &str) -> String {
+        let stderr = self.stderr.as_ref().expect("a pipe");
+        stderr.wait(|text| String::from_utf8_lossy(text).contains(part));
+        String::from_utf8_lossy(&stderr.text.0.lock().expect("a lock")).into_owned()
+    }
+
+    /// What it has printed so far.
+    pub fn stdout_so_far(&self) -> String {
+        let text = self.stdout.as_ref().expect("a pipe").text.0.lock().expect("a lock").clone();
+        String::from_utf8(text).expect("all that is printed is UTF-8")
+    }
+
+    /// Whether it is still running.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        // It may have ended meanwhile; then what it said tells.
+        let _ = kill_process(pid, signal);
+    }
+
+    /// A signal for it and for all that it started, as a terminal's Ctrl-C.
+    pub fn signal_all(&self, signal: Signal) {
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    /// Closes its standard input, waits for its end and checks everything that was claimed.
+    #[track_caller]
+    pub fn finish(mut self) -> Said {
+        drop(self.stdin.take());
+        while self.is_running() {
+            if self.began.elapsed() > LIMIT {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                let (stdout, stderr) = self.said();
+                panic!("`greenavatar {}` did not end\nstdout: {stdout}\nstderr: {stderr}", self.line);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let took = self.began.elapsed();
+        let status = self.child.wait().expect("a child");
+        let (stdout, stderr) = self.said();
+        let context = format!("`greenavatar {}` after {took:?}", self.line);
+        self.expected.check(status, &stdout, &stderr, &context);
+        Said { stdout, stderr, took, home: Arc::clone(&self.home) }
+    }
+
+    fn said(&mut self) -> (String, String) {
+        let read = |reader: &mut Option<Reader>| reader.take().map(Reader::end).unwrap_or_default();
+        (without_times(&read(&mut self.stdout)), read(&mut self.stderr))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.is_running() {
+            self.signal_all(Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// What a run said, with `elapsedMs` written as `_`.
+pub struct Said {
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+    home: Arc<TempDir>,
+}
+
+impl Said {
+    /// A file's content, relative to where the program ran.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.home.path().join("work").join(name)).expect(name)
+    }
+
+    /// The permission bits of a file.
+    pub fn mode(&self, name: &str) -> u32 {
+        self.path(name).metadata().expect(name).permissions().mode() & 0o777
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join("work").join(name)
+    }
+}
+
+/// Reads a pipe as it comes.
+struct Reader {
+    text: Arc<(Mutex<Vec<u8>>, Condvar)>,
+    thread: JoinHandle<()>,
+}
+
+impl Reader {
+    fn start(mut pipe: impl Read + Send + 'static) -> Reader {
+        let text = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let shared = Arc::clone(&text);
+        let thread = std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(got @ 1..) = pipe.read(&mut piece) {
+                shared.0.lock().expect("a lock").extend_from_slice(&piece[..got]);
+                shared.1.notify_all();
+            }
+        });
+        Reader { text, thread }
+    }
+
+    #[track_caller]
+    fn wait(&self, is_there: impl Fn(&[u8]) -> bool) {
+        let text = self.text.0.lock().expect("a lock");
+        let (text, waited) = self.text.1.wait_timeout_while(text, LIMIT, |text| !is_there(text)).expect("a lock");
+        assert!(!waited.timed_out(), "did not come; there is {:?}", String::from_utf8_lossy(&text));
+    }
+
+    fn end(self) -> String {
+        let began = Instant::now();
+        while !self.thread.is_finished() {
+            assert!(began.elapsed() < LIMIT, "a process that it started still holds its output");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.thread.join().expect("a reader");
+        let text = std::mem::take(&mut *self.text.0.lock().expect("a lock"));
+        String::from_utf8(text).expect("all that is printed is UTF-8")
+    }
+}
+
+/// `"elapsedMs":41` is written `"elapsedMs":_`.
+fn without_times(text: &str) -> String {
+    const KEY: &str = "\"elapsedMs\":";
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(KEY) {
+        let (head, tail) = rest.split_at(at + KEY.len());
+        out.push_str(head);
+        let digits = tail.len() - tail.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        out.push_str(if digits > 0 { "_" } else { "" });
+        rest = &tail[digits..];
+    }
+    out + rest
+}
