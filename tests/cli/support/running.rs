@@ -77,10 +77,15 @@ impl Running {
         self.child.try_wait().expect("a child").is_none()
     }
 
+    /// Returns when it has taken the signal in: two that are pending at once would be one.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         // It may have ended meanwhile; then what it said tells.
         let _ = kill_process(pid, signal);
+        let began = Instant::now();
+        while has_pending_signals(pid) && began.elapsed() < LIMIT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// A signal for it and for all that it started, as a terminal's Ctrl-C.
@@ -146,6 +151,14 @@ impl Said {
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join("work").join(name)
     }
+}
+
+/// Whether a signal to the process waits for one of its threads. Where there is no /proc, none is seen.
+fn has_pending_signals(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let is_alive = !status.lines().any(|line| line.starts_with("State:\tZ"));
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:\t")).unwrap_or("0");
+    is_alive && pending.chars().any(|digit| digit != '0')
 }
 
 /// Reads a pipe as it comes.
