@@ -13,6 +13,10 @@ use greenavatar::report::Report;
 use greenavatar::settings::Error;
 use greenavatar::token::mask_value;
 
+// Linked in for its symbol.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use greenavatar_pow as _;
+
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
