@@ -141,18 +141,25 @@ impl<'a> Pictures<'a> {
             Destination::Dir(dir) => {
                 let path = dir.join(format!("{chat}.{}", format.extension()));
                 let changed = incoming.place(&path, self.rules.if_changed).map_err(|error| unwritten(&path, error))?;
-                self.is_unsynced.store(true, Ordering::SeqCst);
                 let older = Format::ALL.into_iter().filter(|other| *other != format);
                 let older: Vec<_> = older.map(|other| dir.join(format!("{chat}.{}", other.extension()))).collect();
-                file::remove(&older).map_err(|error| unwritten(dir, error))?;
+                let removed = file::remove(&older).map_err(|error| unwritten(dir, error))?;
+                self.note_unsynced(changed || removed);
                 Ok(saved(Some(path), changed))
             }
             Destination::File(path) => {
                 let changed = incoming.place(path, self.rules.if_changed).map_err(|error| unwritten(path, error))?;
-                self.is_unsynced.store(true, Ordering::SeqCst);
+                self.note_unsynced(changed);
                 Ok(saved(Some(path.clone()), changed))
             }
             Destination::Memory => Ok(Saved { picture: Some(incoming.into_bytes()), ..saved(None, true) }),
+        }
+    }
+
+    /// Names have changed; without --if-changed every file is a new one.
+    fn note_unsynced(&self, has_changed: bool) {
+        if has_changed || !self.rules.if_changed {
+            self.is_unsynced.store(true, Ordering::SeqCst);
         }
     }
 

@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_millis(50);
 pub struct Collector<'a> {
     queue: Mutex<Queue<'a>>,
     waiting: Mutex<Waiting>,
-    /// A chat was asked about, or no more will be.
+    /// A chat was accepted.
     changed: Condvar,
     wait: Duration,
     falls_back: bool,
@@ -71,8 +71,10 @@ impl<'a> Collector<'a> {
     fn collect(&self, run: &Run<'_>) {
         while run.ending().is_none() {
             self.expire(run);
+            // Looked at first: whoever asks last has a deadline set before it ends.
+            let no_more = run.has_asked_all();
             let Some(deadline) = lock(&self.waiting).next_deadline() else {
-                if run.has_asked_all() {
+                if no_more {
                     return;
                 }
                 let waiting = lock(&self.waiting);

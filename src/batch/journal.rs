@@ -103,8 +103,7 @@ impl Journal {
         let unwritable = |error: io::Error| output_failed(&name, error);
         let file =
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(unwritable)?;
-        let metadata = file.metadata().map_err(unwritable)?;
-        if !metadata.is_file() {
+        if !file.metadata().map_err(unwritable)?.is_file() {
             return Err(Failure::new(
                 Kind::BadSettings,
                 format!("{name} is not a regular file and cannot be a journal"),
@@ -118,7 +117,9 @@ impl Journal {
             }
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
-        if metadata.len() == 0
+        // Only now it stands still: whoever held the lock may have written until just before.
+        let length_before = file.metadata().map_err(unwritable)?.len();
+        if length_before == 0
             && let Some(folder) = path.parent()
         {
             // The new name is on disk too, where the folder can be synced at all.
@@ -127,7 +128,7 @@ impl Journal {
         }
         let mut reading = Reading { owner, now, done: Done::default(), asked: BTreeMap::new() };
         let length = reading.read(&file, &name)?;
-        if length < metadata.len() {
+        if length < length_before {
             file.set_len(length).map_err(unwritable)?;
         }
         let mut file = file;

@@ -62,6 +62,15 @@ impl Lines {
         Ok(Lines::new(file, name))
     }
 
+    /// Fails where [`Lines::open`] would. Of a named pipe or a device it only looks whether it is there: whoever writes
+    /// to a pipe would take its opening for the reader, and its closing for the end.
+    pub fn check(path: &Path) -> Result<(), Failure> {
+        match path.metadata() {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
+            _ => Lines::open(path).map(drop),
+        }
+    }
+
     /// The lines of standard input.
     pub fn stdin() -> Result<Lines, Failure> {
         let name = "standard input".to_owned();

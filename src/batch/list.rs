@@ -71,11 +71,11 @@ pub struct List {
 }
 
 impl List {
-    /// A list; its files are opened here, so that a missing one is known before anything is sent.
+    /// A list; its files are looked at here, so that a missing one is known before anything is sent.
     pub fn open(origins: Vec<Origin>, rule: Rule, done: Option<Done>) -> Result<List, Failure> {
         for origin in &origins {
             if let Origin::File(path) = origin {
-                Lines::open(path)?;
+                Lines::check(path)?;
             }
         }
         let seen = match done {

@@ -226,7 +226,9 @@ impl Run<'_> {
         let elapsed = began.map(|began| began.elapsed().as_millis() as u64);
         let (mut record, failure) = match result {
             Ok((None, _)) => {
-                self.note_success();
+                if self.check(self.to.sink.is_sound()) {
+                    self.note_success();
+                }
                 return;
             }
             Ok((Some(record), _)) => (record, None),

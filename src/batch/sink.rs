@@ -18,7 +18,7 @@ use crate::report::Report;
 const MOST_PENDING: usize = 256 * 1024;
 
 /// So many lines for one sync say that more are coming fast: then syncs are spaced out, since each holds up the writers.
-const BUSY: usize = 4;
+const BUSY: u64 = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The way out for lines.
@@ -38,15 +38,19 @@ struct State {
     /// Threads that wait for a change: waking nobody would be a system call for every line.
     waiting: usize,
     pending: Vec<u8>,
-    /// Lines that wait for the next sync of the journal.
-    unsynced: usize,
+    /// Lines that were ever handed in, also those that show nothing.
+    taken: u64,
+    /// Of those so many are out: journaled, synced and shown.
+    out: u64,
     /// Somebody has taken lines that are not out yet.
     is_writing: bool,
-    /// Threads that wait until everything is out.
+    /// Threads that wait until lines are out.
     flushing: usize,
     is_closed: bool,
     trouble: Option<Unwritten>,
-    /// Set for good once something could not be written.
+    /// Set for good once a line could not be journaled: no more are taken, and those before it still go out.
+    is_full: bool,
+    /// Set for good once lines could not be synced or shown: no more go out.
     is_broken: bool,
 }
 
@@ -71,51 +75,61 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Takes a line. False: it, or one before it, could not be written, and no more work should be begun.
+    /// Takes a line. False: it, or one before it, could not be written, and no more work should be begun. One that
+    /// the journal could not take is shown all the same: it is what became of its chat.
     pub fn put(&self, record: &Record) -> bool {
-        self.journal_only(record) && self.show(record)
+        let is_journaled = self.append(record);
+        self.hand_in(&self.output.render(record)) && is_journaled
     }
 
     /// Takes a line for the journal alone, such as that of a chat whose result is still awaited.
     pub fn journal_only(&self, record: &Record) -> bool {
-        let Some((form, journal)) = &self.journal else { return true };
-        let line = form.line(record, |text| self.output.masked(text));
-        if let Err(failure) = lock(journal).append(&line) {
-            self.broken(Unwritten::Failed(failure));
-            return false;
-        }
-        let mut state = lock(&self.state);
-        state.unsynced += 1;
-        self.wake(&state);
-        !state.is_broken
+        self.append(record) && (self.journal.is_none() || self.hand_in(""))
     }
 
     /// Takes a line for standard output alone, such as that of a chat that the next run still waits for.
     pub fn show(&self, record: &Record) -> bool {
-        let line = self.output.render(record);
+        self.hand_in(&self.output.render(record))
+    }
+
+    /// Whether every line could be written so far.
+    pub fn is_sound(&self) -> bool {
+        let state = lock(&self.state);
+        !state.is_full && !state.is_broken
+    }
+
+    /// Adds the record's line to the journal, if there is one.
+    fn append(&self, record: &Record) -> bool {
+        let Some((form, journal)) = &self.journal else { return true };
+        let line = form.line(record, |text| self.output.masked(text));
+        let appended = lock(journal).append(&line);
+        appended.map_err(|failure| self.full(failure)).is_ok()
+    }
+
+    /// Hands in what a line shows. With a journal it goes out with the next sync.
+    fn hand_in(&self, line: &str) -> bool {
         let mut state = lock(&self.state);
-        while state.pending.len() > MOST_PENDING && (state.is_writing || state.unsynced > 0) && !state.is_broken {
+        while state.pending.len() > MOST_PENDING && !state.is_broken {
             state = self.wait(state);
         }
-        if self.journal.is_some() {
-            // It goes out with the next sync.
-            state.unsynced = state.unsynced.max(1);
-        }
         state.pending.extend_from_slice(line.as_bytes());
+        state.taken += 1;
         self.wake(&state);
         drop(state);
         if self.journal.is_none() {
             self.write_pending();
         }
-        !lock(&self.state).is_broken
+        self.is_sound()
     }
 
-    /// Returns when every line that was taken is flushed, and on disk where there is a journal. False: it is not.
+    /// Returns when every line that was handed in before is flushed, and on disk where there is a journal. False: it
+    /// is not.
     pub fn flush(&self) -> bool {
         let mut state = lock(&self.state);
+        let taken = state.taken;
         state.flushing += 1;
         self.hurry.notify_all();
-        while (state.unsynced > 0 || state.is_writing || !state.pending.is_empty()) && !state.is_broken {
+        while state.out < taken && !state.is_broken {
             state = self.wait(state);
         }
         state.flushing -= 1;
@@ -139,36 +153,36 @@ impl<'a> Sink<'a> {
     /// Writes what has been handed in, unless somebody else is at it and will find it.
     fn write_pending(&self) {
         loop {
-            let lines = {
+            let (lines, taken) = {
                 let mut state = lock(&self.state);
-                if state.is_writing || state.pending.is_empty() {
+                if state.is_writing || state.out == state.taken {
                     return;
                 }
                 state.is_writing = true;
-                std::mem::take(&mut state.pending)
+                (std::mem::take(&mut state.pending), state.taken)
             };
-            self.write(&lines);
+            self.write(&lines, taken);
         }
     }
 
     /// Shows lines as they come, until [`Sink::close`], each after a `sync` of the journal. Run in a thread of its own.
     pub fn sync_loop(&self, sync: &dyn Fn() -> Result<(), Failure>) {
         loop {
-            let (lines, count) = {
+            let (lines, taken, count) = {
                 let mut state = lock(&self.state);
-                while state.unsynced == 0 && !state.is_closed {
+                while state.out == state.taken && !state.is_closed {
                     state = self.wait(state);
                 }
-                if state.unsynced == 0 {
+                if state.out == state.taken {
                     return;
                 }
                 state.is_writing = true;
-                (std::mem::take(&mut state.pending), std::mem::take(&mut state.unsynced))
+                (std::mem::take(&mut state.pending), state.taken, state.taken - state.out)
             };
             if let Err(failure) = sync() {
                 self.broken(Unwritten::Failed(failure));
             }
-            self.write(&lines);
+            self.write(&lines, taken);
             if count >= BUSY {
                 let may_wait = |state: &mut State| !state.is_closed && !state.is_broken && state.flushing == 0;
                 drop(self.hurry.wait_timeout_while(lock(&self.state), PAUSE, may_wait));
@@ -176,7 +190,8 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn write(&self, lines: &[u8]) {
+    /// Shows lines; with them the first so many of all are out.
+    fn write(&self, lines: &[u8], taken: u64) {
         if !lock(&self.state).is_broken
             && let Err(trouble) = self.report.around_bar(|| self.output.write(lines))
         {
@@ -184,6 +199,7 @@ impl<'a> Sink<'a> {
         }
         let mut state = lock(&self.state);
         state.is_writing = false;
+        state.out = taken;
         self.wake(&state);
     }
 
@@ -198,6 +214,13 @@ impl<'a> Sink<'a> {
     /// Why lines could not be written, once.
     pub fn trouble(&self) -> Option<Unwritten> {
         lock(&self.state).trouble.take()
+    }
+
+    /// The journal takes no more.
+    fn full(&self, failure: Failure) {
+        let mut state = lock(&self.state);
+        state.is_full = true;
+        state.trouble.get_or_insert(Unwritten::Failed(failure));
     }
 
     fn broken(&self, trouble: Unwritten) {

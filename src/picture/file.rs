@@ -178,16 +178,18 @@ fn is_missing(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Removes those of the files that are there. To look first costs less than to remove nothing, which takes the
-/// directory for itself.
-pub fn remove(files: &[PathBuf]) -> io::Result<()> {
+/// Removes those of the files that are there; whether there were any. To look first costs less than to remove
+/// nothing, which takes the directory for itself.
+pub fn remove(files: &[PathBuf]) -> io::Result<bool> {
+    let mut gone = false;
     for file in files.iter().filter(|file| !is_missing(file)) {
         match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Ok(()) => gone = true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// A temporary file that its owner alone may read, and that goes when it is dropped.

@@ -230,15 +230,15 @@ fn a_full_disk_ends_the_run_and_the_next_one_finishes_it() {
     const CHATS: usize = 60;
     let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
     let server = Server::with(|_| Answer::status(200));
-    let args = ["request", "-q", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
+    let args = ["request", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
     let cli = Cli::on(&server).file("list", &list);
     // A file may not grow beyond eight blocks of 512 bytes; without the trap that would be a signal.
     let full = cli.again().args(args).shell(r#"trap '' XFSZ; ulimit -f 8; exec "$0" "$@""#);
-    let said = full.exits(74).stderr_has("greenavatar: error: ").run();
-    let kept = said.read("j");
-    let first = server.requests().len();
+    let said = full.exits(74).any_stdout().stderr_has("greenavatar: error: ").run();
+    let (kept, first) = (said.read("j"), server.requests().len());
+    assert_eq!(said.stdout.lines().count(), first, "what became of each is shown, also where it could not be kept");
     assert!(kept.len() <= 4096 && first < CHATS, "{} bytes, {first} requests", kept.len());
-    cli.args(args).run();
+    cli.args(args).arg("-q").run();
     let said = server.requests().len();
     assert!(said <= CHATS + 5, "{said} requests for {CHATS} chats");
 }

@@ -107,6 +107,15 @@ fn a_list_that_cannot_be_read_is_input_unreadable() {
 }
 
 #[test]
+fn a_named_pipe_is_opened_once() {
+    let server = Server::with(|_| Answer::status(200)).times(2);
+    // Who writes to it dies of a pipe that was opened, closed and opened again.
+    let script = r#"mkfifo pipe; for id in 1 2; do echo "1100123456$id@c.us"; done > pipe & "$0" "$@"; wait $!"#;
+    let cli = in_order(&server).args(["--from", "pipe"]).shell(script);
+    cli.stdout(lines(&["11001234561@c.us", "11001234562@c.us"])).stderr_has("2 accepted").run();
+}
+
+#[test]
 fn standard_input_that_cannot_be_read_is_input_unreadable() {
     let server = Server::unasked();
     let cli = Cli::request(&server, ["-"]).stdin_from(File::open("/").expect("a directory"));
