@@ -20,11 +20,14 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConne
 pub use self::proxy::Proxy;
 use self::resolver::CachingResolver;
 use self::transport::{InterruptibleTcp, Watch};
+use crate::token::{MASK, could_be_a_token};
 
 /// The largest answer that is read: 64 KiB.
 pub const ANSWER_LIMIT: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("greenavatar/", env!("CARGO_PKG_VERSION"));
 /// ureq fills its buffers with zeros for every connection, twice under TLS: 16 KiB is enough for any header.
+/// All of Mozilla's are a quarter of a MiB.
+const MOST_OF_ROOTS: u64 = 16 * 1024 * 1024;
 const INPUT_BUFFER: usize = 16 * 1024;
 const OUTPUT_BUFFER: usize = 4 * 1024;
 
@@ -65,14 +68,19 @@ pub struct Roots(RootCerts);
 impl Roots {
     /// The certificates of a PEM file, which replace the built-in ones.
     pub fn read(path: &Path) -> anyhow::Result<Roots> {
-        let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = if could_be_a_token(path) { MASK.into() } else { path.display().to_string() };
+        let mut pem = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(MOST_OF_ROOTS).read_to_end(&mut pem))
+            .with_context(|| format!("cannot read {name}"))?;
+        anyhow::ensure!((pem.len() as u64) < MOST_OF_ROOTS, "{name} is too large for certificates");
         let mut certificates = Vec::new();
         for item in parse_pem(&pem) {
-            if let PemItem::Certificate(certificate) = item.ok().context("not a PEM file")? {
+            if let PemItem::Certificate(certificate) = item.ok().with_context(|| format!("{name} is not a PEM file"))? {
                 certificates.push(certificate);
             }
         }
-        anyhow::ensure!(!certificates.is_empty(), "no certificate in {}", path.display());
+        anyhow::ensure!(!certificates.is_empty(), "no certificate in {name}");
         Ok(Roots(RootCerts::from(certificates)))
     }
 }

@@ -35,11 +35,11 @@ pub fn install() -> io::Result<()> {
     }
     let signal = Arc::new(AtomicUsize::new(0));
     let (wake, alarm) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    let seen_once = Arc::new(AtomicBool::new(false));
     for number in [SIGINT, SIGTERM] {
-        let seen_once = Arc::new(AtomicBool::new(false));
         // Actions run in the order in which they were registered: the first signal finds the flag unset.
         signal_hook::flag::register_conditional_default(number, Arc::clone(&seen_once))?;
-        signal_hook::flag::register(number, seen_once)?;
+        signal_hook::flag::register(number, Arc::clone(&seen_once))?;
         signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize)?;
         low_level::pipe::register(number, alarm.try_clone()?)?;
     }

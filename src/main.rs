@@ -1,14 +1,15 @@
 //! The process edge: parse, run, print the failure, end with the exit status or by the signal that came.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use greenavatar::cli::Cli;
 use greenavatar::commands::Context;
 use greenavatar::failure::{EXIT_BUG, EXIT_USAGE};
 use greenavatar::interrupt;
-use greenavatar::output::Output;
+use greenavatar::output::{Output, Unwritten};
 use greenavatar::report::Report;
 use greenavatar::settings::Error;
 use greenavatar::token::mask_value;
@@ -25,15 +26,15 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         // The payload may hold anything; the place is enough to find the bug.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!(
-            "greenavatar: error: a bug in greenavatar, at {place}\n  hint: please report it with the command that you ran"
-        );
+        say(&format!(
+            "greenavatar: error: a bug in greenavatar, at {place}\n  hint: please report it with the command that you ran\n"
+        ));
         std::process::exit(EXIT_BUG.into());
     }));
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::parse_arguments(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &arguments),
+        Err(error) => return ExitCode::from(usage(&error, &arguments)),
     };
     let report = Report::new(cli.output.json, cli.output.quiet, cli.output.verbose, cli.output.color.into());
     let output = Output::new(cli.output.json, cli.output.quiet, cli.output.color.into());
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
             failure.kind.exit()
         }
         Err(Error::Usage(message)) => {
-            eprintln!("greenavatar: error: {message}\n  hint: greenavatar --help shows what may be typed");
+            say(&format!("greenavatar: error: {message}\n  hint: greenavatar --help shows what may be typed\n"));
             EXIT_USAGE
         }
     };
@@ -56,11 +57,16 @@ fn main() -> ExitCode {
 }
 
 /// Prints what clap has to say, without the secrets that were typed: help to standard output, errors to standard error.
-fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // A reader that has gone does not want the rest.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        return match error.print().map_err(Unwritten::from) {
+            // A reader that has gone does not want the rest.
+            Ok(()) | Err(Unwritten::PipeClosed) => 0,
+            Err(Unwritten::Failed(failure)) => {
+                Report::default().failure(&failure);
+                failure.kind.exit()
+            }
+        };
     }
     let color = greenavatar::report::Color::Auto.applies_to(&std::io::stderr());
     let rendered = error.render();
@@ -72,11 +78,20 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         text.insert_str(0, "greenavatar: ");
     }
-    if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("<CHAT_ID>") {
+    let missing = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(names)) => names.as_slice(),
+        _ => &[],
+    };
+    if error.kind() == ErrorKind::MissingRequiredArgument && missing.iter().any(|name| name.contains("<CHAT_ID>")) {
         text.push_str("  hint: name a chat like 11001234567@c.us, a file with --from FILE, or - for standard input\n");
     }
-    eprint!("{text}");
-    ExitCode::from(EXIT_USAGE)
+    say(&text);
+    EXIT_USAGE
+}
+
+/// Standard error that cannot be written leaves nobody to tell.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// What stands where a token may stand, however its flag is spelt, and what the environment holds.

@@ -79,9 +79,11 @@ impl Report {
         *self.bar.lock().expect("no holder of this lock panics") = Some(bar);
     }
 
-    /// Does something that may write to the same terminal, with the bar out of the way meanwhile.
-    pub fn around_bar<T>(&self, work: impl FnOnce() -> T) -> T {
-        match &*self.bar.lock().expect("no holder of this lock panics") {
+    /// Does something that writes to `stream`, with the bar out of the way meanwhile if that is a terminal, too.
+    pub fn around_bar<T>(&self, stream: &impl IsTerminal, work: impl FnOnce() -> T) -> T {
+        // Not held meanwhile: who does not read standard output silences no error.
+        let bar = self.bar.lock().expect("no holder of this lock panics").clone();
+        match bar.filter(|_| stream.is_terminal()) {
             Some(bar) => bar.suspend(work),
             None => work(),
         }
@@ -146,7 +148,7 @@ impl Report {
     }
 
     /// The closing tally: words and numbers, in order.
-    pub fn tally(&self, counts: &[(&str, &str, u64)]) {
+    pub fn tally(&self, counts: &[(&str, &str, Option<u64>)]) {
         if self.quiet {
             return;
         }
@@ -156,8 +158,11 @@ impl Report {
             self.write(json!({ "tally": object }).to_string());
             return;
         }
-        let parts: Vec<_> =
-            counts.iter().filter(|(_, _, n)| *n > 0).map(|(_, words, n)| format!("{n} {words}")).collect();
+        let parts: Vec<_> = counts
+            .iter()
+            .filter(|(_, _, n)| *n != Some(0))
+            .map(|(_, words, n)| n.map_or_else(|| format!("the rest {words}"), |n| format!("{n} {words}")))
+            .collect();
         let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
         self.write(format!("greenavatar: {parts}"));
     }
@@ -204,7 +209,7 @@ impl Report {
             None => text,
         };
         text.push('\n');
-        self.around_bar(|| {
+        self.around_bar(&std::io::stderr(), || {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         });
     }

@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::http::{self, Proxy, Roots};
 use crate::report::Report;
-use crate::token::Token;
+use crate::token::{Token, could_be_a_token};
 
 use self::api_url::{forbid_plain_http, forbid_strange_host, host_of, parse_url};
 use self::env_file::EnvFile;
@@ -109,8 +109,8 @@ pub enum Source {
     Flag(&'static str),
     /// A variable of the process environment.
     Environment(&'static str),
-    /// A `.env`; true: found by search, not named.
-    EnvFile(PathBuf, bool),
+    /// A `.env`; true: found by search, not named. Then the variable.
+    EnvFile(PathBuf, bool, &'static str),
     /// The first line of a file that one of the others named.
     TokenFile(PathBuf, Box<Source>),
     /// Nobody said anything else.
@@ -124,7 +124,7 @@ impl std::fmt::Display for Source {
         match self {
             Source::Flag(name) => write!(f, "{name}"),
             Source::Environment(name) => write!(f, "environment variable {name}"),
-            Source::EnvFile(path, _) => write!(f, "{}", escape(&path.display().to_string())),
+            Source::EnvFile(path, ..) => write!(f, "{}", escape(&path.display().to_string())),
             Source::TokenFile(path, named_by) => {
                 write!(f, "{}, named by {named_by}", escape(&path.display().to_string()))
             }
@@ -161,9 +161,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether the token was read from standard input.
+    pub fn token_is_from_stdin(&self) -> bool {
+        matches!(&self.token_source, Source::TokenFile(path, _) if path == Path::new("-"))
+    }
+
     /// Reads the settings of a real instance. Warnings go to the report.
     pub fn read(flags: &Flags, report: &Report) -> Result<Settings, Error> {
-        let mut sources = Sources { flags, report, env_file: None };
+        let mut sources = Sources::open(flags, report)?;
         let url = sources.look_up("--api-url", flags.api_url.as_ref(), URL_NAMES)?;
         let id = sources.look_up("--id-instance", flags.id_instance.as_ref(), ID_NAMES)?;
         let token = sources.token()?;
@@ -207,17 +212,23 @@ impl Settings {
 
 /// A secret that a command needs beside an instance's: from the environment, then from the `.env`.
 pub fn webhook_token(flags: &Flags, report: &Report) -> Result<Option<Sourced<String>>, Error> {
-    Sources { flags, report, env_file: None }.look_up("", None, &["GREEN_API_WEBHOOK_TOKEN"])
+    Sources::open(flags, report)?.look_up("", None, &["GREEN_API_WEBHOOK_TOKEN"])
 }
 
-/// The three sources; the `.env` is read when something is first needed from it.
+/// The three sources; a `.env` that was not named is read when something is first needed from it.
 struct Sources<'a> {
     flags: &'a Flags,
     report: &'a Report,
     env_file: Option<EnvFile>,
 }
 
-impl Sources<'_> {
+impl<'a> Sources<'a> {
+    /// Reads the `.env` that was named.
+    fn open(flags: &'a Flags, report: &'a Report) -> Result<Sources<'a>, Failure> {
+        let named = flags.env_file.is_some().then(|| EnvFile::open(flags, report));
+        Ok(Sources { flags, report, env_file: named.transpose()? })
+    }
+
     fn look_up(
         &mut self,
         flag: &'static str,
@@ -239,8 +250,9 @@ impl Sources<'_> {
             self.env_file = Some(EnvFile::open(self.flags, self.report)?);
         }
         Ok(self.env_file.as_ref().and_then(|file| {
-            let value = names.iter().find_map(|name| file.value(name))?;
-            Some(Sourced { value: value.to_owned(), source: Source::EnvFile(file.path.clone(), file.was_searched) })
+            let (name, value) = names.iter().find_map(|name| Some((name, file.value(name)?)))?;
+            let source = Source::EnvFile(file.path.clone(), file.was_searched, name);
+            Some(Sourced { value: value.to_owned(), source })
         }))
     }
 
@@ -260,15 +272,19 @@ impl Sources<'_> {
             }
         }
         let Some(token) = token else { return Ok(None) };
-        let parse = |text: &str| Token::parse(text);
-        let value = checked_secret(&token, parse)?;
+        let value = checked_secret(&token)?;
         Ok(Some(Sourced { value, source: token.source }))
     }
 }
 
 /// The token in a file's first line.
 fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Failure> {
-    let line = read_first_line(path).map_err(|error| Failure::caused(Kind::InputUnreadable, error))?;
+    let line = read_first_line(path).map_err(|error| match could_be_a_token(path) {
+        // A token in place of its file's name: the message must not hold it.
+        true => Failure::new(Kind::InputUnreadable, format!("{named_by} names no file that can be read"))
+            .hint("it takes the name of a file with the token in it, not the token"),
+        false => Failure::caused(Kind::InputUnreadable, error),
+    })?;
     let value = Token::parse(&line).ok_or_else(|| {
         let name = if path == Path::new("-") { "standard input".into() } else { escape(&path.display().to_string()) };
         Failure::new(Kind::BadSettings, format!("the first line of {name} is not a token"))
@@ -297,17 +313,20 @@ pub fn read_first_line(path: &Path) -> anyhow::Result<String> {
 fn checked<T>(found: &Sourced<String>, parse: fn(&str) -> Option<T>, wanted: &str) -> Result<T, Error> {
     parse(&found.value).ok_or_else(|| match &found.source {
         Source::Flag(flag) => Error::Usage(format!("the value of {flag} is not {wanted}")),
+        Source::EnvFile(_, _, name) => {
+            Failure::new(Kind::BadSettings, format!("{name} from {} is not {wanted}", found.source)).into()
+        }
         source => Failure::new(Kind::BadSettings, format!("the value from {source} is not {wanted}")).into(),
     })
 }
 
 /// [`checked`] for the token, whose usual mishap in a `.env` is worth a hint.
-fn checked_secret(found: &Sourced<String>, parse: impl Fn(&str) -> Option<Token>) -> Result<Token, Error> {
+fn checked_secret(found: &Sourced<String>) -> Result<Token, Error> {
     const WANTED: &str = "a token: 8 to 128 letters, digits, - and _";
-    parse(&found.value).ok_or_else(|| match &found.source {
+    Token::parse(&found.value).ok_or_else(|| match &found.source {
         Source::Flag(flag) => Error::Usage(format!("the value of {flag} is not {WANTED}")),
-        Source::EnvFile(..) => {
-            Failure::new(Kind::BadSettings, format!("API_TOKEN_INSTANCE from {} is not {WANTED}", found.source))
+        Source::EnvFile(_, _, name) => {
+            Failure::new(Kind::BadSettings, format!("{name} from {} is not {WANTED}", found.source))
                 .hint("put it in single quotes: outside of them $ and # mean something")
                 .into()
         }

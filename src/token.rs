@@ -4,6 +4,7 @@
 //! where a URL or a header is built, and where it replaces itself in what is about to be printed.
 
 use std::fmt;
+use std::path::Path;
 
 /// What stands for a token in everything that is printed.
 pub const MASK: &str = "***";
@@ -29,6 +30,12 @@ impl Token {
     pub fn mask(&self, text: String) -> String {
         mask_value(text, &self.0)
     }
+}
+
+/// Whether what was given as a file's name could be a token, which must not be printed: those of GREEN-API are fifty
+/// letters and digits.
+pub fn could_be_a_token(path: &Path) -> bool {
+    path.to_str().is_some_and(|name| name.len() >= 20 && Token::parse(name).is_some())
 }
 
 /// The text with `secret`, in any mixture of capitals, replaced by [`MASK`].

@@ -24,6 +24,8 @@ use crate::record::{Record, Status};
 const LONGEST_LINE: u64 = 64 * 1024;
 /// What each of our lines starts with; also a torn one, as far as it goes.
 const START: &[u8] = br#"{"chatId":""#;
+/// What follows the chat id, which has no quotation mark: it would be escaped.
+const AFTER_ID: &[u8] = br#"","status":""#;
 
 /// Whose lines count, and how old they may be.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +44,20 @@ pub struct Owner<'a> {
 #[derive(Debug, Default)]
 pub struct Done {
     journaled: BTreeSet<ChatKey>,
+    /// Asked about by an earlier run, and waited for in this one.
+    awaited: BTreeSet<ChatKey>,
     met: BTreeSet<ChatKey>,
 }
 
-/// A chat that was met before.
+/// Where a chat was met before.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Before {
-    /// In an earlier run, rather than in this one.
-    pub was_in_the_journal: bool,
+pub enum Before {
+    /// An earlier run has done it.
+    Journal,
+    /// An earlier run has asked about it, and this one waits for its result: it will have a line.
+    Awaited,
+    /// In this run.
+    Run,
 }
 
 impl Done {
@@ -61,9 +69,12 @@ impl Done {
     /// Where the chat was met before; `None` the first time, and afterwards it was.
     pub fn meet(&mut self, key: ChatKey) -> Option<Before> {
         if self.has(key) {
-            return Some(Before { was_in_the_journal: true });
+            return Some(Before::Journal);
         }
-        if self.met.insert(key) { None } else { Some(Before { was_in_the_journal: false }) }
+        match self.met.insert(key) {
+            false => Some(Before::Run),
+            true => self.awaited.contains(&key).then_some(Before::Awaited),
+        }
     }
 }
 
@@ -143,7 +154,7 @@ impl Journal {
         let mut asked: Vec<_> = waiting.map(|(key, at)| Asked { chat: key.chat_id(), at }).collect();
         asked.sort_by_key(|asked| asked.at);
         // They are waited for, not asked again.
-        done.journaled.extend(asked.iter().map(|asked| asked.chat.key()));
+        done.awaited.extend(asked.iter().map(|asked| asked.chat.key()));
         Ok(Opened { journal: Journal { file, name, form: Form { tail }, length }, done, asked })
     }
 
@@ -295,10 +306,18 @@ impl Reading<'_> {
     }
 }
 
-/// Whether the last bytes of a file can be the start of a line of ours.
+/// Whether the last bytes of a file can be a line of ours that was torn: the beginning of one as far as they go, and no
+/// JSON text of somebody else's that merely lacks its newline.
 fn is_torn(line: &[u8]) -> bool {
-    let n = line.len().min(START.len());
-    line[..n] == START[..n]
+    let begins = |bytes: &[u8], with: &[u8]| bytes.iter().zip(with).all(|(byte, other)| byte == other);
+    let after_id = line.get(START.len()..).and_then(|rest| {
+        let end = rest.iter().position(|&byte| byte == b'"')?;
+        Some(&rest[end..])
+    });
+    begins(line, START)
+        && after_id.is_none_or(|rest| begins(rest, AFTER_ID))
+        && (serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err()
+            || serde_json::from_slice::<Line<'_>>(line).is_ok())
 }
 
 #[cfg(test)]

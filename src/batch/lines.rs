@@ -44,6 +44,8 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Lines {
     file: File,
+    /// Bytes may be long in coming: it is no regular file.
+    waits: bool,
     name: String,
     buffer: Vec<u8>,
     at: usize,
@@ -79,7 +81,8 @@ impl Lines {
     }
 
     fn new(file: File, name: String) -> Lines {
-        Lines { file, name, buffer: Vec::new(), at: 0, number: 0, is_over: false }
+        let waits = !file.metadata().is_ok_and(|metadata| metadata.is_file());
+        Lines { file, waits, name, buffer: Vec::new(), at: 0, number: 0, is_over: false }
     }
 
     /// The next line that is neither blank nor a comment.
@@ -90,6 +93,7 @@ impl Lines {
             };
             self.number += 1;
             let text = match line {
+                Line::TooLong(start) if start.trim_ascii_start().starts_with(b"#") => continue,
                 Line::TooLong(start) => Line::TooLong(start),
                 Line::Whole(mut bytes) => {
                     if self.number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
@@ -141,7 +145,8 @@ impl Lines {
     fn fill(&mut self, deadline: Option<Instant>) -> Result<bool, Failure> {
         const CHUNK: usize = 16 * 1024;
         let failed = |error| unreadable(&self.name, error);
-        if !interrupt::wait_for(self.file.as_fd(), PollFlags::IN, deadline, Duration::ZERO).map_err(failed)? {
+        let is_ready = || interrupt::wait_for(self.file.as_fd(), PollFlags::IN, deadline, Duration::ZERO);
+        if self.waits && !is_ready().map_err(failed)? {
             return Ok(false);
         }
         let old = self.buffer.len();

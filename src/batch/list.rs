@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::batch::journal::Done;
+use crate::batch::journal::{Before, Done};
 use crate::batch::lines::{Line, Lines, Next};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
@@ -122,13 +122,15 @@ impl List {
     pub fn count_rest(&mut self) -> Option<u64> {
         let deadline = Instant::now() + Duration::from_millis(500);
         let mut count = 0;
-        loop {
+        // A file never waits, and may be long.
+        while Instant::now() < deadline {
             match self.take(Some(deadline)) {
                 Ok(Taken::Entry(_)) => count += 1,
                 Ok(Taken::End) => return Some(count),
                 Ok(Taken::Nothing) | Err(_) => return None,
             }
         }
+        None
     }
 
     /// The next entry, awaited until the deadline or a signal.
@@ -166,6 +168,7 @@ impl List {
         match self.seen.meet(chat.key()) {
             Meeting::First => return true,
             Meeting::Again => self.duplicates += 1,
+            Meeting::Awaited => {}
             Meeting::Done => self.already_done += 1,
         }
         false
@@ -209,6 +212,7 @@ enum Seen {
 enum Meeting {
     First,
     Again,
+    Awaited,
     Done,
 }
 
@@ -229,8 +233,9 @@ impl Seen {
             }
             Seen::Ever(done) => match done.meet(key) {
                 None => Meeting::First,
-                Some(before) if before.was_in_the_journal => Meeting::Done,
-                Some(_) => Meeting::Again,
+                Some(Before::Journal) => Meeting::Done,
+                Some(Before::Awaited) => Meeting::Awaited,
+                Some(Before::Run) => Meeting::Again,
             },
         }
     }

@@ -35,7 +35,7 @@ impl Tally {
 
     /// Says it on standard error.
     pub fn report(&self, report: &Report) {
-        let of = |status: Status| self.by_status[status as usize];
+        let of = |status: Status| Some(self.by_status[status as usize]);
         report.tally(&[
             ("accepted", "accepted", of(Status::Accepted)),
             ("found", "found", of(Status::Found)),
@@ -45,9 +45,9 @@ impl Tally {
             ("timedOut", "timed out", of(Status::TimedOut)),
             ("failed", "failed", of(Status::Failed)),
             ("invalid", "invalid", of(Status::Invalid)),
-            ("duplicates", "repeated", self.duplicates),
-            ("alreadyDone", "done before", self.already_done),
-            ("notTried", "not tried", self.not_tried.unwrap_or(0)),
+            ("duplicates", "repeated", Some(self.duplicates)),
+            ("alreadyDone", "done before", Some(self.already_done)),
+            ("notTried", "not tried", self.not_tried),
         ]);
     }
 }

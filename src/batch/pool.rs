@@ -17,7 +17,6 @@ use crate::batch::pace::{self, Line, Pace};
 use crate::batch::sink::Sink;
 use crate::chat_id::{ChatId, NotAChatId};
 use crate::failure::{Failure, Kind};
-use crate::interrupt;
 use crate::record::Record;
 
 /// The longest wait for chats without a look whether the run has ended.
@@ -314,7 +313,8 @@ impl Run<'_> {
             self.stop(failure);
         } else if failure.kind.means_service_down() && !failure_is_ours(&failure) {
             let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-            if self.plan.give_up_after > 0 && in_a_row >= self.plan.give_up_after {
+            // Those in flight come later, and the reason is told once.
+            if in_a_row == self.plan.give_up_after {
                 let kind = if failure.kind == Kind::Timeout { Kind::Unreachable } else { failure.kind };
                 let error = failure.error.context(format!("{in_a_row} chats in a row found the service down"));
                 self.end(
@@ -364,13 +364,7 @@ impl Run<'_> {
         let mut list = self.list.into_inner().expect("no holder of this lock panics");
         let State { mut tally, ended_by, last_failure, untried, is_left_undone } =
             self.state.into_inner().expect("no holder of this lock panics");
-        tally.not_tried = if !ended_early {
-            Some(0)
-        } else if interrupt::signal().is_some() {
-            list.known_length().map(|rest| rest as u64 + untried)
-        } else {
-            list.count_rest().map(|rest| rest + untried)
-        };
+        tally.not_tried = if !ended_early { Some(0) } else { list.count_rest().map(|rest| rest + untried) };
         tally.duplicates = list.duplicates;
         tally.already_done = list.already_done;
         Outcome {

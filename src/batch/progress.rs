@@ -1,8 +1,9 @@
 //! The bar on a terminal: done of total, rate, failures, time left. Nothing of it in a pipe.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::report::Report;
 
@@ -22,6 +23,9 @@ pub fn bar(report: &Report, count: impl FnOnce() -> Option<u64>) -> Option<Progr
         None => "{pos} done {per_sec} {msg} {elapsed}",
     };
     let style = ProgressStyle::with_template(template).expect("a template of ours");
+    let style = style.with_key("per_sec", |state: &ProgressState, to: &mut dyn Write| {
+        let _ = write!(to, "{:.1}/s", state.per_sec());
+    });
     // Plain characters: a terminal need not know Unicode.
     bar.set_style(style.progress_chars("=> "));
     report.attach_bar(bar.clone());

@@ -5,6 +5,7 @@
 //! worker goes on, so that a kill costs at most one chat a worker, and a thread of its own puts on disk whatever has
 //! come meanwhile, all at once, before it shows it. Nothing here knows what a line says.
 
+use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -193,7 +194,7 @@ impl<'a> Sink<'a> {
     /// Shows lines; with them the first so many of all are out.
     fn write(&self, lines: &[u8], taken: u64) {
         if !lock(&self.state).is_broken
-            && let Err(trouble) = self.report.around_bar(|| self.output.write(lines))
+            && let Err(trouble) = self.report.around_bar(&io::stdout(), || self.output.write(lines))
         {
             self.broken(trouble);
         }

@@ -17,7 +17,7 @@ use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::settings::{Error, Flags};
+use crate::settings::{Error, Flags, Settings};
 
 /// Where chats come from and how fast they go: the same for every command that takes a list.
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ impl Chats {
             + self.from.iter().filter(|path| *path == Path::new("-")).count()
             + usize::from(flags.token_from_stdin());
         if named > 1 {
-            return Err(Error::Usage("standard input (-) is named more than once".into()));
+            return Err(stdin_named_twice());
         }
         let arguments =
             self.chats.iter().map(|chat| if is_stdin(chat) { Origin::Stdin } else { Origin::Argument(chat.clone()) });
@@ -113,13 +113,17 @@ impl Chats {
         &self,
         origins: Vec<Origin>,
         command: &str,
-        id_instance: &str,
+        settings: &Settings,
         accepted_is_done: bool,
-    ) -> Result<OpenList, Failure> {
+    ) -> Result<OpenList, Error> {
+        // That a variable names it is known only now.
+        if settings.token_is_from_stdin() && origins.iter().any(|origin| matches!(origin, Origin::Stdin)) {
+            return Err(stdin_named_twice());
+        }
         let Some(path) = &self.journal else {
             return Ok(OpenList { list: List::open(origins, self.rule(), None)?, journal: None, asked: Vec::new() });
         };
-        let owner = Owner { command, id_instance, max_age: self.max_age, accepted_is_done };
+        let owner = Owner { command, id_instance: &settings.instance.id, max_age: self.max_age, accepted_is_done };
         let opened = Journal::open(path, owner, Timestamp::now())?;
         let list = List::open(origins, self.rule(), Some(opened.done))?;
         Ok(OpenList { list, journal: Some(opened.journal), asked: opened.asked })
@@ -148,9 +152,14 @@ impl Chats {
         let way = Way { sink, report, bar: bar.as_ref() };
         let outcome = pool::run(list, job, companion, plan, way);
         report.clear_bar();
-        if !plan.is_single {
+        // One chat's line says it all, where there is one.
+        if !plan.is_single || outcome.tally.lines() == 0 {
             outcome.tally.report(report);
         }
         outcome.exit(plan.is_single)
     }
+}
+
+fn stdin_named_twice() -> Error {
+    Error::Usage("standard input (-) is named more than once".into())
 }

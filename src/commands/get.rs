@@ -71,7 +71,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let client = Client::new(&settings.instance, Agent::new(&http), http.timeout, report);
     let repeats = Repeats { most: settings.retries, pause: |failed| pace::delay(failed, None, fastrand::f64()) };
     let job = GetJob::new(&client, rules, after, repeats, report)?;
-    let open = args.chats.open(origins, "get", &settings.instance.id, true)?;
+    let open = args.chats.open(origins, "get", settings, true)?;
     if !args.pictures.is_stdout() {
         return Ok(args.chats.carry_out(open, plan, &job, context)?);
     }
@@ -280,7 +280,7 @@ impl<'a> GetJob<'a> {
         let read = saved.file.as_ref().and_then(|file| std::fs::read(file).ok());
         let drawn = canvas.zip(saved.picture.as_deref().or(read.as_deref()));
         match drawn.and_then(|(canvas, picture)| canvas.draw(picture)) {
-            Some(drawn) => match output.write(&drawn) {
+            Some(drawn) => match self.report.around_bar(&std::io::stdout(), || output.write(&drawn)) {
                 Err(Unwritten::Failed(failure)) => Err(failure),
                 // The line that follows finds the same, and ends the run.
                 Ok(()) | Err(Unwritten::PipeClosed) => Ok(()),

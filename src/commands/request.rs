@@ -70,7 +70,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         let list = List::open(origins, args.chats.rule(), None)?;
         return dry_run(list, &settings.instance, context, &args.chats);
     }
-    let open = args.chats.open(origins, "request", &settings.instance.id, args.wait.is_none())?;
+    let open = args.chats.open(origins, "request", settings, args.wait.is_none())?;
     let plan = args.chats.plan(settings.retries);
     let agent = Agent::new(&http::Options { connections: plan.concurrency, ..settings.http.clone() });
     let client = Client::new(&settings.instance, agent, settings.http.timeout, context.report);
@@ -174,7 +174,7 @@ fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Ch
                 );
                 match context.output.write(command.as_bytes()) {
                     Ok(()) => {}
-                    Err(Unwritten::PipeClosed) => return Ok(0),
+                    Err(Unwritten::PipeClosed) => return Ok(Kind::OutputFailed.exit()),
                     Err(Unwritten::Failed(failure)) => return Err(failure.into()),
                 }
             }
@@ -183,6 +183,8 @@ fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Ch
                 let mut failure = Failure::new(Kind::InvalidChatId, why.message);
                 failure.hint = why.hint;
                 if context.report.is_json() {
+                    // No line says which one it was: standard output is for a shell.
+                    failure.error = failure.error.context(shown);
                     context.report.failure(&failure);
                 } else {
                     context.report.chat_failure(&shown, &failure);

@@ -60,8 +60,8 @@ pub fn forbid_plain_http(api_url: &str, insecure_http: bool) -> Result<(), Failu
 
 /// A `.env` that lies in somebody's folder must not send a token that came from elsewhere to its own host.
 pub fn forbid_strange_host(api_url: &str, url: &Source, token: &Source) -> Result<(), Failure> {
-    let Source::EnvFile(path, true) = url else { return Ok(()) };
-    if matches!(token, Source::EnvFile(same, _) if same == path) {
+    let Source::EnvFile(path, true, _) = url else { return Ok(()) };
+    if matches!(token, Source::EnvFile(same, ..) if same == path) {
         return Ok(());
     }
     let host = host_of(api_url);
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_searched_env_file_may_not_send_a_foreign_token_to_a_strange_host() {
-        let searched = Source::EnvFile("/a/.env".into(), true);
-        let named = Source::EnvFile("/a/.env".into(), false);
+        let searched = Source::EnvFile("/a/.env".into(), true, "GREEN_API_URL");
+        let named = Source::EnvFile("/a/.env".into(), false, "GREEN_API_URL");
         let elsewhere = Source::Environment("GREEN_API_TOKEN_INSTANCE");
         let refused = |url: &str, source: &Source, token: &Source| forbid_strange_host(url, source, token).is_err();
         assert!(refused("https://evil.example", &searched, &elsewhere));

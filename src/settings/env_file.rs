@@ -13,6 +13,7 @@ use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::report::Report;
 use crate::settings::Flags;
+use crate::token::{MASK, could_be_a_token};
 
 /// No `.env` is that large; what is, is something else.
 const LARGEST: u64 = 1024 * 1024;
@@ -38,7 +39,7 @@ impl EnvFile {
                 None => return Ok(EnvFile::default()),
             },
         };
-        let shown = escape(&path.display().to_string());
+        let shown = if could_be_a_token(&path) { MASK.to_owned() } else { escape(&path.display().to_string()) };
         let unreadable = |error: io::Error| {
             let error = anyhow::Error::from(error).context(format!("cannot read {shown}"));
             let failure = Failure::caused(Kind::InputUnreadable, error);

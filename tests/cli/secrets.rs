@@ -126,6 +126,8 @@ fn the_token_in_the_wrong_place_is_not_told() {
             vec!["request", "--color", TOKEN, CHAT],
             vec!["request", "--from", TOKEN],
             vec!["request", "--env-file", TOKEN, "--id-instance=", CHAT],
+            vec!["request", "--api-token-file", TOKEN, CHAT],
+            vec!["request", "--cacert", TOKEN, CHAT],
             vec!["request", &format!("--{TOKEN}"), CHAT],
             vec![TOKEN],
             vec!["completions", TOKEN],

@@ -29,9 +29,9 @@ fn what_is_written_is_done_in_the_next_run() {
     journal.syncer().expect("a syncer").sync().expect("synced");
     drop(journal);
     let mut done = Journal::open(file.path(), OWNER, Timestamp::now()).expect("opened").done;
-    assert_eq!(done.meet(key("11001234567@c.us")), Some(Before { was_in_the_journal: true }));
+    assert_eq!(done.meet(key("11001234567@c.us")), Some(Before::Journal));
     assert_eq!(done.meet(key("11001234568@c.us")), None);
-    assert_eq!(done.meet(key("11001234568@c.us")), Some(Before { was_in_the_journal: false }));
+    assert_eq!(done.meet(key("11001234568@c.us")), Some(Before::Run));
 }
 
 #[test]
@@ -82,6 +82,20 @@ fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn what_merely_begins_like_a_line_of_ours_is_left_as_it_is() {
+    for text in [
+        r#"{"chatId":"11001234567@c.us","secretnotes":"important"}"#,
+        r#"{"chatId":"11001234567@c.us","note":"not yet ended"#,
+        r#"{"chatId":"11001234567@c.us","status":"mine"}"#,
+        r#"{"chatId":"11001234567@c.us"}"#,
+    ] {
+        let (opened, file) = open_with(text, OWNER);
+        assert_eq!(opened.expect_err("not ours").kind, Kind::BadSettings, "{text}");
+        assert_eq!(std::fs::read_to_string(file.path()).expect("read"), text);
+    }
+}
+
+#[test]
 fn a_second_run_finds_it_busy() {
     let (opened, file) = open_with("", OWNER);
     let opened = opened.expect("opened");
@@ -101,7 +115,11 @@ fn under_wait_accepted_means_asked_until_a_result_comes() {
         + &line("11001234563@c.us", "timed-out", "request", "1101000001", at);
     let (opened, _file) = open_with(&text, Owner { accepted_is_done: false, ..OWNER });
     let opened = opened.expect("opened");
-    assert_eq!(opened.done.journaled, BTreeSet::from([key("11001234561@c.us"), key("11001234562@c.us")]));
+    let mut done = opened.done;
+    assert_eq!(done.meet(key("11001234561@c.us")), Some(Before::Journal));
+    assert_eq!(done.meet(key("11001234562@c.us")), Some(Before::Awaited));
+    assert_eq!(done.meet(key("11001234562@c.us")), Some(Before::Run));
+    assert_eq!(done.meet(key("11001234563@c.us")), None);
     let asked: Vec<_> = opened.asked.iter().map(|asked| asked.chat.as_str()).collect();
     assert_eq!(asked, ["11001234562@c.us"]);
 }
