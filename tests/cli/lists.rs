@@ -107,6 +107,36 @@ fn a_list_that_cannot_be_read_is_input_unreadable() {
 }
 
 #[test]
+fn an_interrupted_list_of_a_file_says_how_many_are_left() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
+    let list: String = (0..45).map(|n| chat(n) + "\n").collect();
+    let cli = in_order(&server).args(["--from", "list"]).file("list", list).dies(15);
+    let running = cli.stdout(lines(&[&chat(0)])).stderr_has("1 accepted, 44 not tried").start();
+    server.wait_for(1);
+    running.signal(rustix::process::Signal::TERM);
+    gate.open();
+    running.finish();
+}
+
+#[test]
+fn what_is_left_of_a_silent_pipe_nobody_knows() {
+    for (flags, said) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
+        let server = Server::with(|_| Answer::status(200)).times(1);
+        let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(said).start();
+        running.type_in(format!("{CHAT}\n"));
+        running.wait_for_lines(1);
+        running.signal(rustix::process::Signal::TERM);
+        // Its standard input stays open meanwhile.
+        while running.is_running() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        running.finish();
+    }
+}
+
+#[test]
 fn a_named_pipe_is_opened_once() {
     let server = Server::with(|_| Answer::status(200)).times(2);
     // Who writes to it dies of a pipe that was opened, closed and opened again.
@@ -216,6 +246,24 @@ fn a_service_that_is_down_ends_the_run() {
         assert_eq!(said.stdout.lines().count(), asked);
         assert!(said.stderr.contains("--give-up-after"), "it says why the run ended: {}", said.stderr);
     }
+}
+
+#[test]
+fn that_the_service_is_down_is_told_once() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::with(move |_| Answer::status(500).held(&held)).times(8).opening(&gate);
+    let args = ["--json", "--rate", "0", "--retries", "0", "--give-up-after", "1", "--concurrency", "8"];
+    let running = Cli::request(&server, args).args((0..40).map(chat)).exits(69).any_stdout().any_stderr().start();
+    server.wait_for(8);
+    gate.open();
+    let said = running.finish();
+    assert_eq!(
+        (said.stdout.lines().count(), said.stderr.matches("--give-up-after").count()),
+        (8, 1),
+        "{}",
+        said.stderr
+    );
 }
 
 #[test]

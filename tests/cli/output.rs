@@ -107,6 +107,31 @@ fn a_closed_pipe_ends_a_longer_run_without_a_message() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_output_failed() {
+    for words in [&["--help"][..], &["--version"], &["help"], &["request", "--help"]] {
+        Cli::new().args(words).stdout_to(full_disk()).exits(74).stderr_has("cannot be written").run();
+    }
+}
+
+#[test]
+fn an_error_that_nobody_reads_keeps_its_status() {
+    let usage: [&[&str]; 5] =
+        [&["--nosuch"], &[], &["request"], &["request", "-", "-"], &["request", "--timeout", "0", CHAT]];
+    let others = [(&["request", CHAT][..], 78), (&["request", "--from", "missing"], 78), (&["nothing"], 2)];
+    for (words, status) in usage.map(|words| (words, 2)).into_iter().chain(others) {
+        let closed = r#"exec "$0" "$@" 2>&1"#;
+        Cli::new().args(words).shell(closed).stdout_to(closed_pipe()).exits(status).run();
+    }
+}
+
+#[test]
+fn commands_of_a_dry_run_that_nobody_reads_are_left_undone() {
+    let ids: Vec<String> = (0..40).map(chat).collect();
+    let server = Server::unasked();
+    Cli::request(&server, ["--dry-run"]).args(ids).stdout_to(closed_pipe()).exits(74).run();
+}
+
+#[test]
 fn a_closed_pipe_is_no_failure_of_help_either() {
     Cli::new().arg("--help").stdout_to(closed_pipe()).run();
 }

@@ -173,6 +173,14 @@ fn a_broken_env_file_matters_only_where_it_is_needed() {
 }
 
 #[test]
+fn an_env_file_that_is_named_is_read_though_nothing_is_needed_from_it() {
+    let server = Server::unasked();
+    let cli = || Cli::request(&server, ["--env-file", "named", CHAT]);
+    refused(cli(), 66, "named");
+    refused(cli().file("named", "no assignment\n"), 78, "named, line 1");
+}
+
+#[test]
 fn nothing_of_an_env_file_reaches_the_environment() {
     let server = well();
     let text = format!("{}ALL_PROXY=nonsense\nhttp_proxy=nonsense\n", env_file(&server));
@@ -323,6 +331,13 @@ fn standard_input_is_read_for_one_thing_only() {
     for args in [["request", "--api-token-file", "-", "-"], ["request", "-", "--from", "-"]] {
         Cli::on(&server).args(args).stdin(CHAT).exits(2).stderr_has("-").run();
     }
+}
+
+#[test]
+fn a_variable_does_not_take_the_list_from_standard_input_either() {
+    let server = Server::unasked();
+    let cli = Cli::request(&server, ["-"]).without("GREEN_API_TOKEN_INSTANCE").env("GREEN_API_TOKEN_FILE", "-");
+    refused(cli.stdin(format!("{TOKEN}\n{CHAT}\n")), 2, "more than once");
 }
 
 #[test]

@@ -327,6 +327,20 @@ fn a_full_disk_ends_the_run_where_nothing_is_shown_yet() {
 }
 
 #[test]
+fn what_is_waited_for_again_is_not_counted_as_done_before() {
+    let server = mute(&Queue::default());
+    let args = ["request", "--journal", "j", CHAT, GROUP];
+    let cli = Cli::on(&server).args(args).arg("--wait");
+    let again = cli.again().args(args).arg("--wait=50ms");
+    let running = cli.dies(9).any_stderr().start();
+    server.wait_for(3);
+    running.signal(Signal::KILL);
+    running.finish();
+    let said = again.exits(1).any_stdout().stderr_has("2 timed out").run();
+    assert!(!said.stderr.contains("done before"), "{}", said.stderr);
+}
+
+#[test]
 fn what_timed_out_is_asked_again_by_the_next_run() {
     let server = mute(&Queue::default());
     let args = ["request", "--json", "--wait=50ms", "--journal", "j", CHAT];
