@@ -170,6 +170,19 @@ impl From<When> for Color {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{EXIT_BUG, EXIT_SOME_FAILED, EXIT_USAGE, Kind};
+
+    #[test]
+    fn the_help_has_every_exit_status() {
+        let rows = EXAMPLES.split_once("Exit status:\n").expect("a table").1.lines();
+        let told: Vec<u8> =
+            rows.map(|row| row.trim().split(' ').next().unwrap_or_default().parse().expect(row)).collect();
+        let mut real: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit()).collect();
+        real.extend([0, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_BUG]);
+        real.sort_unstable();
+        real.dedup();
+        assert_eq!(told, real);
+    }
 
     fn typed(line: &str) -> Vec<OsString> {
         ["greenavatar"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect()

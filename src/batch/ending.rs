@@ -16,8 +16,8 @@ use crate::interrupt;
 #[derive(Debug)]
 pub struct Ending {
     has_begun: AtomicBool,
-    /// Readable from the end on, when nobody holds the other side any more; `None` where the process has too many files
-    /// open.
+    /// Readable from the end on, when nobody holds the other side any more; `None` where nobody is to be woken, or the
+    /// process has too many files open.
     wake: Option<PipeReader>,
     alarm: Mutex<Option<PipeWriter>>,
 }
@@ -25,15 +25,13 @@ pub struct Ending {
 /// The longest sleep without a look, where nothing wakes the sleeper.
 const SLICE: Duration = Duration::from_millis(100);
 
-impl Default for Ending {
-    /// One that has not come.
-    fn default() -> Ending {
-        let (wake, alarm) = io::pipe().ok().unzip();
+impl Ending {
+    /// One that has not come, in a run of so many threads: one alone sleeps while nobody works who could end it.
+    pub fn new(threads: usize) -> Ending {
+        let (wake, alarm) = if threads > 1 { io::pipe().ok().unzip() } else { (None, None) };
         Ending { has_begun: AtomicBool::new(false), wake, alarm: Mutex::new(alarm) }
     }
-}
 
-impl Ending {
     /// Ends the run: every sleeper wakes.
     pub fn begin(&self) {
         self.has_begun.store(true, Ordering::SeqCst);
@@ -68,8 +66,8 @@ mod tests {
 
     #[test]
     fn sleep_lasts_its_time_or_until_the_end() {
-        sleep_in(Ending::default());
-        sleep_in(Ending { has_begun: AtomicBool::new(false), wake: None, alarm: Mutex::default() });
+        sleep_in(Ending::new(4));
+        sleep_in(Ending::new(1));
     }
 
     fn sleep_in(ending: Ending) {

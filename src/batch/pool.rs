@@ -44,7 +44,7 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
         plan,
         to,
         line: Mutex::new(Line::new(Pace::new(plan.rate))),
-        ending: Ending::default(),
+        ending: Ending::new(workers + usize::from(companion.is_some())),
         in_a_row: AtomicU32::new(0),
         state: Mutex::default(),
     };

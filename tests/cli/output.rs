@@ -133,7 +133,9 @@ fn commands_of_a_dry_run_that_nobody_reads_are_left_undone() {
 
 #[test]
 fn a_closed_pipe_is_no_failure_of_help_either() {
-    Cli::new().arg("--help").stdout_to(closed_pipe()).run();
+    for words in [&["--help"][..], &["completions", "bash"], &["man"]] {
+        Cli::new().args(words).stdout_to(closed_pipe()).run();
+    }
 }
 
 #[test]
