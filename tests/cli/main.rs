@@ -24,5 +24,6 @@ mod sandbox_process;
 mod secrets;
 mod settings;
 mod signals;
+mod terminal;
 mod tls;
 mod wait;
