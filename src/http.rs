@@ -5,12 +5,13 @@
 
 pub mod proxy;
 mod resolver;
+pub mod retry_after;
 mod transport;
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use ureq::config::Config;
@@ -25,9 +26,9 @@ use crate::token::{MASK, could_be_a_token};
 /// The largest answer that is read: 64 KiB.
 pub const ANSWER_LIMIT: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("greenavatar/", env!("CARGO_PKG_VERSION"));
-/// ureq fills its buffers with zeros for every connection, twice under TLS: 16 KiB is enough for any header.
-/// All of Mozilla's are a quarter of a MiB.
+/// All of Mozilla's certificates are a quarter of a MiB.
 const MOST_OF_ROOTS: u64 = 16 * 1024 * 1024;
+/// ureq fills its buffers with zeros for every connection, twice under TLS: 16 KiB is enough for any header.
 const INPUT_BUFFER: usize = 16 * 1024;
 const OUTPUT_BUFFER: usize = 4 * 1024;
 
@@ -107,6 +108,13 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// False: the body was longer than the limit.
     pub complete: bool,
+}
+
+impl Answer {
+    /// How long the server asks to be left alone, if it does.
+    pub fn pause(&self) -> Option<Duration> {
+        self.retry_after.as_deref().and_then(|value| retry_after::retry_after(value, SystemTime::now()))
+    }
 }
 
 /// Why no answer came.

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::greenapi::error::LONGEST_WAIT;
+use crate::http::retry_after::LONGEST_WAIT;
 
 /// Spaces requests out. One for all workers of a run.
 #[derive(Debug)]

@@ -69,7 +69,8 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let http = Options { connections: plan.concurrency, ..settings.http.clone() };
     let rules = args.pictures.rules(&http, context.flags.sandbox, after);
     let client = Client::new(&settings.instance, Agent::new(&http), http.timeout, report);
-    let repeats = Repeats { most: settings.retries, pause: |failed| pace::delay(failed, None, fastrand::f64()) };
+    let repeats =
+        Repeats { most: settings.retries, pause: |failed, asked| pace::delay(failed, asked, fastrand::f64()) };
     let job = GetJob::new(&client, rules, after, repeats, report)?;
     let open = args.chats.open(origins, "get", settings, true)?;
     if !args.pictures.is_stdout() {
@@ -193,8 +194,8 @@ impl PictureArgs {
 pub struct Repeats {
     /// Zero: never.
     pub most: u32,
-    /// The pause after the n-th failure, counted from 1.
-    pub pause: fn(u32) -> Duration,
+    /// The pause after the n-th failure, counted from 1, where so long a one was asked for.
+    pub pause: fn(u32, Option<Duration>) -> Duration,
 }
 
 /// What is done about each chat. Shared by all workers.
@@ -260,7 +261,8 @@ impl<'a> GetJob<'a> {
             match pictures.save(chat, url) {
                 Err(failure) if failure.is_retried() && failed < self.repeats.most => {
                     failed += 1;
-                    if !interrupt::sleep_until(Instant::now() + (self.repeats.pause)(failed)) {
+                    let pause = (self.repeats.pause)(failed, failure.retry_after);
+                    if !interrupt::sleep_until(Instant::now() + pause) {
                         return Err(failure);
                     }
                 }

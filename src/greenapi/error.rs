@@ -3,7 +3,7 @@
 //! GREEN-API puts its errors in JSON of several shapes, in plain text, in a gateway's HTML, in nothing at all, and
 //! in answers with status 200. Its usual JSON echoes the token; every text is rid of it here, escaped and shortened.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,9 +11,6 @@ use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
 use crate::http::{Answer, Trouble};
 use crate::token::Token;
-
-/// The longest wait that a Retry-After may ask for.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The failure that an answer is, if it is one. An empty 400 is one only to who does not ask [`is_acceptance`] first.
 pub fn failure_of(answer: &Answer, token: &Token) -> Option<Failure> {
@@ -29,7 +26,7 @@ pub fn failure_of(answer: &Answer, token: &Token) -> Option<Failure> {
     let mut failure = describe(kind, status, body.text, token);
     failure.http_status = Some(answer.status);
     if kind.is_retried() {
-        failure.retry_after = answer.retry_after.as_deref().and_then(|value| retry_after(value, SystemTime::now()));
+        failure.retry_after = answer.pause();
     }
     Some(failure)
 }
@@ -274,18 +271,6 @@ const fn meaning(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// How long a Retry-After asks to wait: seconds or an HTTP date, at most a minute; `None` where it is neither.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
-    } else {
-        let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-        SystemTime::from(date).duration_since(now).unwrap_or(Duration::ZERO)
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,19 +357,5 @@ mod tests {
         let body = format!("{}{TOKEN}", "x".repeat(280));
         let message = failure_of(&answer(500, &body), &token).expect("a failure").message();
         assert!(!message.contains(&TOKEN[..8]), "{message}");
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_as_a_date_and_capped() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let seconds = |n| Some(Duration::from_secs(n));
-        assert_eq!(retry_after("3", now), seconds(3));
-        assert_eq!(retry_after("0", now), seconds(0));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now), seconds(10));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:27 GMT", now), seconds(0));
-        assert_eq!(retry_after("86400", now), seconds(60));
-        assert_eq!(retry_after("99999999999999999999999", now), seconds(60));
-        assert_eq!(retry_after("soon", now), None);
-        assert_eq!(retry_after("-1", now), None);
     }
 }

@@ -35,7 +35,11 @@ pub fn download(
     let format = incoming.format();
     match format {
         Some(format) if answer.status == 200 && answer.complete => Ok(format),
-        _ => Err(refusal(answer.status, format.is_some(), incoming.head())),
+        _ => {
+            let mut failure = refusal(answer.status, format.is_some(), incoming.head());
+            failure.retry_after = answer.pause();
+            Err(failure)
+        }
     }
 }
 

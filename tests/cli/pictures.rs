@@ -162,6 +162,19 @@ fn said_none() -> Answer {
 }
 
 #[test]
+fn the_host_of_pictures_is_left_alone_for_as_long_as_it_asks() {
+    let mut asked = 0;
+    let server = gallery(move |_| {
+        asked += 1;
+        if asked <= 2 { Answer::status(429).header("Retry-After", "0") } else { picture(JPEG) }
+    });
+    let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
+    let said = Cli::on(&server).args(args).any_stdout().run();
+    // Pauses of our own would be a second and two.
+    assert!(said.took < std::time::Duration::from_secs(2), "{:?}", said.took);
+}
+
+#[test]
 fn a_chat_whose_picture_is_gone_keeps_the_older_one() {
     for body in [r#"{"urlAvatar":"","available":true}"#, r#"{"urlAvatar":"","available":false}"#] {
         let server = Server::answering([said(body)]);

@@ -69,7 +69,7 @@ fn get(
     let client = Client::new(&instance, Agent::new(&options), options.timeout, &report);
     let output = Output::new(false, true, crate::report::Color::Never);
     let after = args.after(&output, true);
-    let repeats = Repeats { most: 2, pause: |_| Duration::from_millis(1) };
+    let repeats = Repeats { most: 2, pause: |_, asked| asked.unwrap_or(Duration::from_millis(1)) };
     let job = GetJob::new(&client, args.rules(&options, true, after), after, repeats, &report).expect("can be written");
     let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
     let result = job.attempt(&chat).and_then(|record| job.finish(&chat, record, &|chat| job.attempt(chat)));
@@ -185,7 +185,7 @@ fn the_sandboxs_verdicts_and_pictures_are_understood() {
     let options = Options { timeout: Duration::from_secs(5), ..Options::default() };
     let client = Client::new(&instance, Agent::new(&options), options.timeout, &report);
     let args = PictureArgs { dir: Some(dir.path().into()), ..PictureArgs::default() };
-    let repeats = Repeats { most: 0, pause: |_| Duration::ZERO };
+    let repeats = Repeats { most: 0, pause: |_, _| Duration::ZERO };
     let after = After::Nothing;
     let job = GetJob::new(&client, args.rules(&options, true, after), after, repeats, &report).expect("writable");
     let get = |id: &str| {
