@@ -247,6 +247,9 @@ fn is_broken(error: &io::Error) -> bool {
 /// ureq's errors in our words: some of its messages hold the whole URL.
 fn trouble(error: ureq::Error) -> Trouble {
     match error {
+        ureq::Error::Timeout(ureq::Timeout::Connect) => {
+            Trouble::Unreachable("no connection within --connect-timeout".into())
+        }
         ureq::Error::Timeout(_) => Trouble::Timeout,
         ureq::Error::Io(error) => io_trouble(&error),
         ureq::Error::HostNotFound => Trouble::Unreachable("the host name is not known".into()),

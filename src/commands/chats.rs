@@ -17,6 +17,7 @@ use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::output::Unwritten;
 use crate::settings::{Error, Flags, Settings};
 
 /// Where chats come from and how fast they go: the same for every command that takes a list.
@@ -152,8 +153,9 @@ impl Chats {
         let way = Way { sink, report, bar: bar.as_ref() };
         let outcome = pool::run(list, job, companion, plan, way);
         report.clear_bar();
-        // One chat's line says it all, where there is one.
-        if !plan.is_single || outcome.tally.lines() == 0 {
+        // One chat's line says it all, where there is one; and whoever reads no more is told nothing.
+        let is_read = !matches!(outcome.unwritten, Some(Unwritten::PipeClosed));
+        if is_read && (!plan.is_single || outcome.tally.lines() == 0) {
             outcome.tally.report(report);
         }
         outcome.exit(plan.is_single)

@@ -172,7 +172,7 @@ fn dry_run(mut list: List, instance: &Instance, context: &Context<'_>, args: &Ch
                     "curl -sS{trust} -X POST -H 'Content-Type: application/json' -d '{body}' \
                      \"{api_url}/waInstance{id}/getAvatarAsync/$GREEN_API_TOKEN_INSTANCE\"\n"
                 );
-                match context.output.write(command.as_bytes()) {
+                match context.output.write(context.output.masked(command).as_bytes()) {
                     Ok(()) => {}
                     Err(Unwritten::PipeClosed) => return Ok(Kind::OutputFailed.exit()),
                     Err(Unwritten::Failed(failure)) => return Err(failure.into()),

@@ -97,7 +97,9 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         return Ok(run_beside(&args.command, &sandbox, context)?);
     }
     match context.output.write(exports(&sandbox).as_bytes()) {
-        Ok(()) | Err(Unwritten::PipeClosed) => {}
+        Ok(()) => {}
+        // Nobody will know where it is.
+        Err(Unwritten::PipeClosed) => return Ok(Kind::OutputFailed.exit()),
         Err(Unwritten::Failed(failure)) => return Err(failure.into()),
     }
     match args.until_exit_of.and_then(Pid::from_raw) {

@@ -159,13 +159,29 @@ impl<'a> Client<'a> {
                     "getSettings" => shown_settings(&answer.body),
                     _ => String::from_utf8_lossy(&answer.body).into_owned(),
                 };
-                let body = escape_short(&token.mask(body));
+                let body = escape_short(&token.mask(unescaped(&body)));
                 format!("< {} in {} ms {body}", answer.status, began.elapsed().as_millis()).trim_end().to_owned()
             }
             Err(trouble) => format!("< nothing in {} ms: {trouble:?}", began.elapsed().as_millis()),
         });
         result.map_err(|trouble| failure_of_trouble(trouble, self.timeout, token))
     }
+}
+
+/// JSON may spell any letter as `\u00xx`, and so a token that must not be seen.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u00");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii_graphic) {
+            Some(byte) => {
+                plain.push(byte.into());
+                plain.push_str(&part[2..]);
+            }
+            None => plain.extend(["\\u00", part]),
+        }
+    }
+    plain
 }
 
 /// The one body that both avatar methods take. A chat id needs no escaping: digits, a hyphen, an @ and a domain.

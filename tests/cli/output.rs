@@ -101,7 +101,7 @@ fn a_closed_pipe_after_the_only_line_is_no_failure() {
 #[test]
 fn a_closed_pipe_ends_a_longer_run_without_a_message() {
     let server = Server::with(|_| Answer::status(200));
-    let args = ["-q", "--json", "--concurrency", "1", "--rate", "0"];
+    let args = ["--concurrency", "1", "--rate", "0"];
     Cli::request(&server, args).args((0..200).map(chat)).stdout_to(closed_pipe()).exits(74).run();
     assert!(server.requests().len() < 20, "{} requests", server.requests().len());
 }
@@ -122,6 +122,11 @@ fn an_error_that_nobody_reads_keeps_its_status() {
         let closed = r#"exec "$0" "$@" 2>&1"#;
         Cli::new().args(words).shell(closed).stdout_to(closed_pipe()).exits(status).run();
     }
+}
+
+#[test]
+fn a_sandbox_whose_address_nobody_reads_ends() {
+    Cli::new().args(["sandbox", "--bind", "127.0.0.1:0"]).stdout_to(closed_pipe()).exits(74).any_stderr().run();
 }
 
 #[test]

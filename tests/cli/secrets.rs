@@ -111,6 +111,22 @@ fn a_bad_value_of_the_tokens_variable_is_not_told() {
 }
 
 #[test]
+fn a_token_that_json_spells_in_escapes_is_not_told_either() {
+    let spelt: String = TOKEN.bytes().map(|byte| format!("\\u{:04x}", byte)).collect();
+    let body = format!(r#"{{"statusCode":400,"message":"no {spelt} here, \u00e9"}}"#);
+    let server = Server::always(Answer::status(400).body(body));
+    let said = Cli::request(&server, ["-v", CHAT]).exits(65).any_stdout().stderr_has("no *** here").run();
+    assert!(!said.stderr.contains(&spelt[..24]), "{}", said.stderr);
+}
+
+#[test]
+fn a_dry_run_shows_no_token_in_the_url_either() {
+    let url = format!("http://127.0.0.1:9/{TOKEN}");
+    let cli = Cli::at(&url).env("GREEN_API_TOKEN_INSTANCE", TOKEN).env("GREEN_API_ID_INSTANCE", "7");
+    cli.args(["request", "--dry-run", CHAT]).stdout_has("http://127.0.0.1:9/***/").run();
+}
+
+#[test]
 fn the_token_in_the_wrong_place_is_not_told() {
     let server = Server::unasked();
     at_once(
