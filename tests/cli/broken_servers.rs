@@ -289,3 +289,14 @@ fn a_server_that_never_ends_is_cut_off_five_seconds_after_a_signal() {
     assert!(took > Duration::from_millis(4500) && took < Duration::from_secs(8), "{took:?}");
     assert_eq!(json(&said.stdout)["status"], "failed", "what is known is written");
 }
+
+#[test]
+fn a_connection_that_takes_too_long_is_unreachable() {
+    // Who listens and never accepts: TCP is there, and no word of TLS comes.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    let cli = Cli::at(&url).env("GREEN_API_ID_INSTANCE", "7").env("GREEN_API_TOKEN_INSTANCE", "0123456789abcdef");
+    let args = ["request", "--retries", "0", "--connect-timeout", "100ms", CHAT];
+    let said = cli.args(args).exits(69).any_stdout().stderr_has("no connection within --connect-timeout").run();
+    assert!(said.took < std::time::Duration::from_secs(10), "{:?}", said.took);
+}
