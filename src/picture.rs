@@ -114,7 +114,8 @@ impl<'a> Pictures<'a> {
 
     /// Downloads the picture of a chat and puts it where it belongs, whole or not at all.
     ///
-    /// Its bytes are on disk then, and its name after [`Pictures::secure`]. A URL that has ended is `picture-expired`: a fresh one may help. A disk that is full is `output-failed`.
+    /// Its bytes are on disk then, and its name after [`Pictures::secure`]. A URL that has ended is `picture-expired`:
+    /// a fresh one may help. A disk that is full is `output-failed`.
     pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Failure> {
         let target = avatar_url::check(url, &self.rules.allowed).map_err(|why| {
             Failure::new(Kind::BadPicture, format!("the picture is not followed: {why}"))
@@ -156,7 +157,7 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// Names have changed; without --if-changed every file is a new one.
+    /// Remembers what [`Pictures::secure`] has to do: a file was replaced, unless --if-changed left it as it was.
     fn note_unsynced(&self, has_changed: bool) {
         if has_changed || !self.rules.if_changed {
             self.is_unsynced.store(true, Ordering::SeqCst);

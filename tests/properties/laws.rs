@@ -3,8 +3,6 @@
 //! Two engines drive them: `cargo test` with some hundred cases each (tests/properties.rs), and cargo-fuzz for as long as
 //! one likes (fuzz/, by `.ci/fuzz`). So nothing here knows where its bytes come from.
 
-#![allow(dead_code, reason = "each of the two engines uses what it needs")]
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
