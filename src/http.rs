@@ -209,7 +209,7 @@ impl Agent {
             complete: true,
         };
         let mut reader = response.body_mut().as_reader();
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; INPUT_BUFFER];
         let mut left = limit;
         loop {
             let got = match reader.read(&mut buffer) {

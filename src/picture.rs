@@ -6,8 +6,10 @@
 pub mod avatar_url;
 mod download;
 mod file;
+mod folder;
 mod format;
 pub mod show;
+mod unnamed;
 
 use std::fmt;
 use std::io;
@@ -17,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::avatar_url::{AllowedHost, Target};
 use self::file::Incoming;
+use self::folder::Folder;
 use self::format::Format;
 use crate::chat_id::ChatId;
 use crate::escape::escape;
@@ -46,6 +49,8 @@ pub struct Rules {
     pub destination: Destination,
     /// A file that holds the same bytes already is left untouched.
     pub if_changed: bool,
+    /// Whether somebody wants to know each picture's digest.
+    pub digests: bool,
     /// Hosts beside WhatsApp's.
     pub allowed: Vec<AllowedHost>,
     /// Time limits, connections and certificates; proxy and address rule are decided here for each picture.
@@ -71,8 +76,8 @@ pub struct Saved {
     pub file: Option<PathBuf>,
     /// Its size.
     pub bytes: u64,
-    /// Its SHA-256, in hexadecimal.
-    pub sha256: String,
+    /// Its SHA-256, in hexadecimal, where it was asked for.
+    pub sha256: Option<String>,
     /// Whether other bytes, or none, stood there before.
     pub changed: bool,
     /// The picture itself, where it was kept in memory.
@@ -86,13 +91,22 @@ impl Saved {
         record.changed = self.file.is_some().then_some(self.changed);
         record.file = self.file.map(|file| file.to_string_lossy().into_owned());
         record.bytes = Some(self.bytes);
-        record.sha256 = Some(self.sha256);
+        record.sha256 = self.sha256;
     }
+}
+
+/// A [`Destination`] that can take pictures.
+#[derive(Debug)]
+enum Place {
+    Folder(Folder),
+    File(PathBuf),
+    Memory,
 }
 
 /// Downloads and saves pictures. Shared by all workers.
 #[derive(Debug)]
 pub struct Pictures<'a> {
+    place: Place,
     rules: Rules,
     report: &'a Report,
     /// One agent a way: direct, through the proxy for https, through the one for http.
@@ -104,12 +118,15 @@ pub struct Pictures<'a> {
 impl<'a> Pictures<'a> {
     /// Makes the directory where there is none, readable by its owner alone, and fails where nothing can be saved.
     pub fn new(rules: Rules, report: &'a Report) -> Result<Pictures<'a>, Failure> {
-        match &rules.destination {
-            Destination::Dir(dir) => file::make_dir(dir).map_err(|error| unwritten(dir, error))?,
-            Destination::File(path) => file::could_write(path).map_err(|error| unwritten(path, error))?,
-            Destination::Memory => {}
-        }
-        Ok(Pictures { rules, report, agents: Default::default(), is_unsynced: AtomicBool::new(false) })
+        let place = match &rules.destination {
+            Destination::Dir(dir) => Folder::open(dir).map(Place::Folder).map_err(|error| unwritten(dir, error))?,
+            Destination::File(path) => {
+                file::could_write(path).map_err(|error| unwritten(path, error))?;
+                Place::File(path.clone())
+            }
+            Destination::Memory => Place::Memory,
+        };
+        Ok(Pictures { place, rules, report, agents: Default::default(), is_unsynced: AtomicBool::new(false) })
     }
 
     /// Downloads the picture of a chat and puts it where it belongs, whole or not at all.
@@ -121,39 +138,39 @@ impl<'a> Pictures<'a> {
             Failure::new(Kind::BadPicture, format!("the picture is not followed: {why}"))
                 .hint("--allow-host HOST adds a host")
         })?;
-        let spill = match &self.rules.destination {
-            Destination::Dir(dir) => Some(dir.clone()),
-            Destination::File(_) | Destination::Memory => None,
+        let spill = match &self.place {
+            Place::Folder(folder) => Some(folder.dir.as_path()),
+            Place::File(_) | Place::Memory => None,
         };
         let mut incoming = Incoming::new(spill);
         let agent = self.agent(&target)?;
         let result = download::download(agent, &target, self.rules.http.timeout, self.report, &mut incoming);
-        if let (Some(error), Destination::Dir(dir)) = (incoming.unwritten.take(), &self.rules.destination) {
+        if let (Some(error), Some(dir)) = (incoming.unwritten.take(), spill) {
             return Err(unwritten(dir, error));
         }
         let format = result?;
         self.place(chat, format, incoming)
     }
 
-    fn place(&self, chat: &ChatId, format: Format, incoming: Incoming) -> Result<Saved, Failure> {
-        let (bytes, sha256) = (incoming.len(), incoming.sha256());
+    fn place(&self, chat: &ChatId, format: Format, incoming: Incoming<'_>) -> Result<Saved, Failure> {
+        let bytes = incoming.len();
+        let sha256 = self.rules.digests.then(|| incoming.sha256());
         let saved = |file, changed| Saved { file, bytes, sha256, changed, picture: None };
-        match &self.rules.destination {
-            Destination::Dir(dir) => {
-                let path = dir.join(format!("{chat}.{}", format.extension()));
-                let changed = incoming.place(&path, self.rules.if_changed).map_err(|error| unwritten(&path, error))?;
-                let older = Format::ALL.into_iter().filter(|other| *other != format);
-                let older: Vec<_> = older.map(|other| dir.join(format!("{chat}.{}", other.extension()))).collect();
-                let removed = file::remove(&older).map_err(|error| unwritten(dir, error))?;
-                self.note_unsynced(changed || removed);
+        let keep_same = self.rules.if_changed;
+        match &self.place {
+            Place::Folder(folder) => {
+                let path = folder.path(chat, format);
+                let placed = folder.place(chat, format, incoming, keep_same);
+                let (changed, had_others) = placed.map_err(|error| unwritten(&path, error))?;
+                self.note_unsynced(changed || had_others);
                 Ok(saved(Some(path), changed))
             }
-            Destination::File(path) => {
-                let changed = incoming.place(path, self.rules.if_changed).map_err(|error| unwritten(path, error))?;
+            Place::File(path) => {
+                let changed = incoming.place(path, keep_same, false).map_err(|error| unwritten(path, error))?;
                 self.note_unsynced(changed);
                 Ok(saved(Some(path.clone()), changed))
             }
-            Destination::Memory => Ok(Saved { picture: Some(incoming.into_bytes()), ..saved(None, true) }),
+            Place::Memory => Ok(Saved { picture: Some(incoming.into_bytes()), ..saved(None, true) }),
         }
     }
 
@@ -168,10 +185,10 @@ impl<'a> Pictures<'a> {
     ///
     /// One sync serves them all: with one for each, a list waits most of its time for the disk.
     pub fn secure(&self) -> Result<(), Failure> {
-        let dir = match &self.rules.destination {
-            Destination::Dir(dir) => dir,
-            Destination::File(path) => file::parent(path),
-            Destination::Memory => return Ok(()),
+        let dir = match &self.place {
+            Place::Folder(folder) => folder.dir.as_path(),
+            Place::File(path) => file::parent(path),
+            Place::Memory => return Ok(()),
         };
         if !self.is_unsynced.swap(false, Ordering::SeqCst) {
             return Ok(());

@@ -67,7 +67,9 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         plan.concurrency = 1;
     }
     let http = Options { connections: plan.concurrency, ..settings.http.clone() };
-    let rules = args.pictures.rules(&http, context.flags.sandbox, after);
+    // Lines of text do not show digests.
+    let digests = report.is_json() || args.chats.journal.is_some();
+    let rules = args.pictures.rules(&http, context.flags.sandbox, after).map(|rules| Rules { digests, ..rules });
     let client = Client::new(&settings.instance, Agent::new(&http), http.timeout, report);
     let repeats =
         Repeats { most: settings.retries, pause: |failed, asked| pace::delay(failed, asked, fastrand::f64()) };
@@ -185,7 +187,8 @@ impl PictureArgs {
         }
         let environment: crate::picture::Environment =
             if is_sandbox { Box::new(|_| None) } else { Box::new(|name| std::env::var(name).ok()) };
-        Some(Rules { destination, if_changed: self.if_changed, allowed, http: http.clone(), environment })
+        let http = http.clone();
+        Some(Rules { destination, if_changed: self.if_changed, digests: true, allowed, http, environment })
     }
 }
 

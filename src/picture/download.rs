@@ -23,7 +23,7 @@ pub fn download(
     target: &Target<'_>,
     timeout: Duration,
     report: &Report,
-    incoming: &mut Incoming,
+    incoming: &mut Incoming<'_>,
 ) -> Result<Format, Failure> {
     report.wire(|| format!("> GET {}", target.url));
     let result = agent.stream(target.url, Call::Get, LARGEST, &mut |piece| incoming.take(piece));

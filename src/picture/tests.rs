@@ -71,6 +71,7 @@ fn rules(destination: Destination) -> Rules {
     Rules {
         destination,
         if_changed: false,
+        digests: true,
         allowed: vec![AllowedHost::parse("127.0.0.1").expect("an address")],
         http: Options { timeout: Duration::from_secs(5), ..Options::default() },
         environment: Box::new(|_| None),
@@ -132,7 +133,8 @@ fn a_picture_is_written_under_its_chat_id_for_its_owner_alone() {
 fn the_digest_is_that_of_the_bytes() {
     let dir = temporary_dir();
     let saved = save_in(dir.path(), answer(200, b"\xff\xd8\xff")).expect("saved");
-    assert_eq!(saved.sha256, "6e568e1f67fba258184c78181539e5e8fdee447e49bb706fc0ea34fbf12336a5");
+    let digest = "6e568e1f67fba258184c78181539e5e8fdee447e49bb706fc0ea34fbf12336a5";
+    assert_eq!(saved.sha256.as_deref(), Some(digest));
 }
 
 #[test]
@@ -223,6 +225,24 @@ fn a_picture_of_another_kind_takes_the_older_ones_place() {
     let saved = save_in(dir.path(), answer(200, PNG)).expect("saved");
     assert!(saved.changed);
     assert_eq!(names(dir.path()), ["11001234567@c.us.png", "11001234568@c.us.jpg"]);
+}
+
+#[test]
+fn one_run_in_an_empty_directory_knows_its_own_pictures() {
+    let dir = temporary_dir();
+    let report = Report::default();
+    for if_changed in [false, true] {
+        let folder = dir.path().join(if_changed.to_string());
+        let rules = Rules { if_changed, ..rules(Destination::Dir(folder.clone())) };
+        let pictures = Pictures::new(rules, &report).expect("rules");
+        let rows = [(JPEG, true, "jpg"), (JPEG, false, "jpg"), (PNG, true, "png"), (JPEG, true, "jpg")];
+        let host = Host::answers(rows.map(|(picture, ..)| answer(200, picture)).into());
+        for (_, changed, extension) in rows {
+            assert_eq!(pictures.save(&chat(), &host.url()).expect("saved").changed, changed, "{if_changed}");
+            assert_eq!(names(&folder), [format!("{CHAT}.{extension}")], "{if_changed}");
+        }
+        host.requests();
+    }
 }
 
 #[test]
