@@ -20,7 +20,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConne
 
 pub use self::proxy::Proxy;
 use self::resolver::CachingResolver;
-use self::transport::{InterruptibleTcp, Watch};
+use self::transport::{InterruptibleTcp, Opening, Watch};
 use crate::token::{MASK, could_be_a_token};
 
 /// The largest answer that is read: 64 KiB.
@@ -157,12 +157,12 @@ impl Agent {
             .tls_config(TlsConfig::builder().root_certs(options.roots.0.clone()).build())
             .proxy(proxy)
             .build();
-        let connector =
-            ().chain(SocksConnector::default())
-                .chain(ConnectProxyConnector::default())
-                .chain(InterruptibleTcp)
-                .chain(RustlsConnector::default())
-                .chain(Watch);
+        let connector = Opening
+            .chain(SocksConnector::default())
+            .chain(ConnectProxyConnector::default())
+            .chain(InterruptibleTcp)
+            .chain(RustlsConnector::default())
+            .chain(Watch);
         Agent(ureq::Agent::with_parts(config, connector, resolver))
     }
 
@@ -228,7 +228,7 @@ impl Agent {
 }
 
 thread_local! {
-    /// Whether this thread's call has opened its connection.
+    /// Whether this thread's call had to open a connection.
     static IS_FRESH: Cell<bool> = const { Cell::new(false) };
     /// Whether a byte of the answer to this thread's call has come.
     static HAS_ANSWERED: Cell<bool> = const { Cell::new(false) };

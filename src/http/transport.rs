@@ -183,7 +183,21 @@ fn deadline(timeout: NextTimeout) -> Option<Instant> {
     Instant::now().checked_add(after)
 }
 
-/// Watches every connection, whichever way it was opened, so that a stale one can be told from one that broke.
+/// Notes that a connection is about to be opened, whatever becomes of it: one that breaks before a proxy or TLS is done
+/// with it is no stale one either. The first link of the chain.
+#[derive(Debug)]
+pub struct Opening;
+
+impl Connector for Opening {
+    type Out = ();
+
+    fn connect(&self, _: &ConnectionDetails, _: Option<()>) -> Result<Option<()>, Error> {
+        super::IS_FRESH.set(true);
+        Ok(None)
+    }
+}
+
+/// Watches every connection, whichever way it was opened, for the first byte of an answer. The last link of the chain.
 #[derive(Debug)]
 pub struct Watch;
 
@@ -191,7 +205,6 @@ impl<In: Transport> Connector<In> for Watch {
     type Out = Watched<In>;
 
     fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Watched<In>>, Error> {
-        super::IS_FRESH.set(true);
         Ok(chained.map(Watched))
     }
 }

@@ -71,6 +71,22 @@ fn a_connection_that_is_refused_is_unreachable() {
     );
 }
 
+/// Before TLS or a proxy is done with it, a connection is nobody's that was kept alive.
+#[test]
+fn a_connection_that_ends_before_it_is_ready_is_not_opened_again_at_once() {
+    at_once(["https", "socks5", "socks5h", "socks4", "http"], |scheme| {
+        let server = Server::blurting(b"");
+        let (url, proxy) = match scheme {
+            "https" => (format!("https://{}", server.address()), String::new()),
+            // Nobody comes to the port that is discarded.
+            _ => ("http://127.0.0.1:9".to_owned(), format!("{scheme}://{}", server.address())),
+        };
+        let cli = Cli::at(&url).env("ALL_PROXY", proxy).args(["request", "--json", "--retries", "0", CHAT]);
+        fails(cli.any_stdout(), "unreachable", 69, scheme);
+        assert_eq!(server.connections(), 1, "{scheme}");
+    });
+}
+
 #[test]
 fn a_host_that_does_not_exist_is_unreachable() {
     let cli = Cli::at("https://no-such-host.invalid").args(["request", "--json", "--retries", "0"]);

@@ -51,7 +51,7 @@ struct Memory {
     came: Condvar,
     connections: AtomicUsize,
     ends: AtomicBool,
-    greeting: Mutex<&'static [u8]>,
+    greeting: Mutex<Option<&'static [u8]>>,
     /// Those that are open, so that the end of the test can end them.
     open: Mutex<HashMap<usize, TcpStream>>,
 }
@@ -104,10 +104,10 @@ impl Server {
         Server::start(Box::new(move |_| answer.clone()), Times::AtLeast(1), Some(config))
     }
 
-    /// Says this as soon as somebody connects, asked or not.
+    /// Says this as soon as somebody connects, asked or not, and hangs up.
     pub fn blurting(bytes: &'static [u8]) -> Server {
         let mut server = Server::unasked();
-        *server.memory.greeting.lock().expect("a lock") = bytes;
+        *server.memory.greeting.lock().expect("a lock") = Some(bytes);
         server.times = Times::Exactly(0);
         server
     }
@@ -265,7 +265,7 @@ impl Stream {
 
 fn serve(mut stream: Stream, script: &Mutex<Script>, memory: &Memory) {
     let greeting = *memory.greeting.lock().expect("a lock");
-    if !greeting.is_empty() {
+    if let Some(greeting) = greeting {
         // Whatever becomes of it, this connection is over.
         let _ = stream.write(greeting);
         return;
