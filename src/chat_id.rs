@@ -42,10 +42,10 @@ impl ChatId {
             Some(Form::Documented) => Ok(ChatId(text.into())),
             Some(Form::Newer) if rule == Rule::Lenient => Ok(ChatId(text.into())),
             Some(Form::Newer) => Err(NotAChatId {
-                message: "not a documented chat id: only newer instances know this form",
-                hint: Some("--lenient takes 13 to 16 digits and @lid".into()),
+                message: "a chat id of a newer form, which --lenient takes",
+                hint: Some("--lenient takes 13 to 16 digits and @lid, which only newer instances know".into()),
             }),
-            None => Err(explain(text)),
+            None => Err(explain(text, rule)),
         }
     }
 
@@ -121,7 +121,7 @@ impl Form {
 }
 
 /// What is wrong with a text, and the id or the flag that it probably meant.
-fn explain(text: &str) -> NotAChatId {
+fn explain(text: &str, rule: Rule) -> NotAChatId {
     let bad = |message, hint: Option<String>| NotAChatId { message, hint };
     if text.is_empty() {
         return bad("an empty chat id", Some("a chat id looks like 11001234567@c.us".into()));
@@ -132,11 +132,12 @@ fn explain(text: &str) -> NotAChatId {
             Some(format!("a flag's optional value needs an equals sign: --wait={text}")),
         );
     }
-    if let Some(meant) = meant(text) {
-        return bad("not a chat id", Some(format!("did you mean {meant}")));
-    }
-    if matches!(Form::of(&format!("{text}@c.us")), Some(Form::Newer)) {
-        return bad("not a chat id", Some(format!("did you mean {text}@c.us? --lenient takes 13 to 16 digits")));
+    match meant(text) {
+        Some((id, Form::Newer)) if rule == Rule::Strict => {
+            return bad("not a chat id", Some(format!("did you mean {id}? --lenient takes 13 to 16 digits")));
+        }
+        Some((id, _)) => return bad("not a chat id", Some(format!("did you mean {id}"))),
+        None => {}
     }
     if text.contains("@newsletter") || text.contains("@broadcast") {
         return bad("channels and broadcasts have no avatar that GREEN-API gives", None);
@@ -150,13 +151,13 @@ fn explain(text: &str) -> NotAChatId {
         );
     }
     if all_digits && name.len() > 12 && text.ends_with("@c.us") {
-        return bad("too many digits for a chat id: 11 or 12 are needed", None);
+        return bad("too many digits for a chat id: 11 or 12 are needed, with --lenient up to 16", None);
     }
     bad("not a chat id", Some("a chat id is 11 or 12 digits and @c.us, or digits and @g.us".into()))
 }
 
 /// The id that a phone number, a capital letter or a fullwidth digit stands for, if it is clear.
-fn meant(text: &str) -> Option<String> {
+fn meant(text: &str) -> Option<(String, Form)> {
     let plain: String = text.trim().chars().map(fold).collect::<String>().to_lowercase();
     let (name, domain) = match plain.split_once('@') {
         Some((name, "c.us" | "s.whatsapp.net")) => (name, "c.us"),
@@ -166,8 +167,8 @@ fn meant(text: &str) -> Option<String> {
     };
     let name = if domain == "c.us" { phone_digits(name)? } else { name.to_owned() };
     let id = format!("{name}@{domain}");
-    let known = matches!(Form::of(&id), Some(Form::Documented)) && id != text;
-    known.then_some(id)
+    let form = Form::of(&id).filter(|_| id != text)?;
+    Some((id, form))
 }
 
 /// The digits of a phone number as people write it; `None` where something else stands in it.
@@ -276,6 +277,15 @@ mod tests {
             assert_eq!(hint(text), "did you mean 11001234567@c.us", "{text:?}");
         }
         assert_eq!(hint("120363043968066561@G.US"), "did you mean 120363043968066561@g.us");
+    }
+
+    #[test]
+    fn a_number_of_a_newer_form_gets_its_id_and_the_flag_that_takes_it() {
+        for text in ["+49 1512 3456789", "4915123456789", "004915123456789", "4915123456789@C.US"] {
+            assert_eq!(hint(text), "did you mean 4915123456789@c.us? --lenient takes 13 to 16 digits", "{text:?}");
+            let hint = ChatId::parse(text, Rule::Lenient).expect_err(text).hint;
+            assert_eq!(hint.as_deref(), Some("did you mean 4915123456789@c.us"), "{text:?}");
+        }
     }
 
     #[test]

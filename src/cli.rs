@@ -1,8 +1,9 @@
 //! What may be typed. What it means is said elsewhere.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 
 use crate::commands::{Context, completions, doctor, get, listen, man, receive, request, sandbox};
 use crate::report::Color;
@@ -32,6 +33,7 @@ Exit status:
 /// Ask GREEN-API for the avatars of WhatsApp chats
 #[derive(Debug, Parser)]
 #[command(name = "greenavatar", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+#[command(arg(webhook_token_file()))]
 pub struct Cli {
     /// How the output looks.
     #[command(flatten)]
@@ -42,6 +44,15 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The setting that is `listen`'s alone, which has its help and its value: it, too, may stand before the command's name.
+fn webhook_token_file() -> Arg {
+    Arg::new("webhook_token_file")
+        .long("webhook-token-file")
+        .global(true)
+        .hide(true)
+        .value_parser(value_parser!(PathBuf))
 }
 
 /// The commands.

@@ -212,12 +212,24 @@ impl Failure {
         self
     }
 
+    /// The message, then each of its causes, in lower case: the system's own begin with a capital.
+    pub fn links(&self) -> impl Iterator<Item = String> {
+        self.error.chain().map(|link| {
+            let mut text = link.to_string();
+            if link.is::<std::io::Error>()
+                && let Some(first) = text.get_mut(..1)
+            {
+                first.make_ascii_lowercase();
+            }
+            text
+        })
+    }
+
     /// The whole story in one line: the message and its causes, none said twice.
     pub fn message(&self) -> String {
         let mut story = String::new();
         let mut last = String::new();
-        for link in self.error.chain() {
-            let text = link.to_string();
+        for text in self.links() {
             if text.is_empty() || text == last {
                 continue;
             }

@@ -10,7 +10,7 @@ use greenavatar::commands::Context;
 use greenavatar::failure::{EXIT_BUG, EXIT_USAGE};
 use greenavatar::interrupt;
 use greenavatar::output::{Output, Unwritten};
-use greenavatar::report::Report;
+use greenavatar::report::{Color, Report};
 use greenavatar::settings::Error;
 use greenavatar::token::mask_value;
 
@@ -58,8 +58,13 @@ fn main() -> ExitCode {
 
 /// Prints what clap has to say, without the secrets that were typed: help to standard output, errors to standard error.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let rendered = error.render();
+    let text = |color: bool| if color { rendered.ansi().to_string() } else { rendered.to_string() };
+    let color = typed_color(arguments);
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return match error.print().map_err(Unwritten::from) {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(text(color.applies_to(&stdout)).as_bytes()).and_then(|()| stdout.flush());
+        return match written.map_err(Unwritten::from) {
             // A reader that has gone does not want the rest.
             Ok(()) | Err(Unwritten::PipeClosed) => 0,
             Err(Unwritten::Failed(failure)) => {
@@ -68,9 +73,7 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
             }
         };
     }
-    let color = greenavatar::report::Color::Auto.applies_to(&std::io::stderr());
-    let rendered = error.render();
-    let mut text = if color { rendered.ansi().to_string() } else { rendered.to_string() };
+    let mut text = text(color.applies_to(&std::io::stderr()));
     for secret in typed_secrets(arguments) {
         text = mask_value(text, &secret);
     }
@@ -92,6 +95,21 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
 /// Standard error that cannot be written leaves nobody to tell.
 fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// What `--color` says where the rest cannot be understood.
+fn typed_color(arguments: &[OsString]) -> Color {
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    let after = |at: usize| words.get(at + 1).map(AsRef::as_ref);
+    let mut values = words.iter().enumerate().filter_map(|(at, word)| match word.as_ref() {
+        "--color" => after(at),
+        word => word.strip_prefix("--color="),
+    });
+    match values.next_back() {
+        Some("never") => Color::Never,
+        Some("always") => Color::Always,
+        _ => Color::Auto,
+    }
 }
 
 /// What stands where a token may stand, however its flag is spelt, and what the environment holds.

@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, OnceLock};
 
 use indicatif::ProgressBar;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::escape::{escape, escape_json};
@@ -39,6 +40,14 @@ impl Color {
             }
         }
     }
+}
+
+/// A note or a warning, as JSON.
+#[derive(Serialize)]
+struct Message<'a> {
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
 }
 
 /// How much is said on standard error, and in which form.
@@ -120,7 +129,7 @@ impl Report {
     /// A failure that is not about one chat. With `--json` an object.
     pub fn failure(&self, failure: &Failure) {
         if self.json {
-            self.write(escape_json(json!({ "error": ErrorBody::from(failure) }).to_string()));
+            self.object("error", &ErrorBody::from(failure));
         } else {
             self.write(self.story(None, failure));
         }
@@ -168,7 +177,7 @@ impl Report {
     }
 
     fn story(&self, chat: Option<&str>, failure: &Failure) -> String {
-        let mut links = failure.error.chain().map(ToString::to_string);
+        let mut links = failure.links();
         let what = links.next().unwrap_or_default();
         let about = chat.map(|chat| format!("{}: ", escape(chat))).unwrap_or_default();
         let mut text = format!("{} {about}{what}", self.label("error", "31"));
@@ -183,15 +192,16 @@ impl Report {
 
     fn message(&self, word: &str, color: &str, message: &str, hint: Option<&str>) {
         if self.json {
-            let mut body = json!({ "message": message });
-            if let Some(hint) = hint {
-                body["hint"] = json!(hint);
-            }
-            self.write(escape_json(json!({ word: body }).to_string()));
+            self.object(word, &Message { message, hint });
         } else {
             let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
             self.write(format!("{} {message}{hint}", self.label(word, color)));
         }
+    }
+
+    fn object(&self, word: &str, body: &impl Serialize) {
+        let body = serde_json::to_string(body).expect("texts and numbers have a form");
+        self.write(escape_json(format!("{{\"{word}\":{body}}}")));
     }
 
     fn label(&self, word: &str, color: &str) -> String {

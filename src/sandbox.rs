@@ -166,13 +166,13 @@ impl Drop for Sandbox {
 /// Both stand in URLs and bodies unescaped, so their shape matters.
 fn check(options: &Options) -> io::Result<()> {
     let wrong = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !digits(&options.id_instance) {
-        return wrong("the sandbox's instance must be digits");
+    let (id, token) = (&options.id_instance, &options.token);
+    if !(1..=20).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return wrong("the sandbox's instance must be 1 to 20 digits");
     }
-    if options.token.is_empty() || !options.token.bytes().all(word) {
-        return wrong("the sandbox's token must be letters, digits, '_' and '-'");
+    if !(8..=128).contains(&token.len()) || !token.bytes().all(word) {
+        return wrong("the sandbox's token must be 8 to 128 letters, digits, - and _");
     }
     if options
         .webhook_token

@@ -210,9 +210,14 @@ impl Settings {
     }
 }
 
-/// A secret that a command needs beside an instance's: from the environment, then from the `.env`.
-pub fn webhook_token(flags: &Flags, report: &Report) -> Result<Option<Sourced<String>>, Error> {
-    Sources::open(flags, report)?.look_up("", None, &["GREEN_API_WEBHOOK_TOKEN"])
+/// The webhook's token: from the environment, then from the `.env`. An empty one is one too, for its user to refuse: taken
+/// for none, it would let everybody in.
+pub fn webhook_token(flags: &Flags, report: &Report) -> Result<Option<String>, Failure> {
+    const NAME: &str = "GREEN_API_WEBHOOK_TOKEN";
+    match std::env::var_os(NAME) {
+        Some(token) => Ok(Some(token.to_string_lossy().into_owned())),
+        None => Ok(EnvFile::open(flags, report)?.raw(NAME).map(str::to_owned)),
+    }
 }
 
 /// The three sources; a `.env` that was not named is read when something is first needed from it.

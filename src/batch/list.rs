@@ -63,6 +63,8 @@ pub struct List {
     rule: Rule,
     origins: VecDeque<Origin>,
     reader: Option<Lines>,
+    /// What could not be read is told once, and nothing is known of what is behind it.
+    is_broken: bool,
     seen: Seen,
     /// Chats that came twice.
     pub duplicates: u64,
@@ -82,7 +84,7 @@ impl List {
             Some(done) => Seen::Ever(done),
             None => Seen::Window(Recent::default()),
         };
-        Ok(List { rule, origins: origins.into(), reader: None, seen, duplicates: 0, already_done: 0 })
+        Ok(List { rule, origins: origins.into(), reader: None, is_broken: false, seen, duplicates: 0, already_done: 0 })
     }
 
     /// How many entries there are at most, where that is known without reading.
@@ -120,6 +122,9 @@ impl List {
 
     /// How many entries are left; `None` where the input's end does not come within a moment.
     pub fn count_rest(&mut self) -> Option<u64> {
+        if self.is_broken {
+            return None;
+        }
         let deadline = Instant::now() + Duration::from_millis(500);
         let mut count = 0;
         // A file never waits, and may be long.
@@ -133,8 +138,17 @@ impl List {
         None
     }
 
-    /// The next entry, awaited until the deadline or a signal.
+    /// The next entry, awaited until the deadline or a signal. After a failure there is none.
     pub fn take(&mut self, deadline: Option<Instant>) -> Result<Taken, Failure> {
+        if self.is_broken {
+            return Ok(Taken::End);
+        }
+        let taken = self.find(deadline);
+        self.is_broken = taken.is_err();
+        taken
+    }
+
+    fn find(&mut self, deadline: Option<Instant>) -> Result<Taken, Failure> {
         loop {
             if let Some(lines) = &mut self.reader {
                 match lines.take(deadline)? {

@@ -313,14 +313,14 @@ impl Run<'_> {
             self.stop(failure);
         } else if failure.kind.means_service_down() && !failure_is_ours(&failure) {
             let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-            // Those in flight come later, and the reason is told once.
-            if in_a_row == self.plan.give_up_after {
+            let most = self.plan.give_up_after;
+            // Those in flight come later, and the reason is told once. A single chat has told its own.
+            if most > 0 && in_a_row >= most && !self.plan.is_single {
                 let kind = if failure.kind == Kind::Timeout { Kind::Unreachable } else { failure.kind };
-                let error = failure.error.context(format!("{in_a_row} chats in a row found the service down"));
-                self.end(
-                    Failure { kind, ..Failure::caused(kind, error) }
-                        .hint("--give-up-after N waits for more, 0 for ever"),
-                );
+                let error = failure.error.context(format!("{most} chats in a row found the service down"));
+                let failure = Failure { kind, ..Failure::caused(kind, error) }
+                    .hint("--give-up-after N waits for more, 0 for ever");
+                if in_a_row == most { self.end(failure) } else { self.stop(failure) }
             }
         } else if failure.kind != Kind::InvalidChatId {
             self.note_success();

@@ -117,10 +117,7 @@ impl Chats {
         settings: &Settings,
         accepted_is_done: bool,
     ) -> Result<OpenList, Error> {
-        // That a variable names it is known only now.
-        if settings.token_is_from_stdin() && origins.iter().any(|origin| matches!(origin, Origin::Stdin)) {
-            return Err(stdin_named_twice());
-        }
+        check_stdin(&origins, settings)?;
         let Some(path) = &self.journal else {
             return Ok(OpenList { list: List::open(origins, self.rule(), None)?, journal: None, asked: Vec::new() });
         };
@@ -160,6 +157,12 @@ impl Chats {
         }
         outcome.exit(plan.is_single)
     }
+}
+
+/// That the token is read from standard input may have been known only from a variable.
+pub fn check_stdin(origins: &[Origin], settings: &Settings) -> Result<(), Error> {
+    let is_stdin = |origin: &Origin| matches!(origin, Origin::Stdin);
+    if settings.token_is_from_stdin() && origins.iter().any(is_stdin) { Err(stdin_named_twice()) } else { Ok(()) }
 }
 
 fn stdin_named_twice() -> Error {

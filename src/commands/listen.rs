@@ -76,11 +76,8 @@ fn token(args: &Args, context: &Context<'_>) -> Result<Option<WebhookToken>, Err
         let line = read_first_line(path).map_err(|error| Failure::caused(Kind::InputUnreadable, error))?;
         return Ok(Some(WebhookToken::new(&line)?));
     }
-    if std::env::var_os("GREEN_API_WEBHOOK_TOKEN").is_some_and(|token| token.is_empty()) {
-        return Err(WebhookToken::new("").map(Some).expect_err("an empty token is refused").into());
-    }
     let found = webhook_token(context.flags, context.report)?;
-    Ok(found.map(|found| WebhookToken::new(&found.value)).transpose()?)
+    Ok(found.map(|token| WebhookToken::new(&token)).transpose()?)
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

@@ -12,7 +12,7 @@ use crate::batch::pace;
 use crate::batch::sink::Sink;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
-use crate::commands::chats::{Chats, OpenList};
+use crate::commands::chats::{Chats, OpenList, check_stdin};
 use crate::duration::parse_timeout;
 use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
 use crate::greenapi::client::{Client, Instance, chat_body};
@@ -67,6 +67,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let session = context.open()?;
     let settings = &session.settings;
     if args.dry_run {
+        check_stdin(&origins, settings)?;
         let list = List::open(origins, args.chats.rule(), None)?;
         return dry_run(list, &settings.instance, context, &args.chats);
     }

@@ -209,7 +209,11 @@ fn kind_of(status: u16, text: &str) -> Kind {
         429 => Kind::TooManyRequests,
         466 => Kind::QuotaExceeded,
         499 => Kind::ClientClosedRequest,
-        500..=599 => Kind::ServerError,
+        500..=599 => match known_text(text) {
+            // WhatsApp's own words, whatever GREEN-API makes of them.
+            Some(kind @ (Kind::TooManyRequests | Kind::AvatarTimeout)) => kind,
+            _ => Kind::ServerError,
+        },
         _ => Kind::UnexpectedResponse,
     }
 }
@@ -313,6 +317,9 @@ mod tests {
             (466, r#"{"invokeStatus":{"status":"QUOTE_EXCEEDED"}}"#, "quota-exceeded"),
             (499, "", "client-closed-request"),
             (500, "", "server-error"),
+            (500, r#"{"message":"rate-overlimit"}"#, "too-many-requests"),
+            (503, r#"{"reason":"get avatar timeout limit exceeded"}"#, "avatar-timeout"),
+            (500, "instance account not authorized", "server-error"),
             (502, "<html>", "server-error"),
             (503, "", "server-error"),
             (301, "", "unexpected-response"),

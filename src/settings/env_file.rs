@@ -73,7 +73,12 @@ impl EnvFile {
 
     /// A variable's value; an empty one counts as unset.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.raw(name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable's value, empty or not.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
     }
 }
 

@@ -114,6 +114,19 @@ fn newer_ids_need_the_lenient_rule() {
     Cli::request(&server, ["--lenient", "11001234567890123@c.us"]).exits(65).any_stdout().any_stderr().run();
 }
 
+/// Hints come once a code word in a list; that one must not be missed.
+#[test]
+fn in_a_list_each_newer_id_is_told_the_flag() {
+    let server = Server::unasked();
+    let ids = ["1100123456789@c.us", "+1 100 123-45-67", "123456789012345@lid"];
+    let said = Cli::request(&server, ids).exits(1).any_stdout().any_stderr().run();
+    for id in [ids[0], ids[2]] {
+        let line = said.stderr.lines().find(|line| line.contains(id)).expect("a line for it");
+        assert!(line.starts_with("greenavatar: error: ") && line.contains("--lenient"), "{line}");
+    }
+    assert_eq!(said.stderr.matches("hint: ").count(), 1, "{}", said.stderr);
+}
+
 #[test]
 fn documented_ids_are_taken() {
     for id in [CHAT, "110012345678@c.us", "120363043968066561@g.us", "11001234567-1586700802@g.us"] {

@@ -103,6 +103,9 @@ fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
     }
     refused(listen(["--discard-foreign", "--webhook-token-file", "empty"]).file("empty", "\n"), "empty");
     refused(listen(["--discard-foreign"]).env("GREEN_API_WEBHOOK_TOKEN", ""), "empty");
+    refused(listen(["--discard-foreign"]).file(".env", "GREEN_API_WEBHOOK_TOKEN=''\n"), "empty");
+    let before = Cli::new().args(["--webhook-token-file", "empty", "--json", "listen", "--discard-foreign"]);
+    refused(before.file("empty", "\n"), "empty");
     let running = listen(["--discard-foreign"]).dies(15).start();
     let address = address_of(&running).to_string();
     refused(beyond().arg(&address), &address);

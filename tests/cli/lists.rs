@@ -249,6 +249,24 @@ fn a_service_that_is_down_ends_the_run() {
 }
 
 #[test]
+fn a_single_chat_has_its_own_status_and_tells_of_nothing_else() {
+    let server = Server::always(Answer::status(503)).times(1);
+    let args = ["--retries", "0", "--give-up-after", "1", CHAT];
+    let said = Cli::request(&server, args).exits(69).any_stdout().any_stderr().run();
+    assert_eq!(said.stderr.matches("error: ").count(), 1, "{}", said.stderr);
+}
+
+#[test]
+fn a_list_that_breaks_off_is_told_once() {
+    // A file that opens and cannot be read.
+    let said = Cli::request(&Server::unasked(), ["--json", "--from", "/proc/self/mem"]).exits(66).any_stderr().run();
+    let objects = jsons(&said.stderr);
+    assert_eq!(objects[0]["error"]["code"], "input-unreadable");
+    assert_eq!(objects[1]["tally"]["notTried"], serde_json::Value::Null, "nobody knows what was in it");
+    assert_eq!(objects.len(), 2, "{}", said.stderr);
+}
+
+#[test]
 fn that_the_service_is_down_is_told_once() {
     let gate = Gate::default();
     let held = gate.clone();

@@ -42,6 +42,16 @@ fn an_accepted_chat_is_one_line_of_json() {
 }
 
 #[test]
+fn an_error_that_is_about_no_chat_is_one_object_in_the_order_of_the_contract() {
+    let list = ["request", "--json", "--from", "missing"];
+    let said = Cli::on(&Server::unasked()).args(list).exits(66).any_stderr().run();
+    assert!(said.stderr.starts_with(r#"{"error":{"code":"input-unreadable","message":""#), "{}", said.stderr);
+    let said = Cli::on(&Server::unasked()).args(["request", "--from", "missing"]).exits(66).any_stderr().run();
+    let cause = said.stderr.lines().nth(1).expect("a cause");
+    assert!(cause.starts_with("  caused by: no such file"), "the system's words in lower case: {cause}");
+}
+
+#[test]
 fn every_way_of_saying_yes_is_accepted() {
     at_once(
         [

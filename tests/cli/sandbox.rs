@@ -131,6 +131,21 @@ fn it_takes_the_credentials_that_it_is_given() {
 }
 
 #[test]
+fn credentials_that_no_command_would_take_are_a_usage_error() {
+    let (digits, letters) = ("1".repeat(21), "a".repeat(129));
+    for wrong in [
+        ["--id-instance", digits.as_str()],
+        ["--id-instance", "4711x"],
+        ["--api-token-instance", "short"],
+        ["--api-token-instance", letters.as_str()],
+        ["--api-token-instance", "not a token"],
+    ] {
+        let cli = Cli::new().arg("sandbox").args(wrong).args(["--", "true"]);
+        cli.exits(2).stderr_has("greenavatar: error: the sandbox's ").run();
+    }
+}
+
+#[test]
 fn its_lines_are_for_eval() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE]);
     let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().dies(15);

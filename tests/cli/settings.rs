@@ -336,8 +336,10 @@ fn standard_input_is_read_for_one_thing_only() {
 #[test]
 fn a_variable_does_not_take_the_list_from_standard_input_either() {
     let server = Server::unasked();
-    let cli = Cli::request(&server, ["-"]).without("GREEN_API_TOKEN_INSTANCE").env("GREEN_API_TOKEN_FILE", "-");
-    refused(cli.stdin(format!("{TOKEN}\n{CHAT}\n")), 2, "more than once");
+    for args in [&["-"][..], &["--dry-run", "-"]] {
+        let cli = Cli::request(&server, args).without("GREEN_API_TOKEN_INSTANCE").env("GREEN_API_TOKEN_FILE", "-");
+        refused(cli.stdin(format!("{TOKEN}\n{CHAT}\n")), 2, "more than once");
+    }
 }
 
 #[test]

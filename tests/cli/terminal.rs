@@ -49,6 +49,14 @@ fn a_line_is_coloured_unless_that_is_not_wanted() {
 }
 
 #[test]
+fn help_is_coloured_by_the_same_rule() {
+    let help = |color: &[&str]| written(Cli::new().env("TERM", "xterm").args(color).arg("--help"));
+    assert!(help(&[]).contains("\u{1b}["));
+    assert!(!help(&["--color", "never"]).contains("\u{1b}["));
+    assert!(!help(&["--color=never"]).contains("\u{1b}["));
+}
+
+#[test]
 fn a_picture_is_drawn_above_its_line() {
     let get = |term: &str| written(Cli::new().env("TERM", term).args(["--sandbox", "get", "--show", CHAT]));
     for (term, begins) in [("xterm-kitty", "\u{1b}_G"), ("xterm-256color", "\u{1b}[48;5;")] {
