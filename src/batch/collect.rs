@@ -52,7 +52,7 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// The chat is about to be asked about, at this Unix second.
+    /// The chat is about to be asked about for the first time, at this Unix second.
     pub fn asking(&self, chat: &ChatId, at: i64) {
         lock(&self.waiting).ask(chat.clone(), at);
     }
@@ -63,9 +63,14 @@ impl<'a> Collector<'a> {
         self.changed.notify_all();
     }
 
-    /// The request failed.
-    pub fn failed(&self, chat: &ChatId) {
-        lock(&self.waiting).withdraw(chat);
+    /// Whether the result of a chat that was asked about has come.
+    pub fn has_answered(&self, chat: &ChatId) -> bool {
+        !lock(&self.waiting).has(chat)
+    }
+
+    /// The request failed for good. False: its result has come all the same.
+    pub fn gave_up(&self, chat: &ChatId) -> bool {
+        lock(&self.waiting).withdraw(chat)
     }
 
     fn collect(&self, run: &Run<'_>) {
@@ -146,6 +151,11 @@ impl<'a> Collector<'a> {
 impl Companion for Collector<'_> {
     fn accompany(&self, run: &Run<'_>) {
         self.collect(run);
+        // Who is in flight when the run ends may yet fail, and has then another line.
+        while !run.has_asked_all() {
+            let waiting = lock(&self.waiting);
+            let _ = self.changed.wait_timeout(waiting, IDLE).expect("no holder of this lock panics");
+        }
         let left: Vec<_> = lock(&self.waiting).give_up().collect();
         for chat in left {
             Collector::give_up(&chat, run);

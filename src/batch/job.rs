@@ -10,8 +10,8 @@ use crate::report::Report;
 
 /// What is asked about each chat.
 pub trait Job: Sync {
-    /// One request, paced and repeated by the pool. `is_second`: the chat was brought in again by the companion.
-    fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure>;
+    /// One request, paced and repeated by the pool.
+    fn attempt(&self, chat: &ChatId, turn: Turn) -> Result<Record, Failure>;
 
     /// What follows an answer, outside of the pace, such as a download; `again` is one more request, in its turn.
     /// `None`: the line comes later, from the companion.
@@ -25,10 +25,27 @@ pub trait Job: Sync {
         Ok(Some(record))
     }
 
+    /// No attempt is left for a chat of the list. False: it has its line already, and the failure is nobody's business.
+    fn gave_up(&self, chat: &ChatId) -> bool {
+        let _ = chat;
+        true
+    }
+
     /// Puts on disk what the lines that were handed in speak of: before each sync of the journal, or at the run's end.
     fn secure(&self) -> Result<(), Failure> {
         Ok(())
     }
+}
+
+/// Which request about a chat it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The first.
+    First,
+    /// One more, after a failure that may pass.
+    Repeat,
+    /// The companion brought the chat in again.
+    Second,
 }
 
 /// How a run is carried out.

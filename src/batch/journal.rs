@@ -18,10 +18,12 @@ use serde::Deserialize;
 use crate::chat_id::{ChatId, ChatKey, Rule};
 use crate::escape::escape;
 use crate::failure::{Failure, Kind};
-use crate::record::{Record, Status};
+use crate::record::Status;
 
-/// No line of ours is that long.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// No line of ours is that long: a notification has 1 MiB at most, and JSON's escapes make six bytes of one.
+const LONGEST_LINE: u64 = 8 * 1024 * 1024;
+/// The command that prints results as they come, and so the one that a line belongs to which answers no request.
+const BY_THE_WAY: &str = "receive";
 /// What each of our lines starts with; also a torn one, as far as it goes.
 const START: &[u8] = br#"{"chatId":""#;
 /// What follows the chat id, which has no quotation mark: it would be escaped.
@@ -144,18 +146,18 @@ impl Journal {
         }
         let mut file = file;
         file.seek(SeekFrom::End(0)).map_err(unwritable)?;
-        let tail = format!(
-            r#","command":{},"idInstance":{},"at":"#,
-            serde_json::Value::from(owner.command),
-            serde_json::Value::from(owner.id_instance)
-        );
+        let tail = |command: &str| {
+            let (command, instance) = (serde_json::Value::from(command), serde_json::Value::from(owner.id_instance));
+            format!(r#","command":{command},"idInstance":{instance},"at":"#)
+        };
+        let form = Form { tail: tail(owner.command), tail_by_the_way: tail(BY_THE_WAY) };
         let Reading { mut done, asked, .. } = reading;
         let waiting = asked.into_iter().filter(|(key, _)| !done.journaled.contains(key));
         let mut asked: Vec<_> = waiting.map(|(key, at)| Asked { chat: key.chat_id(), at }).collect();
         asked.sort_by_key(|asked| asked.at);
         // They are waited for, not asked again.
         done.awaited.extend(asked.iter().map(|asked| asked.chat.key()));
-        Ok(Opened { journal: Journal { file, name, form: Form { tail }, length }, done, asked })
+        Ok(Opened { journal: Journal { file, name, form, length }, done, asked })
     }
 
     /// How its lines are made.
@@ -190,17 +192,26 @@ impl Journal {
 pub struct Form {
     /// What is added to every line, before its closing brace.
     tail: String,
+    tail_by_the_way: String,
 }
 
 impl Form {
-    /// The line of a record, with its newline.
-    pub fn line(&self, record: &Record, mask: impl Fn(String) -> String) -> String {
-        let mut line = mask(record.json());
-        line.pop();
-        line.push_str(&self.tail);
-        line.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
-        line
+    /// The journal's line, with its newline, for a finished one of standard output.
+    pub fn line(&self, line: String) -> String {
+        closed(line, &self.tail)
     }
+
+    /// The same for a result that nobody asked for: what the command did for its chats is not told by it.
+    pub fn line_by_the_way(&self, line: String) -> String {
+        closed(line, &self.tail_by_the_way)
+    }
+}
+
+fn closed(mut line: String, tail: &str) -> String {
+    line.pop();
+    line.push_str(tail);
+    line.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
+    line
 }
 
 /// Puts a journal's lines on disk.
@@ -235,6 +246,8 @@ struct Line<'a> {
     id_instance: Cow<'a, str>,
     #[serde(borrow)]
     at: Cow<'a, str>,
+    #[serde(default)]
+    elapsed_ms: i64,
     #[serde(default)]
     stale: bool,
 }
@@ -296,7 +309,8 @@ impl Reading<'_> {
             }
             _ if is_old => {}
             Status::Accepted if !self.owner.accepted_is_done => {
-                self.asked.insert(chat.key(), at.as_second());
+                // The line is of when the answer came; the result may be as old as the request.
+                self.asked.insert(chat.key(), (at.as_millisecond() - line.elapsed_ms).div_euclid(1000));
             }
             _ => {
                 self.done.journaled.insert(chat.key());

@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::batch::ending::Ending;
-use crate::batch::job::{Job, Plan, Way};
+use crate::batch::job::{Job, Plan, Turn, Way};
 use crate::batch::list::{Entry, List, Taken};
 use crate::batch::outcome::{Outcome, Tally};
 use crate::batch::pace::{self, Line, Pace};
@@ -207,22 +207,28 @@ impl Run<'_> {
             }
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
-            let failure = match self.job.attempt(chat, is_second) {
-                Ok(record) => break self.finish(chat, record, is_second).map(|record| (record, began)),
+            let turn = match (is_second, attempts) {
+                (true, _) => Turn::Second,
+                (false, 1) => Turn::First,
+                (false, _) => Turn::Repeat,
+            };
+            let failure = match self.job.attempt(chat, turn) {
+                Ok(mut record) => {
+                    note_effort(&mut record, attempts, began);
+                    break self.finish(chat, record, turn).map(|record| (record, began));
+                }
                 Err(failure) => failure,
             };
+            let until = self.heed(&failure, attempts);
             if !failure.is_retried() || attempts > self.plan.retries {
                 break Err(failure);
             }
-            let until = Instant::now() + pace::delay(attempts, failure.retry_after, fastrand::f64());
-            if failure.kind == Kind::TooManyRequests {
-                lock(&self.line).pause(until);
-            } else if !self.ending.sleep_until(until) {
+            // With the others it waits in line.
+            if failure.kind != Kind::TooManyRequests && !self.ending.sleep_until(until) {
                 break Err(failure);
             }
             last = Some(failure);
         };
-        let elapsed = began.map(|began| began.elapsed().as_millis() as u64);
         let (mut record, failure) = match result {
             Ok((None, _)) => {
                 if self.check(self.to.sink.is_sound()) {
@@ -231,17 +237,33 @@ impl Run<'_> {
                 return;
             }
             Ok((Some(record), _)) => (record, None),
-            Err(failure) => (Record::failed(chat.as_str(), &failure), Some(failure)),
+            // Who brought it in again waits for this line.
+            Err(failure) if is_second || self.job.gave_up(chat) => {
+                (Record::failed(chat.as_str(), &failure), Some(failure))
+            }
+            Err(_) => return,
         };
-        record.attempts = Some(attempts);
-        record.elapsed_ms = elapsed;
+        if let Some(began) = began {
+            note_effort(&mut record, attempts, began);
+        }
         self.settle(&record, failure);
     }
 
-    fn finish(&self, chat: &ChatId, record: Record, is_second: bool) -> Result<Option<Record>, Failure> {
+    /// When a failed request may be repeated. One that came too fast says so for all: nobody asks before.
+    fn heed(&self, failure: &Failure, attempts: u32) -> Instant {
+        let until = Instant::now() + pace::delay(attempts, failure.retry_after, fastrand::f64());
+        if failure.kind == Kind::TooManyRequests {
+            lock(&self.line).pause(until);
+        }
+        until
+    }
+
+    fn finish(&self, chat: &ChatId, record: Record, turn: Turn) -> Result<Option<Record>, Failure> {
         self.job.finish(chat, record, &|chat| {
             if self.await_turn() {
-                return self.job.attempt(chat, is_second);
+                return self.job.attempt(chat, turn).inspect_err(|failure| {
+                    self.heed(failure, 1);
+                });
             }
             let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
             Err(Failure { is_final: true, ..ended })
@@ -266,9 +288,10 @@ impl Run<'_> {
         lock(&self.state).is_left_undone = true;
     }
 
-    /// A line that is no chat's of the list: it counts for nothing. False: it cannot be written.
+    /// A line that answers no chat of the list: it counts for nothing, in the journal neither. False: it cannot be
+    /// written.
     pub fn mention(&self, record: &Record) -> bool {
-        self.check(self.to.sink.put(record))
+        self.check(self.to.sink.put_by_the_way(record))
     }
 
     fn check(&self, is_written: bool) -> bool {
@@ -375,6 +398,11 @@ impl Run<'_> {
             last_failure,
         }
     }
+}
+
+fn note_effort(record: &mut Record, attempts: u32, began: Instant) {
+    record.attempts = Some(attempts);
+    record.elapsed_ms = Some(began.elapsed().as_millis() as u64);
 }
 
 /// A call that our own end cut off says nothing about the service.

@@ -79,13 +79,19 @@ impl<'a> Sink<'a> {
     /// Takes a line. False: it, or one before it, could not be written, and no more work should be begun. One that
     /// the journal could not take is shown all the same: it is what became of its chat.
     pub fn put(&self, record: &Record) -> bool {
-        let is_journaled = self.append(record);
+        let is_journaled = self.append(record, Form::line);
+        self.hand_in(&self.output.render(record)) && is_journaled
+    }
+
+    /// [`Sink::put`] for what came without being asked for.
+    pub fn put_by_the_way(&self, record: &Record) -> bool {
+        let is_journaled = self.append(record, Form::line_by_the_way);
         self.hand_in(&self.output.render(record)) && is_journaled
     }
 
     /// Takes a line for the journal alone, such as that of a chat whose result is still awaited.
     pub fn journal_only(&self, record: &Record) -> bool {
-        self.append(record) && (self.journal.is_none() || self.hand_in(""))
+        self.append(record, Form::line) && (self.journal.is_none() || self.hand_in(""))
     }
 
     /// Takes a line for standard output alone, such as that of a chat that the next run still waits for.
@@ -100,9 +106,9 @@ impl<'a> Sink<'a> {
     }
 
     /// Adds the record's line to the journal, if there is one.
-    fn append(&self, record: &Record) -> bool {
+    fn append(&self, record: &Record, line: fn(&Form, String) -> String) -> bool {
         let Some((form, journal)) = &self.journal else { return true };
-        let line = form.line(record, |text| self.output.masked(text));
+        let line = line(form, self.output.masked(record.json()));
         let appended = lock(journal).append(&line);
         appended.map_err(|failure| self.full(failure)).is_ok()
     }

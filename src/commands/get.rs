@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::batch::job::Job;
+use crate::batch::job::{Job, Turn};
 use crate::batch::pace;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
@@ -88,7 +88,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
 }
 
 impl Job for GetJob<'_> {
-    fn attempt(&self, chat: &ChatId, _: bool) -> Result<Record, Failure> {
+    fn attempt(&self, chat: &ChatId, _: Turn) -> Result<Record, Failure> {
         GetJob::attempt(self, chat)
     }
 

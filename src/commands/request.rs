@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::batch::collect::Collector;
-use crate::batch::job::{Job, Plan};
+use crate::batch::job::{Job, Plan, Turn};
 use crate::batch::list::{Entry, List, Taken};
 use crate::batch::pace;
 use crate::batch::sink::Sink;
@@ -121,26 +121,28 @@ struct Request<'a> {
 }
 
 impl Job for Request<'_> {
-    fn attempt(&self, chat: &ChatId, is_second: bool) -> Result<Record, Failure> {
-        if is_second {
+    fn attempt(&self, chat: &ChatId, turn: Turn) -> Result<Record, Failure> {
+        if turn == Turn::Second {
             let mut record = self.client.get_avatar(chat)?.record(chat);
             avatar_url::annotate(&mut record);
             record.method = Some("getAvatar");
             return Ok(record);
         }
-        if let Some(collector) = self.collector {
+        match (self.collector, turn) {
             // Before it is sent: the result may be faster than the answer.
-            collector.asking(chat, Timestamp::now().as_second());
-        }
-        match self.client.request_avatar(chat) {
-            Ok(status) => Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) }),
-            Err(failure) => {
-                if let Some(collector) = self.collector {
-                    collector.failed(chat);
-                }
-                Err(failure)
+            (Some(collector), Turn::First) => collector.asking(chat, Timestamp::now().as_second()),
+            // What failed may have been taken all the same.
+            (Some(collector), _) if collector.has_answered(chat) => {
+                return Ok(Record::new(chat.as_str(), Status::Accepted));
             }
+            _ => {}
         }
+        let status = self.client.request_avatar(chat)?;
+        Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) })
+    }
+
+    fn gave_up(&self, chat: &ChatId) -> bool {
+        self.collector.is_none_or(|collector| collector.gave_up(chat))
     }
 
     fn finish(

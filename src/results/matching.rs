@@ -54,9 +54,14 @@ impl Waiting {
         }
     }
 
-    /// The request failed: nothing is waited for.
-    pub fn withdraw(&mut self, chat: &ChatId) {
-        self.chats.remove(&chat.key());
+    /// Whether the chat is waited for.
+    pub fn has(&self, chat: &ChatId) -> bool {
+        self.chats.contains_key(&chat.key())
+    }
+
+    /// The request failed: nothing is waited for. False: nothing was any more.
+    pub fn withdraw(&mut self, chat: &ChatId) -> bool {
+        self.chats.remove(&chat.key()).is_some()
     }
 
     /// What a result is to the chats that are waited for.

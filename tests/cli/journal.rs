@@ -154,6 +154,19 @@ fn a_file_that_is_no_journal_is_refused_and_left_as_it_is() {
     cli.exits(78).any_stderr().run();
 }
 
+/// As long as an answer may be, and as many of its characters as possible in need of an escape.
+#[test]
+fn the_longest_line_of_ours_is_read_again() {
+    let url = format!("https://pps.whatsapp.net/{}", "\u{7f}".repeat(60_000));
+    let body = serde_json::json!({ "urlAvatar": url, "available": true }).to_string();
+    let server = Server::always(Answer::status(200).body(body)).times(1);
+    let cli = Cli::on(&server).args(["--json", "get", "--journal", "j", CHAT]);
+    let again = cli.again().args(["--json", "get", "--journal", "j", CHAT]);
+    let said = cli.any_stdout().run();
+    assert!(said.read("j").len() > 300_000, "{} bytes", said.read("j").len());
+    again.stderr_has(r#""alreadyDone":1"#).run();
+}
+
 #[test]
 fn an_empty_file_is_a_journal() {
     let server = well(1);

@@ -27,3 +27,4 @@ mod signals;
 mod terminal;
 mod tls;
 mod wait;
+mod wait_once;

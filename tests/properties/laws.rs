@@ -290,7 +290,7 @@ pub fn journal(bytes: &[u8]) {
     assert!(bytes.starts_with(&left) && (left.is_empty() || left.ends_with(b"\n")));
     assert!(bytes[left.len()..].iter().all(|&b| b != b'\n'), "only what follows the last newline is cut off");
     let added = Record::new("11001234567@c.us", Status::Found);
-    opened.journal.append(&opened.journal.form().line(&added, |line| line)).expect("it can be written");
+    opened.journal.append(&opened.journal.form().line(added.json())).expect("it can be written");
     let (asked, done) = (opened.asked.clone(), format!("{:?}", opened.done));
     drop(opened);
     std::fs::write(file.path(), &left).expect("it can be written");
@@ -309,7 +309,7 @@ pub fn journal_torn(chats: &[String], cut: usize) {
             url_avatar: Some("https://pps.whatsapp.net/x\u{202e}\n.jpg".to_owned()),
             ..Record::new(chat.as_str(), Status::Found)
         };
-        opened.journal.append(&opened.journal.form().line(&found, |line| line)).expect("it can be written");
+        opened.journal.append(&opened.journal.form().line(found.json())).expect("it can be written");
     }
     drop(opened);
     let whole = std::fs::read(file.path()).expect("it is there");

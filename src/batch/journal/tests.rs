@@ -1,6 +1,7 @@
 //! What a journal takes, refuses and remembers.
 
 use super::*;
+use crate::record::Record;
 
 const OWNER: Owner<'_> = Owner { command: "request", id_instance: "1101000001", max_age: None, accepted_is_done: true };
 
@@ -24,7 +25,7 @@ fn what_is_written_is_done_in_the_next_run() {
     let (opened, file) = open_with("", OWNER);
     let mut journal = opened.expect("opened").journal;
     for (id, status) in [("11001234567@c.us", Status::Accepted), ("11001234568@c.us", Status::Failed)] {
-        journal.append(&journal.form().line(&Record::new(id, status), |text| text)).expect("appended");
+        journal.append(&journal.form().line(Record::new(id, status).json())).expect("appended");
     }
     journal.syncer().expect("a syncer").sync().expect("synced");
     drop(journal);

@@ -14,7 +14,7 @@ use crate::report::{Color, Report};
 struct Unsecured;
 
 impl Job for Unsecured {
-    fn attempt(&self, chat: &ChatId, _: bool) -> Result<Record, Failure> {
+    fn attempt(&self, chat: &ChatId, _: Turn) -> Result<Record, Failure> {
         Ok(Record::new(chat.as_str(), Status::Found))
     }
 
@@ -23,12 +23,28 @@ impl Job for Unsecured {
     }
 }
 
+/// Fails at once and for ever, and remembers which turn it was.
+#[derive(Default)]
+struct Failing(Mutex<Vec<Turn>>);
+
+impl Job for Failing {
+    fn attempt(&self, _: &ChatId, turn: Turn) -> Result<Record, Failure> {
+        lock(&self.0).push(turn);
+        let failure = Failure::new(Kind::ServerError, "down");
+        Err(Failure { retry_after: Some(Duration::ZERO), ..failure })
+    }
+}
+
 fn outcome(journal: Option<Journal>) -> Outcome {
+    outcome_of(&Unsecured, journal)
+}
+
+fn outcome_of(job: &dyn Job, journal: Option<Journal>) -> Outcome {
     let list = List::open(vec![Origin::Argument("11001234567@c.us".into())], Rule::Strict, None).expect("a list");
     let (output, report) = (Output::new(false, true, Color::Never), Report::new(false, true, false, Color::Never));
     let sink = Sink::new(&output, &report, journal);
-    let plan = Plan { rate: 0.0, concurrency: 1, retries: 0, give_up_after: 0, is_single: true };
-    run(list, &Unsecured, None, plan, Way { sink: &sink, report: &report, bar: None })
+    let plan = Plan { rate: 0.0, concurrency: 1, retries: 2, give_up_after: 0, is_single: true };
+    run(list, job, None, plan, Way { sink: &sink, report: &report, bar: None })
 }
 
 #[test]
@@ -46,4 +62,11 @@ fn what_lines_speak_of_is_on_disk_at_the_end_without_a_journal() {
     let outcome = outcome(None);
     assert!(outcome.unwritten.is_none());
     assert_eq!(outcome.exit(true).expect("a status"), Kind::OutputFailed.exit());
+}
+
+#[test]
+fn a_repeat_is_told_from_the_first_request() {
+    let job = Failing::default();
+    assert_eq!(outcome_of(&job, None).exit(true).expect("a status"), Kind::ServerError.exit());
+    assert_eq!(*lock(&job.0), [Turn::First, Turn::Repeat, Turn::Repeat]);
 }

@@ -1,0 +1,129 @@
+//! `request --wait`: one line a chat and one request, however results, repeats and the run's end fall together.
+
+use crate::support::queue::{calls, fresh, method, result};
+use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, chat, json, jsons};
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// What a run says of one chat.
+fn of<'a>(lines: &'a [serde_json::Value], chat: &str) -> Vec<&'a serde_json::Value> {
+    lines.iter().filter(|line| line["chatId"] == chat).collect()
+}
+
+#[test]
+fn a_result_that_nobody_asked_for_is_not_done_in_the_journal() {
+    let (own, other) = (chat(1), chat(2));
+    let queue = Queue::of([result(&other, now() - 3600, r#","urlAvatar":"""#)]);
+    let server = queue.serve_with(|seen, queue| {
+        queue.push(fresh(&seen.chat()));
+        Answer::status(200)
+    });
+    let args = ["--json", "--wait=10s", "--journal", "j"];
+    let said = Cli::request(&server, args).arg(&own).any_stdout().run();
+    assert_eq!(jsons(&said.stdout).len(), 2, "{}", said.stdout);
+    let journaled = jsons(&said.read("j"));
+    assert_eq!(of(&journaled, &other)[0]["command"], "receive", "every line is in it");
+    assert_eq!(of(&journaled, &own).last().expect("a line")["command"], "request");
+    // With the same journal the other chat is asked like any that was never met.
+    let again = Cli::request(&server, args).arg(&other).file("j", said.read("j")).any_stdout().run();
+    assert_eq!(json(&again.stdout)["status"], "none");
+    assert_eq!(calls(&server, ["getAvatarAsync"]), [2]);
+}
+
+/// How often the chat was asked about.
+fn times_asked(server: &Server, chat: &str) -> usize {
+    let requests = server.requests();
+    requests.iter().filter(|seen| method(seen) == "getAvatarAsync" && seen.chat() == chat).count()
+}
+
+/// The answer is lost, but the request was taken: its result answers the chat, and nobody asks again.
+#[test]
+fn a_result_that_comes_before_a_repeat_is_the_only_line() {
+    let server = Queue::default().serve_with(|seen, queue| {
+        // The other chat's wait keeps the queue read meanwhile.
+        if seen.chat() != CHAT {
+            return Answer::status(200);
+        }
+        queue.push(fresh(CHAT));
+        Answer::status(500)
+    });
+    let args = ["--json", "--wait=2s", "--rate", "0", "--retries", "1", &chat(2), CHAT];
+    let said = Cli::request(&server, args).any_stdout().exits(1).any_stderr().run();
+    let lines = jsons(&said.stdout);
+    let line = of(&lines, CHAT);
+    assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", said.stdout);
+    assert_eq!(times_asked(&server, CHAT), 1);
+}
+
+#[test]
+fn a_chat_whose_result_came_while_it_was_asked_has_no_second_line() {
+    for (retries, last) in [("0", 500), ("1", 400)] {
+        let queue = Queue::default();
+        let gate = Gate::default();
+        let held = gate.clone();
+        let mut asked = 0;
+        let server = queue
+            .serve_with(move |seen, queue| {
+                if seen.chat() != CHAT {
+                    return Answer::status(200);
+                }
+                asked += 1;
+                queue.push(fresh(CHAT));
+                let status = if asked == 1 { 500 } else { last };
+                Answer::status(status).body("bad request data").held(&held)
+            })
+            .opening(&gate);
+        // The other chat makes the run read its queue while this one has no answer yet.
+        let args = ["--json", "--rate", "0", "--wait=2s", "--retries", retries, &chat(2), CHAT];
+        let running = Cli::request(&server, args).any_stdout().any_stderr().exits(1).start();
+        running.wait_for_lines(1);
+        gate.open();
+        let said = running.finish();
+        let lines = jsons(&said.stdout);
+        let line = of(&lines, CHAT);
+        assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", said.stdout);
+        assert_eq!(times_asked(&server, CHAT), 1, "it is not asked again");
+    }
+}
+
+#[test]
+fn a_chat_in_flight_at_the_runs_end_has_the_line_of_its_answer_alone() {
+    let queue = Queue::default();
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = queue
+        .serve_with(move |seen, queue| {
+            if seen.chat() == CHAT {
+                return Answer::status(400).body("bad request data").held(&held);
+            }
+            queue.push(r#"{"typeWebhook":"incomingCall"}"#);
+            Answer::status(200)
+        })
+        .opening(&gate);
+    let args = ["--json", "--rate", "0", "--wait=10s", CHAT, &chat(2)];
+    let running = Cli::request(&server, args).any_stdout().any_stderr().exits(75).start();
+    // The foreign notification ends the run while the other chat has no answer.
+    running.wait_for_word("foreign-notification");
+    gate.open();
+    let said = running.finish();
+    let lines = jsons(&said.stdout);
+    let (first, second) = (of(&lines, CHAT), of(&lines, &chat(2)));
+    assert_eq!((first.len(), &first[0]["error"]["code"]), (1, &"bad-request-data".into()), "{}", said.stdout);
+    assert_eq!((second.len(), &second[0]["status"]), (1, &"timed-out".into()), "{}", said.stdout);
+}
+
+#[test]
+fn a_resumed_wait_counts_from_the_request_and_not_from_its_answer() {
+    let at = jiff::Timestamp::now();
+    let asked = format!(
+        r#"{{"chatId":"{CHAT}","status":"accepted","httpStatus":200,"attempts":1,"elapsedMs":8000,"command":"request","idInstance":"{}","at":"{at}"}}"#,
+        crate::support::INSTANCE
+    );
+    let queue = Queue::of([result(CHAT, at.as_second() - 8, r#","urlAvatar":"""#)]);
+    let server = queue.serve_with(|_, _| Answer::status(500));
+    let cli = Cli::request(&server, ["--json", "--wait=5s", "--journal", "j", CHAT]).file("j", asked + "\n");
+    let line = json(&cli.any_stdout().run().stdout);
+    assert_eq!((&line["status"], line.get("stale")), (&"none".into(), None), "{line}");
+}
