@@ -3,6 +3,7 @@
 //! What is asked of a chat comes in as a [`job::Job`]; this room knows no method of GREEN-API.
 
 pub mod collect;
+pub mod course;
 pub mod ending;
 pub mod job;
 pub mod journal;

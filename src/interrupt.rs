@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first asks the run to end, the second ends it at once.
+//! SIGINT and SIGTERM: the first asks the run to end, the second ends it at once. And SIGXFSZ, which is let go by.
 //!
 //! Signals belong to the process, so this is the one room with state of the process. There is no thread:
 //! the first signal sets a number and makes a pipe readable, and everything that waits, for the network,
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::low_level;
 
 /// How long requests in flight may go on after the first signal.
@@ -28,7 +28,7 @@ struct State {
 
 static STATE: OnceLock<State> = OnceLock::new();
 
-/// Takes over SIGINT and SIGTERM. Before this call, and where it fails, they do what they always do.
+/// Takes over these signals. Before this call, and where it fails, they do what they always do.
 pub fn install() -> io::Result<()> {
     if STATE.get().is_some() {
         return Ok(());
@@ -43,6 +43,8 @@ pub fn install() -> io::Result<()> {
         signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize)?;
         low_level::pipe::register(number, alarm.try_clone()?)?;
     }
+    // A limit on the size of files (`ulimit -f`) is then an error of the write, as a full disk is.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let _ = STATE.set(State { signal, wake, seen: OnceLock::new() });
     Ok(())
 }

@@ -47,9 +47,14 @@ impl Output {
         let _ = self.token.set(token.clone());
     }
 
+    /// Whether no line is written at all.
+    pub fn is_silent(&self) -> bool {
+        self.quiet && !self.json
+    }
+
     /// The finished line with its newline; empty where nothing is to be written.
     pub fn render(&self, record: &Record) -> String {
-        if self.quiet && !self.json {
+        if self.is_silent() {
             return String::new();
         }
         let line = if self.json { record.json() } else { record.text() };

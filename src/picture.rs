@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::avatar_url::{AllowedHost, Target};
+pub use self::download::Unsaved;
 use self::file::Incoming;
 use self::folder::Folder;
 use self::format::Format;
@@ -131,9 +132,9 @@ impl<'a> Pictures<'a> {
 
     /// Downloads the picture of a chat and puts it where it belongs, whole or not at all.
     ///
-    /// Its bytes are on disk then, and its name after [`Pictures::secure`]. A URL that has ended is `picture-expired`:
-    /// a fresh one may help. A disk that is full is `output-failed`.
-    pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Failure> {
+    /// Its bytes are on disk then, and its name after [`Pictures::secure`]. A URL that has ended is `picture-expired`,
+    /// and a disk that is full `output-failed`.
+    pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Unsaved> {
         let target = avatar_url::check(url, &self.rules.allowed).map_err(|why| {
             Failure::new(Kind::BadPicture, format!("the picture is not followed: {why}"))
                 .hint("--allow-host HOST adds a host")
@@ -146,10 +147,10 @@ impl<'a> Pictures<'a> {
         let agent = self.agent(&target)?;
         let result = download::download(agent, &target, self.rules.http.timeout, self.report, &mut incoming);
         if let (Some(error), Some(dir)) = (incoming.unwritten.take(), spill) {
-            return Err(unwritten(dir, error));
+            return Err(unwritten(dir, error).into());
         }
         let format = result?;
-        self.place(chat, format, incoming)
+        Ok(self.place(chat, format, incoming)?)
     }
 
     fn place(&self, chat: &ChatId, format: Format, incoming: Incoming<'_>) -> Result<Saved, Failure> {

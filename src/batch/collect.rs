@@ -74,7 +74,7 @@ impl<'a> Collector<'a> {
     }
 
     fn collect(&self, run: &Run<'_>) {
-        while run.ending().is_none() {
+        while !run.course.ending.has_begun() {
             self.expire(run);
             // Looked at first: whoever asks last has a deadline set before it ends.
             let no_more = run.has_asked_all();
@@ -90,7 +90,7 @@ impl<'a> Collector<'a> {
             match next {
                 Ok(Next::Result(delivery)) => self.deliver(delivery, run),
                 Ok(Next::Aside | Next::Nothing) => {}
-                Err(failure) => run.end(failure),
+                Err(failure) => run.course.end(failure),
             }
         }
     }
@@ -103,18 +103,18 @@ impl<'a> Collector<'a> {
             record.method = Some("getAvatarAsync");
         }
         let is_written = match fit {
-            Fit::Answers(_) => run.settle(&record, delivery.info.failure()),
-            Fit::Stranger => run.mention(&record),
+            Fit::Answers(_) => run.course.settle(&record, delivery.info.failure()),
+            Fit::Stranger => run.course.mention(&record),
             Fit::Stale => {
                 record.stale = Some(true);
-                run.mention(&record)
+                run.course.mention(&record)
             }
         };
         // Not written: it stays in the queue, and the run is over.
-        if !is_written || !run.sink().flush() {
-            run.leave_undone();
+        if !is_written || !run.course.sink().flush() {
+            run.course.leave_undone();
         } else if let Err(failure) = lock(&self.queue).finish(delivery) {
-            run.end(failure);
+            run.course.end(failure);
         }
     }
 
@@ -126,7 +126,7 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let failure = self.no_result();
-            run.settle(&Record::failed(chat.as_str(), &failure), Some(failure));
+            run.course.settle(&Record::failed(chat.as_str(), &failure), Some(failure));
         }
     }
 
@@ -139,12 +139,12 @@ impl<'a> Collector<'a> {
 
     /// The line of a chat that nobody waits for any more. The journal keeps it as asked: the next run waits on.
     fn give_up(chat: &ChatId, run: &Run<'_>) {
-        let failure = match run.ending().flatten() {
+        let failure = match run.course.reason() {
             Some((kind, message)) => Failure::new(kind, message),
             None => Failure::new(Kind::NoResult, "the run ended before a notification came"),
         };
         let record = Record { error: Some(ErrorBody::from(&failure)), ..Record::new(chat.as_str(), Status::TimedOut) };
-        run.show(&record, failure);
+        run.course.show(&record, failure);
     }
 }
 

@@ -5,16 +5,15 @@
 //! and chats of its own meanwhile.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::batch::ending::Ending;
+use crate::batch::course::Course;
 use crate::batch::job::{Job, Plan, Turn, Way};
 use crate::batch::list::{Entry, List, Taken};
-use crate::batch::outcome::{Outcome, Tally};
+use crate::batch::outcome::Outcome;
 use crate::batch::pace::{self, Line, Pace};
-use crate::batch::sink::Sink;
 use crate::chat_id::{ChatId, NotAChatId};
 use crate::failure::{Failure, Kind};
 use crate::record::Record;
@@ -42,14 +41,11 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
         asking: AtomicUsize::new(workers),
         job,
         plan,
-        to,
         line: Mutex::new(Line::new(Pace::new(plan.rate))),
-        ending: Ending::new(workers + usize::from(companion.is_some())),
-        in_a_row: AtomicU32::new(0),
-        state: Mutex::default(),
+        course: Course::new(plan, to, workers + usize::from(companion.is_some())),
     };
     match to.sink.syncer() {
-        Err(failure) => run.end(failure),
+        Err(failure) => run.course.end(failure),
         Ok(syncer) => std::thread::scope(|scope| {
             if let Some(syncer) = &syncer {
                 scope.spawn(|| to.sink.sync_loop(&|| job.secure().and_then(|()| syncer.sync())));
@@ -73,12 +69,12 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
             if syncer.is_none()
                 && let Err(failure) = job.secure()
             {
-                run.end(failure);
+                run.course.end(failure);
             }
             to.sink.close();
         }),
     }
-    run.outcome()
+    run.course.outcome(run.list.into_inner().expect("no holder of this lock panics"))
 }
 
 /// A run that is under way.
@@ -91,28 +87,15 @@ pub struct Run<'a> {
     asking: AtomicUsize,
     job: &'a dyn Job,
     plan: Plan,
-    to: Way<'a>,
     line: Mutex<Line>,
-    ending: Ending,
-    in_a_row: AtomicU32,
-    state: Mutex<State>,
+    /// How it goes.
+    pub course: Course<'a>,
 }
 
 /// Chats that the companion brings in.
 struct Again {
     chats: VecDeque<ChatId>,
     is_closed: bool,
-}
-
-#[derive(Default)]
-struct State {
-    tally: Tally,
-    ended_by: Option<Failure>,
-    last_failure: Option<Kind>,
-    /// Taken from the list and given up before the first request.
-    untried: u64,
-    /// Something was not done that is no chat of the list.
-    is_left_undone: bool,
 }
 
 impl Run<'_> {
@@ -127,18 +110,6 @@ impl Run<'_> {
         self.brought.notify_one();
     }
 
-    /// Whether the run ends, and why if a failure ended it: its code and its story.
-    pub fn ending(&self) -> Option<Option<(Kind, String)>> {
-        self.ending
-            .has_begun()
-            .then(|| lock(&self.state).ended_by.as_ref().map(|failure| (failure.kind, failure.message())))
-    }
-
-    /// Where lines go.
-    pub fn sink(&self) -> &Sink<'_> {
-        self.to.sink
-    }
-
     fn work(&self) {
         while let Some(entry) = self.next_entry() {
             match entry {
@@ -148,7 +119,7 @@ impl Run<'_> {
             self.ask_brought();
         }
         self.asking.fetch_sub(1, Ordering::SeqCst);
-        while !self.ending.has_begun() {
+        while !self.course.ending.has_begun() {
             self.ask_brought();
             let again = lock(&self.again);
             if again.chats.is_empty() && again.is_closed {
@@ -160,7 +131,7 @@ impl Run<'_> {
     }
 
     fn ask_brought(&self) {
-        while !self.ending.has_begun() {
+        while !self.course.ending.has_begun() {
             let Some(chat) = lock(&self.again).chats.pop_front() else { return };
             self.ask(&chat, true);
         }
@@ -168,14 +139,14 @@ impl Run<'_> {
 
     /// The list's next entry, once it comes; meanwhile chats that were brought in.
     fn next_entry(&self) -> Option<Entry> {
-        while !self.ending.has_begun() {
+        while !self.course.ending.has_begun() {
             // A pipe may stay silent for hours: the run's end must not wait for it.
             let taken = lock(&self.list).take(Some(Instant::now() + SLICE));
             match taken {
                 Ok(Taken::Entry(entry)) => return Some(entry),
                 Ok(Taken::End) => return None,
                 Ok(Taken::Nothing) => self.ask_brought(),
-                Err(failure) => self.end(failure),
+                Err(failure) => self.course.end(failure),
             }
         }
         None
@@ -188,7 +159,7 @@ impl Run<'_> {
         record.line = line;
         record.attempts = Some(0);
         record.elapsed_ms = Some(0);
-        self.settle(&record, Some(failure));
+        self.course.settle(&record, Some(failure));
     }
 
     fn ask(&self, chat: &ChatId, is_second: bool) {
@@ -201,7 +172,7 @@ impl Run<'_> {
                     // What the service said last is all that will be known.
                     Some(failure) => break Err(failure),
                     None if is_second => lock(&self.again).chats.push_back(chat.clone()),
-                    None => lock(&self.state).untried += 1,
+                    None => self.course.note_untried(),
                 }
                 return;
             }
@@ -224,16 +195,15 @@ impl Run<'_> {
                 break Err(failure);
             }
             // With the others it waits in line.
-            if failure.kind != Kind::TooManyRequests && !self.ending.sleep_until(until) {
+            if failure.kind != Kind::TooManyRequests && !self.course.ending.sleep_until(until) {
                 break Err(failure);
             }
             last = Some(failure);
         };
         let (mut record, failure) = match result {
             Ok((None, _)) => {
-                if self.check(self.to.sink.is_sound()) {
-                    self.note_success();
-                }
+                // Its line comes from elsewhere.
+                self.course.note_success();
                 return;
             }
             Ok((Some(record), _)) => (record, None),
@@ -246,7 +216,7 @@ impl Run<'_> {
         if let Some(began) = began {
             note_effort(&mut record, attempts, began);
         }
-        self.settle(&record, failure);
+        self.course.settle(&record, failure);
     }
 
     /// When a failed request may be repeated. One that came too fast says so for all: nobody asks before.
@@ -270,99 +240,6 @@ impl Run<'_> {
         })
     }
 
-    /// Hands in a chat's line and draws the conclusions for the run. False: the line cannot be written.
-    pub fn settle(&self, record: &Record, failure: Option<Failure>) -> bool {
-        let is_written = self.check(self.to.sink.put(record));
-        self.count(record, failure);
-        is_written
-    }
-
-    /// [`Run::settle`] for standard output alone: the journal does not hear of it.
-    pub fn show(&self, record: &Record, failure: Failure) {
-        self.check(self.to.sink.show(record));
-        self.count(record, Some(failure));
-    }
-
-    /// A result stays where it was, since its line could not be written.
-    pub fn leave_undone(&self) {
-        lock(&self.state).is_left_undone = true;
-    }
-
-    /// A line that answers no chat of the list: it counts for nothing, in the journal neither. False: it cannot be
-    /// written.
-    pub fn mention(&self, record: &Record) -> bool {
-        self.check(self.to.sink.put_by_the_way(record))
-    }
-
-    fn check(&self, is_written: bool) -> bool {
-        if !is_written {
-            self.ending.begin();
-        }
-        is_written
-    }
-
-    fn count(&self, record: &Record, failure: Option<Failure>) {
-        if let Some(failure) = &failure {
-            if self.plan.is_single {
-                self.to.report.chat_failure(&record.chat_id, failure);
-            } else {
-                self.to.report.chat_failure_in_list(&record.chat_id, failure);
-            }
-        }
-        lock(&self.state).tally.count(record.status);
-        if let Some(bar) = self.to.bar {
-            bar.inc(1);
-        }
-        match failure {
-            None => self.note_success(),
-            Some(failure) => self.note_failure(failure),
-        }
-    }
-
-    fn note_success(&self) {
-        self.in_a_row.store(0, Ordering::Relaxed);
-    }
-
-    fn note_failure(&self, failure: Failure) {
-        let failures = {
-            let mut state = lock(&self.state);
-            state.last_failure = Some(failure.kind);
-            state.tally.failures()
-        };
-        if let Some(bar) = self.to.bar {
-            bar.set_message(format!("{failures} failed"));
-        }
-        if failure.kind.ends_run() {
-            self.stop(failure);
-        } else if failure.kind.means_service_down() && !failure_is_ours(&failure) {
-            let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-            let most = self.plan.give_up_after;
-            // Those in flight come later, and the reason is told once. A single chat has told its own.
-            if most > 0 && in_a_row >= most && !self.plan.is_single {
-                let kind = if failure.kind == Kind::Timeout { Kind::Unreachable } else { failure.kind };
-                let error = failure.error.context(format!("{most} chats in a row found the service down"));
-                let failure = Failure { kind, ..Failure::caused(kind, error) }
-                    .hint("--give-up-after N waits for more, 0 for ever");
-                if in_a_row == most { self.end(failure) } else { self.stop(failure) }
-            }
-        } else if failure.kind != Kind::InvalidChatId {
-            self.note_success();
-        }
-    }
-
-    /// Ends the run for a reason that is not one chat's, and says so.
-    pub fn end(&self, failure: Failure) {
-        self.to.report.failure(&failure);
-        self.stop(failure);
-    }
-
-    /// No new request after this; the first reason stays.
-    fn stop(&self, failure: Failure) {
-        // Who wakes finds the reason.
-        lock(&self.state).ended_by.get_or_insert(failure);
-        self.ending.begin();
-    }
-
     /// Waits until a request may go out. False: none may any more.
     fn await_turn(&self) -> bool {
         let mut ticket = None;
@@ -372,30 +249,13 @@ impl Run<'_> {
             let ticket = *ticket.get_or_insert_with(|| line.join());
             let wait = line.wait(ticket, now);
             drop(line);
-            if !self.ending.has_begun() && wait.is_zero() {
+            if !self.course.ending.has_begun() && wait.is_zero() {
                 return true;
             }
-            if !self.ending.sleep_until(now + wait) {
+            if !self.course.ending.sleep_until(now + wait) {
                 lock(&self.line).leave(ticket);
                 return false;
             }
-        }
-    }
-
-    fn outcome(self) -> Outcome {
-        let ended_early = self.ending.has_begun();
-        let mut list = self.list.into_inner().expect("no holder of this lock panics");
-        let State { mut tally, ended_by, last_failure, untried, is_left_undone } =
-            self.state.into_inner().expect("no holder of this lock panics");
-        tally.not_tried = if !ended_early { Some(0) } else { list.count_rest().map(|rest| rest + untried) };
-        tally.duplicates = list.duplicates;
-        tally.already_done = list.already_done;
-        Outcome {
-            is_cut_short: is_left_undone || (ended_early && tally.not_tried != Some(0)),
-            tally,
-            ended_by,
-            unwritten: self.to.sink.trouble(),
-            last_failure,
         }
     }
 }
@@ -403,11 +263,6 @@ impl Run<'_> {
 fn note_effort(record: &mut Record, attempts: u32, began: Instant) {
     record.attempts = Some(attempts);
     record.elapsed_ms = Some(began.elapsed().as_millis() as u64);
-}
-
-/// A call that our own end cut off says nothing about the service.
-fn failure_is_ours(failure: &Failure) -> bool {
-    failure.kind == Kind::Timeout && failure.is_final
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

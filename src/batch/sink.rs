@@ -99,6 +99,11 @@ impl<'a> Sink<'a> {
         self.hand_in(&self.output.render(record))
     }
 
+    /// Whether lines are shown to nobody.
+    pub fn is_silent(&self) -> bool {
+        self.output.is_silent()
+    }
+
     /// Whether every line could be written so far.
     pub fn is_sound(&self) -> bool {
         let state = lock(&self.state);

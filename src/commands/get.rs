@@ -13,14 +13,14 @@ use crate::batch::pace;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
 use crate::commands::chats::Chats;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::http::{Agent, Options};
 use crate::interrupt;
 use crate::output::{Output, Unwritten};
 use crate::picture::avatar_url::{self, AllowedHost};
 use crate::picture::show::Canvas;
-use crate::picture::{Destination, Pictures, Rules, Saved};
+use crate::picture::{Destination, Pictures, Rules, Saved, Unsaved};
 use crate::record::{Record, Status};
 use crate::report::{Color, Report};
 use crate::settings::Error;
@@ -241,10 +241,11 @@ impl<'a> GetJob<'a> {
         again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
     ) -> Result<Record, Failure> {
         let Some(pictures) = &self.pictures else { return Ok(record) };
-        match self.save(pictures, chat, record) {
-            Err(failure) if failure.kind == Kind::PictureExpired => self.save(pictures, chat, again(chat)?),
+        let saved = match self.save(pictures, chat, record) {
+            Err(unsaved) if unsaved.is_url_spent => self.save(pictures, chat, again(chat)?),
             result => result,
-        }
+        };
+        saved.map_err(|unsaved| unsaved.failure)
     }
 
     /// The picture for standard output, once the run is over.
@@ -252,7 +253,7 @@ impl<'a> GetJob<'a> {
         self.kept.lock().expect("no holder of this lock panics").take()
     }
 
-    fn save(&self, pictures: &Pictures<'_>, chat: &ChatId, mut record: Record) -> Result<Record, Failure> {
+    fn save(&self, pictures: &Pictures<'_>, chat: &ChatId, mut record: Record) -> Result<Record, Unsaved> {
         let Some(url) = record.url_avatar.as_deref().filter(|_| record.status == Status::Found) else {
             if matches!(self.after, After::Keep) {
                 self.report.note(&format!("{chat}: {}, so there is no picture", record.status.word()));
@@ -262,11 +263,11 @@ impl<'a> GetJob<'a> {
         let mut failed = 0;
         let mut saved = loop {
             match pictures.save(chat, url) {
-                Err(failure) if failure.is_retried() && failed < self.repeats.most => {
+                Err(unsaved) if unsaved.failure.is_retried() && failed < self.repeats.most => {
                     failed += 1;
-                    let pause = (self.repeats.pause)(failed, failure.retry_after);
+                    let pause = (self.repeats.pause)(failed, unsaved.failure.retry_after);
                     if !interrupt::sleep_until(Instant::now() + pause) {
-                        return Err(failure);
+                        return Err(unsaved);
                     }
                 }
                 result => break result?,

@@ -51,6 +51,8 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     require_lines(output)?;
     let session = context.open()?;
     let settings = &session.settings;
+    // Where it cannot be done, signals do what they always do.
+    let _ = interrupt::install();
     let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     let timeout = settings.http.timeout.max(CALL_TIMEOUT);
@@ -58,8 +60,6 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let client = Client::new(&settings.instance, agent, timeout, report);
     let delay = |failed, asked| pace::delay(failed, asked, fastrand::f64());
     let mut queue = Queue::new(&client, Retries { times: settings.retries, delay }, spool, lock);
-    // Where it cannot be done, signals do what they always do.
-    let _ = interrupt::install();
     let ends = Ends { follow: args.follow, idle: args.idle, max: args.max };
     let exit = drain(&mut queue, ends, &mut |info| {
         output.line(&record(info))?;

@@ -72,7 +72,10 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         return dry_run(list, &settings.instance, context, &args.chats);
     }
     let open = args.chats.open(origins, "request", settings, args.wait.is_none())?;
-    let plan = args.chats.plan(settings.retries);
+    let mut plan = args.chats.plan(settings.retries);
+    // Other chats, that an earlier run asked about, are waited for, too.
+    let is_own = |chat: &ChatId| args.chats.chats.first().is_some_and(|own| own == chat.as_str());
+    plan.is_single &= open.asked.iter().all(|asked| is_own(&asked.chat));
     let agent = Agent::new(&http::Options { connections: plan.concurrency, ..settings.http.clone() });
     let client = Client::new(&settings.instance, agent, settings.http.timeout, context.report);
     let Some(wait) = args.wait else {

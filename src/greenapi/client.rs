@@ -91,9 +91,10 @@ impl<'a> Client<'a> {
                     Some(head) if answer.complete => return Ok(Some(head)),
                     Some(_) => {
                         return Err(Failure::new(
-                            Kind::UnexpectedResponse,
-                            "the queue's head is larger than 1 MiB, so that it cannot be kept; nothing was deleted",
-                        ));
+                            Kind::ForeignNotification,
+                            "the queue's head is larger than 1 MiB, which no result is",
+                        )
+                        .hint("it cannot be kept either, so nothing was deleted: another program has to take it"));
                     }
                     None => {}
                 },

@@ -184,29 +184,36 @@ fn one_line(text: &[u8]) -> Vec<u8> {
     line
 }
 
-/// The receipt in an envelope that is not JSON: the first key of that name that no inner object holds.
+/// The receipt in an envelope that is not JSON: the first key of that name that no inner object holds, or the only one
+/// where brackets that don't match leave that open.
 fn scan_receipt(text: &[u8]) -> Option<String> {
     const KEY: &[u8] = b"\"receiptId\"";
+    let mut inner = Vec::new();
     let (mut depth, mut at) = (0, 0);
     while at < text.len() {
         match text[at] {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth -= 1,
-            b'"' if depth <= 1 && text[at..].starts_with(KEY) => {
-                let rest = text[at + KEY.len()..].trim_ascii_start();
-                if let Some(value) = rest.strip_prefix(b":") {
-                    let value = value.trim_ascii_start();
-                    let value = value.strip_prefix(b"\"").unwrap_or(value);
-                    let end = value.iter().position(|b| !b.is_ascii_digit()).unwrap_or(value.len());
-                    return digits(std::str::from_utf8(&value[..end]).ok()?);
+            b'"' => {
+                match text[at..].strip_prefix(KEY).and_then(receipt_after) {
+                    Some(receipt) if depth <= 1 => return Some(receipt),
+                    found => inner.extend(found),
                 }
+                at = end_of_string(text, at);
             }
-            b'"' => at = end_of_string(text, at),
             _ => {}
         }
         at += 1;
     }
-    None
+    inner.pop().filter(|_| inner.is_empty())
+}
+
+/// The number behind the key.
+fn receipt_after(rest: &[u8]) -> Option<String> {
+    let value = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    let end = value.iter().position(|b| !b.is_ascii_digit()).unwrap_or(value.len());
+    digits(std::str::from_utf8(&value[..end]).ok()?)
 }
 
 /// Where the string that begins at `start` ends: its closing quote, or the text's end.

@@ -16,6 +16,21 @@ use crate::report::Report;
 /// The largest picture that is taken: 5 MiB. WhatsApp's own have some 100 KiB.
 pub const LARGEST: u64 = 5 * 1024 * 1024;
 
+/// A picture that was not saved.
+#[derive(Debug)]
+pub struct Unsaved {
+    /// Why.
+    pub failure: Failure,
+    /// Whether a fresh URL may help: this one has ended, or looks so.
+    pub is_url_spent: bool,
+}
+
+impl From<Failure> for Unsaved {
+    fn from(failure: Failure) -> Unsaved {
+        Unsaved { failure, is_url_spent: false }
+    }
+}
+
 /// Downloads into `incoming`. `Ok`: all of a picture is there; anything else must not be kept.
 /// Where `incoming` could not take a piece, the failure says no more than that the download was cut off.
 pub fn download(
@@ -24,7 +39,7 @@ pub fn download(
     timeout: Duration,
     report: &Report,
     incoming: &mut Incoming<'_>,
-) -> Result<Format, Failure> {
+) -> Result<Format, Unsaved> {
     report.wire(|| format!("> GET {}", target.url));
     let result = agent.stream(target.url, Call::Get, LARGEST, &mut |piece| incoming.take(piece));
     report.wire(|| match &result {
@@ -36,24 +51,25 @@ pub fn download(
     match format {
         Some(format) if answer.status == 200 && answer.complete => Ok(format),
         _ => {
-            let mut failure = refusal(answer.status, format.is_some(), incoming.head());
-            failure.retry_after = answer.pause();
-            Err(failure)
+            let mut unsaved = refusal(answer.status, format.is_some(), incoming.head());
+            unsaved.failure.retry_after = answer.pause();
+            Err(unsaved)
         }
     }
 }
 
-/// The failure that an answer is which is no whole picture.
-fn refusal(status: u16, is_picture: bool, head: &[u8]) -> Failure {
+/// What an answer is that is no whole picture.
+fn refusal(status: u16, is_picture: bool, head: &[u8]) -> Unsaved {
     let text = if is_picture { String::new() } else { String::from_utf8_lossy(head).trim().to_lowercase() };
     let is_html = text.starts_with('<') && !text.starts_with("<svg") && !text.starts_with("<?xml");
-    let is_expired =
-        matches!(status, 401 | 403 | 404 | 410) || text.contains("url signature") || (status == 200 && is_html);
+    let is_expired = matches!(status, 403 | 404) || text.contains("url signature");
+    let is_url_spent = is_expired || matches!(status, 401 | 410) || (status == 200 && is_html);
     let (kind, what, why) = match status {
         _ if is_expired => {
             (Kind::PictureExpired, "the picture's URL is no longer valid", said(status, head, is_picture))
         }
         200 if is_picture => (Kind::BadPicture, "the picture is too large", "more than 5 MiB".to_owned()),
+        200 if is_html => (Kind::BadPicture, "what was downloaded is no picture", "it is a page of HTML".to_owned()),
         200 if head.is_empty() => (Kind::BadPicture, "what was downloaded is no picture", "it is empty".to_owned()),
         200 => (
             Kind::BadPicture,
@@ -67,10 +83,10 @@ fn refusal(status: u16, is_picture: bool, head: &[u8]) -> Failure {
     };
     let mut failure = Failure::caused(kind, anyhow::Error::msg(why).context(what));
     failure.http_status = Some(status);
-    match kind {
-        Kind::PictureExpired => failure.hint("another run asks for a fresh URL"),
-        _ => failure,
+    if is_url_spent {
+        failure = failure.hint("another run asks for a fresh URL");
     }
+    Unsaved { failure, is_url_spent }
 }
 
 /// The status and, of a text that is no page, its beginning.

@@ -84,7 +84,7 @@ fn save(rules: Rules, answer: Vec<u8>) -> Result<Saved, Failure> {
     let host = Host::answers(vec![answer]);
     let saved = pictures.save(&chat(), &host.url());
     host.requests();
-    saved
+    saved.map_err(|unsaved| unsaved.failure)
 }
 
 fn save_in(dir: &Path, answer: Vec<u8>) -> Result<Saved, Failure> {
@@ -178,7 +178,7 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
         ("SVG", answer(200, b"<svg onload='x'></svg>"), "bad-picture"),
         ("empty", answer(200, b""), "bad-picture"),
         ("short", answer(200, b"\xff\xd8"), "bad-picture"),
-        ("HTML", answer(200, html), "picture-expired"),
+        ("HTML", answer(200, html), "bad-picture"),
         ("expired with 200", answer(200, b"URL signature expired"), "picture-expired"),
         ("expired", answer(403, b"URL signature expired"), "picture-expired"),
         ("a picture with 403", answer(403, JPEG), "picture-expired"),
@@ -330,7 +330,7 @@ fn a_large_picture_for_a_directory_that_went_away_is_told_as_unwritten() {
     let pictures = Pictures::new(rules(Destination::Dir(target.clone())), &report).expect("rules");
     fs::remove_dir(&target).expect("removed");
     let host = Host::answers(vec![answer(200, &[JPEG, &vec![b'x'; 1024 * 1024]].concat())]);
-    assert_eq!(pictures.save(&chat(), &host.url()).expect_err("nowhere to write").kind, Kind::OutputFailed);
+    assert_eq!(pictures.save(&chat(), &host.url()).expect_err("nowhere to write").failure.kind, Kind::OutputFailed);
     host.requests();
 }
 
@@ -343,7 +343,7 @@ fn a_host_that_is_not_allowed_is_not_even_connected_to() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
     let url = format!("http://{}/x.jpg", listener.local_addr().expect("an address"));
-    assert_eq!(pictures.save(&chat(), &url).expect_err("refused").kind, Kind::BadPicture);
+    assert_eq!(pictures.save(&chat(), &url).expect_err("refused").failure.kind, Kind::BadPicture);
     assert_eq!(listener.accept().expect_err("nobody came").kind(), io::ErrorKind::WouldBlock);
 }
 
@@ -356,7 +356,7 @@ fn a_name_that_leads_to_this_machine_is_refused_although_it_was_allowed() {
         ..rules(Destination::Dir(dir.path().into()))
     };
     let pictures = Pictures::new(named, &report).expect("rules");
-    let failure = pictures.save(&chat(), "https://localhost:9/x.jpg").expect_err("refused");
+    let failure = pictures.save(&chat(), "https://localhost:9/x.jpg").expect_err("refused").failure;
     assert_eq!(failure.kind, Kind::BadPicture, "{}", failure.message());
     assert!(failure.message().contains("not public"), "{}", failure.message());
 }
@@ -370,6 +370,6 @@ fn a_long_url_is_followed_to_its_end_and_a_longer_one_not_at_all() {
     let mut url = format!("{}&x=", host.url());
     url.push_str(&"y".repeat(avatar_url::LONGEST_URL - url.len()));
     pictures.save(&chat(), &url).expect("saved");
-    assert_eq!(pictures.save(&chat(), &(url.clone() + "y")).expect_err("too long").kind, Kind::BadPicture);
+    assert_eq!(pictures.save(&chat(), &(url.clone() + "y")).expect_err("too long").failure.kind, Kind::BadPicture);
     assert!(host.requests()[0].contains(&url[url.len() - 2000..]));
 }

@@ -28,7 +28,8 @@ impl Lock {
     /// Takes the lock of an instance in `${XDG_STATE_HOME:-~/.local/state}/greenavatar/`; queue-busy where another
     /// run holds it.
     pub fn acquire(api_url: &str, id_instance: &str) -> Result<Lock, Failure> {
-        let directory = state_directory(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))?;
+        // Without HOME, as under some service managers, the user's entry in passwd says where home is.
+        let directory = state_directory(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir())?;
         Lock::acquire_in(&directory, api_url, id_instance)
     }
 
@@ -96,10 +97,12 @@ fn busy(file: &mut File, id_instance: &str) -> Failure {
 }
 
 /// Where state belongs. A relative XDG_STATE_HOME is to be ignored, as the XDG specification has it.
-fn state_directory(xdg_state_home: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, Failure> {
-    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute(xdg_state_home)
-        .or_else(|| absolute(home).map(|home| home.join(".local/state")))
+fn state_directory(xdg_state_home: Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    xdg_state_home
+        .map(PathBuf::from)
+        .filter(absolute)
+        .or_else(|| home.filter(absolute).map(|home| home.join(".local/state")))
         .map(|state| state.join("greenavatar"))
         .ok_or_else(|| {
             Failure::new(Kind::BadSettings, "neither XDG_STATE_HOME nor HOME says where the queue's lock belongs")
@@ -167,7 +170,7 @@ mod tests {
     #[test]
     fn the_state_directory_is_an_absolute_one() {
         let of = |xdg: Option<&str>, home: Option<&str>| {
-            state_directory(xdg.map(OsString::from), home.map(OsString::from)).ok()
+            state_directory(xdg.map(OsString::from), home.map(PathBuf::from)).ok()
         };
         assert_eq!(of(Some("/x"), Some("/h")), Some("/x/greenavatar".into()));
         assert_eq!(of(None, Some("/h")), Some("/h/.local/state/greenavatar".into()));

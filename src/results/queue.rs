@@ -301,7 +301,7 @@ mod tests {
         let long = head(1, &format!(r#"{{"typeWebhook":"x","a":"{}"}}"#, "a".repeat(1_100_000)));
         let spool = Spool::open(std::path::Path::new("/dev/null")).expect("it opens");
         Script::start([(ASK, long)]).queue(Some(spool), |queue| {
-            assert_eq!(look(queue).expect_err("too long").kind, Kind::UnexpectedResponse);
+            assert_eq!(look(queue).expect_err("too long").kind, Kind::ForeignNotification);
         });
     }
 

@@ -148,6 +148,10 @@ fn a_full_disk_is_output_failed() {
     let server = Server::answering([Answer::status(200)]);
     let cli = Cli::request(&server, [CHAT]).stdout_to(full_disk()).exits(74);
     cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
+    // A limit on the size of files is one, too, although a signal comes with it.
+    let server = Server::answering([Answer::status(200)]);
+    let cli = Cli::request(&server, [CHAT]).shell(r#"ulimit -f 0; exec "$0" "$@" > out"#).exits(74);
+    cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
     let server = Server::answering([Answer::status(200)]);
     let said = Cli::request(&server, ["--json", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
     assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");

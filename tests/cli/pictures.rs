@@ -64,10 +64,12 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
         ("a GIF", picture(b"GIF89a and so on"), "bad-picture", 76, 1),
         ("no WebP", picture(b"RIFF\x24\0\0\0WAVEfmt "), "bad-picture", 76, 1),
         ("too short to tell", picture(b"\xff\xd8"), "bad-picture", 76, 1),
-        ("HTML", picture(html.as_bytes()), "picture-expired", 69, 2),
+        ("HTML", picture(html.as_bytes()), "bad-picture", 76, 2),
         ("expired", Answer::status(403).body(expired), "picture-expired", 69, 2),
         ("expired with a 200", picture(expired.as_bytes()), "picture-expired", 69, 2),
         ("gone", Answer::status(404), "picture-expired", 69, 2),
+        ("gone for good", Answer::status(410), "unexpected-response", 76, 2),
+        ("for others", Answer::status(401), "unexpected-response", 76, 2),
         ("a refusal with a picture", Answer::status(403).body(JPEG), "picture-expired", 69, 2),
         ("elsewhere", Answer::status(302).header("Location", "/pictures/2").body(JPEG), "unexpected-response", 76, 1),
         ("broken", Answer::status(500).body(JPEG), "server-error", 69, 1),
@@ -142,6 +144,10 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     full.args(args).stdout_to(full_disk()).exits(74).any_stderr().run();
     let server = Server::answering([said_none()]);
     get(&server, ["-o", "-", CHAT]).stderr_has("none").run();
+    // Where standard output is the picture's, a failure is told on standard error in JSON, too.
+    let server = Server::answering([Answer::status(400).body("bad request data")]);
+    let said = get(&server, ["--json", "-o", "-", CHAT]).exits(65).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "bad-request-data");
     let server = Server::answering([said_none()]);
     let said = get(&server, ["-o", "none.jpg", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
     assert!(names(said.path("")).is_empty());
@@ -218,7 +224,7 @@ fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
         let large = picture(&[JPEG, &vec![0; size]].concat());
         let server = gallery(move |_| large.clone());
         let args = ["--json", "--rate=0", "--concurrency=1", "--dir", "d", CHAT, GROUP];
-        let full = format!(r#"trap '' XFSZ; ulimit -f {blocks}; exec "$0" "$@""#);
+        let full = format!(r#"ulimit -f {blocks}; exec "$0" "$@""#);
         let cli = get(&server, args).file("d/other.jpg", "").shell(&full);
         let said = cli.exits(74).any_stdout().any_stderr().run();
         let lines = jsons(&said.stdout);

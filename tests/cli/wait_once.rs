@@ -127,3 +127,22 @@ fn a_resumed_wait_counts_from_the_request_and_not_from_its_answer() {
     let line = json(&cli.any_stdout().run().stdout);
     assert_eq!((&line["status"], line.get("stale")), (&"none".into(), None), "{line}");
 }
+
+#[test]
+fn a_chat_of_an_earlier_run_that_is_waited_for_too_makes_a_list_of_it() {
+    let journal = format!(
+        r#"{{"chatId":"{}","status":"accepted","command":"request","idInstance":"{}","at":"{}"}}"#,
+        chat(2),
+        crate::support::INSTANCE,
+        jiff::Timestamp::now()
+    );
+    let server = Queue::default().serve_with(|seen, queue| {
+        queue.push(fresh(&seen.chat()));
+        Answer::status(200)
+    });
+    let cli = Cli::request(&server, ["--json", "--wait=300ms", "--journal", "j", CHAT]).file("j", journal + "\n");
+    let said = cli.exits(1).any_stdout().stderr_has(r#""timedOut":1"#).run();
+    let lines = jsons(&said.stdout);
+    assert_eq!(of(&lines, CHAT)[0]["status"], "none");
+    assert_eq!(of(&lines, &chat(2))[0]["error"]["code"], "no-result");
+}

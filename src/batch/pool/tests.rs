@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::batch::journal::{Journal, Owner};
 use crate::batch::list::Origin;
+use crate::batch::sink::Sink;
 use crate::chat_id::Rule;
 use crate::output::{Output, Unwritten};
 use crate::record::Status;

@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser};
 
 use super::*;
 use crate::chat_id::Rule;
+use crate::failure::Kind;
 use crate::greenapi::client::Instance;
 use crate::http::Agent;
 use crate::picture::show::{Colors, Glyph};
