@@ -1,12 +1,14 @@
 //! Pictures of a list beside wget and curl fetching the same URLs: `cargo bench --bench downloads`.
 //!
-//! greenavatar does more: it asks for each URL first, checks what comes, and puts every file on disk before it counts.
-//! So curl comes twice, the second time asking as often; on disk it puts nothing. TMPDIR says where the files go: in
-//! memory the programs are compared alone, elsewhere with the disk.
+//! greenavatar does more: it asks for each URL first, and every file is on disk before it has its name. So curl comes
+//! twice, the second time asking as often. In memory (/dev/shm) the programs are compared alone. On disk (TMPDIR) what
+//! others wrote is put there too before it counts, by one sync in the end; files that are still in the page cache are not
+//! there, and to write them is most of the time.
 
 mod support;
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -28,31 +30,47 @@ fn main() {
             std::thread::spawn(move || serve(stream, &base));
         }
     });
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    println!("{PICTURES} pictures of {} KiB, 16 at a time, wget one after the other", SIZE / 1024);
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        println!("in memory:");
+        compare(&url, memory, false);
+    }
+    println!("on disk, all synced:");
+    compare(&url, &std::env::temp_dir(), true);
+}
+
+/// Times the programs, whose files go to a folder of their own below `place`. `synced`: the others' files are put on
+/// disk, too.
+fn compare(url: &str, place: &Path, synced: bool) {
+    let folder = tempfile::tempdir_in(place).expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
     write_list(&path("list"), PICTURES);
     write_list(&path("tenth"), PICTURES / 10);
     let urls: Vec<_> = (0..PICTURES).map(|n| format!("{url}/pictures/{n}.jpg")).collect();
     std::fs::write(path("urls"), urls.join("\n")).expect("written");
     let ours = |list: &Path, out: &Path| {
-        let mut command = greenavatar(&url);
+        let mut command = greenavatar(url);
         command.args(["get", "--rate", "0", "--concurrency", "16", "--allow-host", "127.0.0.1", "--dir"]);
         command.arg(out).arg("--from").arg(list);
         command
     };
-    let wget = |out: &Path| {
-        let mut command = Command::new("wget");
-        command.args(["-q", "-i"]).arg(path("urls")).arg("-P").arg(out);
+    let theirs = |program: &str, args: &[&OsStr], out: &Path| {
+        let mut command = Command::new("sh");
+        let script = if synced { r#""$@" && sync -f "$0""# } else { r#"exec "$@""# };
+        command.args(["-c", script]).arg(out).arg(program).args(args);
         command
+    };
+    let wget = |out: &Path| {
+        theirs("wget", &["-q".as_ref(), "-i".as_ref(), path("urls").as_ref(), "-P".as_ref(), out.as_ref()], out)
     };
     let curl_after = |asking: &str, out: &Path| {
         let config =
             |(n, url): (usize, &String)| format!("{asking}url = \"{url}\"\noutput = \"{}/{n}.jpg\"\n", out.display());
         let config: Vec<_> = urls.iter().enumerate().map(config).collect();
         std::fs::write(path("curl"), config.join("next\n")).expect("written");
-        let mut command = Command::new("curl");
-        command.args(["-sS", "--parallel", "--parallel-max", "16", "-K"]).arg(path("curl"));
-        command
+        let args = ["-sS", "--parallel", "--parallel-max", "16", "-K"].map(OsStr::new);
+        theirs("curl", &[&args[..], &[path("curl").as_ref()]].concat(), out)
     };
     let asking = format!(
         "url = \"{url}/waInstance1101000001/getAvatar/{TOKEN}\"\noutput = \"/dev/null\"\n\
@@ -83,7 +101,6 @@ fn main() {
         of_asking.push(timed(&|out| curl_after(&asking, out)));
     }
     let seconds = median(&mut of_ours);
-    println!("{PICTURES} pictures of {} KiB, 16 at a time, wget one after the other", SIZE / 1024);
     println!("{:<24}{:>8.0} ms", "greenavatar", seconds * 1e3);
     let others =
         [("wget -i", &mut of_wget), ("curl --parallel", &mut of_curl), ("curl, asking as often", &mut of_asking)];
