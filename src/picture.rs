@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::avatar_url::{AllowedHost, Target};
 pub use self::download::Unsaved;
-use self::file::Incoming;
+use self::file::{Incoming, Landing, Written};
 use self::folder::Folder;
 use self::format::Format;
 use crate::chat_id::ChatId;
@@ -96,6 +96,24 @@ impl Saved {
     }
 }
 
+/// A picture that was downloaded, and is not yet where it belongs. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Fetched {
+    chat: ChatId,
+    format: Format,
+    saved: Saved,
+    landing: Landing,
+}
+
+impl Fetched {
+    fn written(&mut self) -> Option<&mut Written> {
+        match &mut self.landing {
+            Landing::Unnamed(written) => Some(written),
+            Landing::Done { .. } => None,
+        }
+    }
+}
+
 /// A [`Destination`] that can take pictures.
 #[derive(Debug)]
 enum Place {
@@ -130,19 +148,15 @@ impl<'a> Pictures<'a> {
         Ok(Pictures { place, rules, report, agents: Default::default(), is_unsynced: AtomicBool::new(false) })
     }
 
-    /// Downloads the picture of a chat and puts it where it belongs, whole or not at all.
+    /// Downloads the picture of a chat; [`Pictures::keep`] then puts it where it belongs.
     ///
-    /// Its bytes are on disk then, and its name after [`Pictures::secure`]. A URL that has ended is `picture-expired`,
-    /// and a disk that is full `output-failed`.
-    pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Unsaved> {
+    /// A URL that has ended is `picture-expired`, and a disk that is full `output-failed`.
+    pub fn fetch(&self, chat: &ChatId, url: &str) -> Result<Fetched, Unsaved> {
         let target = avatar_url::check(url, &self.rules.allowed).map_err(|why| {
             Failure::new(Kind::BadPicture, format!("the picture is not followed: {why}"))
                 .hint("--allow-host HOST adds a host")
         })?;
-        let spill = match &self.place {
-            Place::Folder(folder) => Some(folder.dir.as_path()),
-            Place::File(_) | Place::Memory => None,
-        };
+        let spill = self.folder().map(|folder| folder.dir.as_path());
         let mut incoming = Incoming::new(spill);
         let agent = self.agent(&target)?;
         let result = download::download(agent, &target, self.rules.http.timeout, self.report, &mut incoming);
@@ -150,28 +164,72 @@ impl<'a> Pictures<'a> {
             return Err(unwritten(dir, error).into());
         }
         let format = result?;
-        Ok(self.place(chat, format, incoming)?)
-    }
-
-    fn place(&self, chat: &ChatId, format: Format, incoming: Incoming<'_>) -> Result<Saved, Failure> {
-        let bytes = incoming.len();
+        let (bytes, keep_same) = (incoming.len(), self.rules.if_changed);
         let sha256 = self.rules.digests.then(|| incoming.sha256());
-        let saved = |file, changed| Saved { file, bytes, sha256, changed, picture: None };
-        let keep_same = self.rules.if_changed;
-        match &self.place {
+        let mut saved = Saved { file: None, bytes, sha256, changed: true, picture: None };
+        let (path, landing) = match &self.place {
+            Place::Memory => {
+                saved.picture = Some(incoming.into_bytes());
+                return Ok(Fetched { chat: chat.clone(), format, saved, landing: Landing::Done { changed: true } });
+            }
             Place::Folder(folder) => {
                 let path = folder.path(chat, format);
-                let placed = folder.place(chat, format, incoming, keep_same);
-                let (changed, had_others) = placed.map_err(|error| unwritten(&path, error))?;
-                self.note_unsynced(changed || had_others);
-                Ok(saved(Some(path), changed))
+                let landing = folder.write(&path, format, incoming, keep_same);
+                (path, landing)
             }
-            Place::File(path) => {
-                let changed = incoming.place(path, keep_same, false).map_err(|error| unwritten(path, error))?;
-                self.note_unsynced(changed);
-                Ok(saved(Some(path.clone()), changed))
+            Place::File(path) => (path.clone(), incoming.write(path, keep_same, false)),
+        };
+        let landing = landing.map_err(|error| unwritten(&path, error))?;
+        saved.file = Some(path);
+        Ok(Fetched { chat: chat.clone(), format, saved, landing })
+    }
+
+    /// Puts pictures where they belong, whole or not at all: on disk together, then each under its name.
+    ///
+    /// Their names are on disk after [`Pictures::secure`].
+    pub fn keep(&self, fetched: Vec<Fetched>) -> Vec<Result<Saved, Failure>> {
+        let mut fetched = fetched;
+        let mut unnamed: Vec<_> = fetched.iter_mut().filter_map(Fetched::written).collect();
+        let synced = match (&mut unnamed[..], self.folder()) {
+            ([], _) => Ok(()),
+            // Nobody else's files are written for one of ours.
+            ([_, _, ..], Some(folder)) => file::sync_file_system(&folder.dir),
+            (few, _) => few.iter_mut().try_for_each(|written| written.sync()),
+        };
+        let failed = synced.err();
+        let settle = |fetched: Fetched| match &failed {
+            Some(error) if matches!(fetched.landing, Landing::Unnamed(_)) => {
+                Err(unwritten(fetched.saved.file.as_deref().unwrap_or(Path::new("")), again(error)))
             }
-            Place::Memory => Ok(Saved { picture: Some(incoming.into_bytes()), ..saved(None, true) }),
+            _ => self.name(fetched),
+        };
+        fetched.into_iter().map(settle).collect()
+    }
+
+    /// [`Pictures::fetch`] and [`Pictures::keep`] for one picture.
+    pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Unsaved> {
+        let fetched = self.fetch(chat, url)?;
+        Ok(self.keep(vec![fetched]).pop().expect("one for one")?)
+    }
+
+    /// Names a picture that is on disk.
+    fn name(&self, Fetched { chat, format, mut saved, landing }: Fetched) -> Result<Saved, Failure> {
+        let Some(path) = &saved.file else { return Ok(saved) };
+        let failed = |error| unwritten(path, error);
+        saved.changed = match landing {
+            Landing::Done { changed } => changed,
+            Landing::Unnamed(written) => written.name().map_err(failed)?,
+        };
+        let others = self.folder().map_or(Ok(false), |folder| folder.remove_others(&chat, format));
+        let had_others = others.map_err(failed)?;
+        self.note_unsynced(saved.changed || had_others);
+        Ok(saved)
+    }
+
+    fn folder(&self) -> Option<&Folder> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::File(_) | Place::Memory => None,
         }
     }
 
@@ -211,6 +269,11 @@ impl<'a> Pictures<'a> {
         Ok(self.agents[way]
             .get_or_init(|| Agent::new(&Options { proxy, public_addresses_only: true, ..self.rules.http.clone() })))
     }
+}
+
+/// The same error, for each of those that share it.
+fn again(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 fn unwritten(path: &Path, error: io::Error) -> Failure {

@@ -13,15 +13,9 @@ pub trait Job: Sync {
     /// One request, paced and repeated by the pool.
     fn attempt(&self, chat: &ChatId, turn: Turn) -> Result<Record, Failure>;
 
-    /// What follows an answer, outside of the pace, such as a download; `again` is one more request, in its turn.
-    /// `None`: the line comes later, from the companion.
-    fn finish(
-        &self,
-        chat: &ChatId,
-        record: Record,
-        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
-    ) -> Result<Option<Record>, Failure> {
-        let _ = (chat, again);
+    /// What follows an answer, outside of the pace, such as a download. `None`: the line comes later, from elsewhere.
+    fn finish(&self, chat: &ChatId, record: Record, floor: &dyn Floor) -> Result<Option<Record>, Failure> {
+        let _ = (chat, floor);
         Ok(Some(record))
     }
 
@@ -35,6 +29,15 @@ pub trait Job: Sync {
     fn secure(&self) -> Result<(), Failure> {
         Ok(())
     }
+}
+
+/// What a job that finishes a chat finds in the run.
+pub trait Floor {
+    /// One more request about the chat, in its turn.
+    fn again(&self, chat: &ChatId) -> Result<Record, Failure>;
+
+    /// Hands in the line of a chat that [`Job::finish`] gave none for.
+    fn settle(&self, record: &Record, failure: Option<Failure>);
 }
 
 /// Which request about a chat it is.

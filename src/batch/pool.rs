@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::batch::course::Course;
-use crate::batch::job::{Job, Plan, Turn, Way};
+use crate::batch::job::{Floor, Job, Plan, Turn, Way};
 use crate::batch::list::{Entry, List, Taken};
 use crate::batch::outcome::Outcome;
 use crate::batch::pace::{self, Line, Pace};
@@ -186,7 +186,8 @@ impl Run<'_> {
             let failure = match self.job.attempt(chat, turn) {
                 Ok(mut record) => {
                     note_effort(&mut record, attempts, began);
-                    break self.finish(chat, record, turn).map(|record| (record, began));
+                    let finished = self.job.finish(chat, record, &Turns { run: self, turn });
+                    break finished.map(|record| (record, began));
                 }
                 Err(failure) => failure,
             };
@@ -228,18 +229,6 @@ impl Run<'_> {
         until
     }
 
-    fn finish(&self, chat: &ChatId, record: Record, turn: Turn) -> Result<Option<Record>, Failure> {
-        self.job.finish(chat, record, &|chat| {
-            if self.await_turn() {
-                return self.job.attempt(chat, turn).inspect_err(|failure| {
-                    self.heed(failure, 1);
-                });
-            }
-            let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
-            Err(Failure { is_final: true, ..ended })
-        })
-    }
-
     /// Waits until a request may go out. False: none may any more.
     fn await_turn(&self) -> bool {
         let mut ticket = None;
@@ -257,6 +246,28 @@ impl Run<'_> {
                 return false;
             }
         }
+    }
+}
+
+/// The run as a job that finishes a chat sees it.
+struct Turns<'a> {
+    run: &'a Run<'a>,
+    turn: Turn,
+}
+
+impl Floor for Turns<'_> {
+    fn again(&self, chat: &ChatId) -> Result<Record, Failure> {
+        if self.run.await_turn() {
+            return self.run.job.attempt(chat, self.turn).inspect_err(|failure| {
+                self.run.heed(failure, 1);
+            });
+        }
+        let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
+        Err(Failure { is_final: true, ..ended })
+    }
+
+    fn settle(&self, record: &Record, failure: Option<Failure>) {
+        self.run.course.settle(record, failure);
     }
 }
 

@@ -1,29 +1,24 @@
 //! `get`: asks with getAvatar, gets the answer at once, and saves the picture where that is asked for.
 //!
-//! What is asked of one chat stands here, for the workers of a list to carry out: the request, and what follows an
-//! answer. Pace, repeated requests and lines are theirs; what may be downloaded is the picture room's.
+//! Here is what may be typed and what it comes to; what is done about each chat is [`job`]'s.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
-use crate::batch::job::{Job, Turn};
 use crate::batch::pace;
-use crate::chat_id::ChatId;
 use crate::commands::Context;
 use crate::commands::chats::Chats;
-use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::http::{Agent, Options};
-use crate::interrupt;
 use crate::output::{Output, Unwritten};
-use crate::picture::avatar_url::{self, AllowedHost};
+use crate::picture::avatar_url::AllowedHost;
 use crate::picture::show::Canvas;
-use crate::picture::{Destination, Pictures, Rules, Saved, Unsaved};
-use crate::record::{Record, Status};
-use crate::report::{Color, Report};
+use crate::picture::{Destination, Rules};
+use crate::report::Color;
 use crate::settings::Error;
+
+mod job;
+use job::{After, GetJob, Repeats};
 
 /// What follows the flags in `get --help`.
 pub const HELP: &str = "\
@@ -73,7 +68,10 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let client = Client::new(&settings.instance, Agent::new(&http), http.timeout, report);
     let repeats =
         Repeats { most: settings.retries, pause: |failed, asked| pace::delay(failed, asked, fastrand::f64()) };
-    let job = GetJob::new(&client, rules, after, repeats, report)?;
+    let mut job = GetJob::new(&client, rules, after, repeats, report)?;
+    if args.chats.journal.is_none() && matches!(after, After::Nothing) {
+        job = job.together();
+    }
     let open = args.chats.open(origins, "get", settings, true)?;
     if !args.pictures.is_stdout() {
         return Ok(args.chats.carry_out(open, plan, &job, context)?);
@@ -84,25 +82,6 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     match job.picture().map_or(Ok(()), |picture| output.write(&picture)) {
         Ok(()) | Err(Unwritten::PipeClosed) => Ok(exit),
         Err(Unwritten::Failed(failure)) => Err(failure.into()),
-    }
-}
-
-impl Job for GetJob<'_> {
-    fn attempt(&self, chat: &ChatId, _: Turn) -> Result<Record, Failure> {
-        GetJob::attempt(self, chat)
-    }
-
-    fn finish(
-        &self,
-        chat: &ChatId,
-        record: Record,
-        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
-    ) -> Result<Option<Record>, Failure> {
-        GetJob::finish(self, chat, record, again).map(Some)
-    }
-
-    fn secure(&self) -> Result<(), Failure> {
-        self.pictures.as_ref().map_or(Ok(()), Pictures::secure)
     }
 }
 
@@ -126,17 +105,6 @@ pub struct PictureArgs {
     /// Draw the pictures, where standard output is a terminal
     #[arg(long)]
     pub show: bool,
-}
-
-/// What becomes of a saved picture beside its file.
-#[derive(Clone, Copy, Debug)]
-pub enum After<'a> {
-    /// Nothing.
-    Nothing,
-    /// It is kept for standard output, until the run is over.
-    Keep,
-    /// It is drawn there, above its line; `None`: the terminal cannot.
-    Draw(&'a Output, Option<Canvas>),
 }
 
 impl PictureArgs {
@@ -189,113 +157,6 @@ impl PictureArgs {
             if is_sandbox { Box::new(|_| None) } else { Box::new(|name| std::env::var(name).ok()) };
         let http = http.clone();
         Some(Rules { destination, if_changed: self.if_changed, digests: true, allowed, http, environment })
-    }
-}
-
-/// How often a download that may go well later is repeated, and how long after it failed so many times.
-#[derive(Clone, Copy, Debug)]
-pub struct Repeats {
-    /// Zero: never.
-    pub most: u32,
-    /// The pause after the n-th failure, counted from 1, where so long a one was asked for.
-    pub pause: fn(u32, Option<Duration>) -> Duration,
-}
-
-/// What is done about each chat. Shared by all workers.
-#[derive(Debug)]
-pub struct GetJob<'a> {
-    client: &'a Client<'a>,
-    pictures: Option<Pictures<'a>>,
-    after: After<'a>,
-    kept: Mutex<Option<Vec<u8>>>,
-    repeats: Repeats,
-    report: &'a Report,
-}
-
-impl<'a> GetJob<'a> {
-    /// A job that saves pictures where there are rules for it. Fails where nothing could be written.
-    pub fn new(
-        client: &'a Client<'a>,
-        rules: Option<Rules>,
-        after: After<'a>,
-        repeats: Repeats,
-        report: &'a Report,
-    ) -> Result<GetJob<'a>, Failure> {
-        let pictures = rules.map(|rules| Pictures::new(rules, report)).transpose()?;
-        Ok(GetJob { client, pictures, after, kept: Mutex::default(), repeats, report })
-    }
-
-    /// One request: getAvatar.
-    pub fn attempt(&self, chat: &ChatId) -> Result<Record, Failure> {
-        let mut record = self.client.get_avatar(chat)?.record(chat);
-        avatar_url::annotate(&mut record);
-        Ok(record)
-    }
-
-    /// What follows an answer: the download. A URL that has ended is asked for anew once, by `again`, and is one
-    /// more request to GREEN-API.
-    pub fn finish(
-        &self,
-        chat: &ChatId,
-        record: Record,
-        again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
-    ) -> Result<Record, Failure> {
-        let Some(pictures) = &self.pictures else { return Ok(record) };
-        let saved = match self.save(pictures, chat, record) {
-            Err(unsaved) if unsaved.is_url_spent => self.save(pictures, chat, again(chat)?),
-            result => result,
-        };
-        saved.map_err(|unsaved| unsaved.failure)
-    }
-
-    /// The picture for standard output, once the run is over.
-    pub fn picture(&self) -> Option<Vec<u8>> {
-        self.kept.lock().expect("no holder of this lock panics").take()
-    }
-
-    fn save(&self, pictures: &Pictures<'_>, chat: &ChatId, mut record: Record) -> Result<Record, Unsaved> {
-        let Some(url) = record.url_avatar.as_deref().filter(|_| record.status == Status::Found) else {
-            if matches!(self.after, After::Keep) {
-                self.report.note(&format!("{chat}: {}, so there is no picture", record.status.word()));
-            }
-            return Ok(record);
-        };
-        let mut failed = 0;
-        let mut saved = loop {
-            match pictures.save(chat, url) {
-                Err(unsaved) if unsaved.failure.is_retried() && failed < self.repeats.most => {
-                    failed += 1;
-                    let pause = (self.repeats.pause)(failed, unsaved.failure.retry_after);
-                    if !interrupt::sleep_until(Instant::now() + pause) {
-                        return Err(unsaved);
-                    }
-                }
-                result => break result?,
-            }
-        };
-        match self.after {
-            After::Nothing => {}
-            After::Keep => *self.kept.lock().expect("no holder of this lock panics") = saved.picture.take(),
-            After::Draw(output, canvas) => self.draw(output, canvas, chat, &saved)?,
-        }
-        saved.annotate(&mut record);
-        Ok(record)
-    }
-
-    fn draw(&self, output: &Output, canvas: Option<Canvas>, chat: &ChatId, saved: &Saved) -> Result<(), Failure> {
-        let read = saved.file.as_ref().and_then(|file| std::fs::read(file).ok());
-        let drawn = canvas.zip(saved.picture.as_deref().or(read.as_deref()));
-        match drawn.and_then(|(canvas, picture)| canvas.draw(picture)) {
-            Some(drawn) => match self.report.around_bar(&std::io::stdout(), || output.write(&drawn)) {
-                Err(Unwritten::Failed(failure)) => Err(failure),
-                // The line that follows finds the same, and ends the run.
-                Ok(()) | Err(Unwritten::PipeClosed) => Ok(()),
-            },
-            None => {
-                self.report.note(&format!("{chat}: this terminal cannot show the picture; -o FILE saves it"));
-                Ok(())
-            }
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::batch::collect::Collector;
-use crate::batch::job::{Job, Plan, Turn};
+use crate::batch::job::{Floor, Job, Plan, Turn};
 use crate::batch::list::{Entry, List, Taken};
 use crate::batch::pace;
 use crate::batch::sink::Sink;
@@ -148,12 +148,7 @@ impl Job for Request<'_> {
         self.collector.is_none_or(|collector| collector.gave_up(chat))
     }
 
-    fn finish(
-        &self,
-        chat: &ChatId,
-        record: Record,
-        _: &dyn Fn(&ChatId) -> Result<Record, Failure>,
-    ) -> Result<Option<Record>, Failure> {
+    fn finish(&self, chat: &ChatId, record: Record, _: &dyn Floor) -> Result<Option<Record>, Failure> {
         match (self.collector, self.sink) {
             (Some(collector), Some(sink)) if record.status == Status::Accepted => {
                 sink.journal_only(&record);

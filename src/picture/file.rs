@@ -106,54 +106,119 @@ impl<'a> Incoming<'a> {
         self.head
     }
 
-    /// Puts all bytes at `path`. False: the same ones stood there already; then, if `keep_same`, the file is untouched.
+    /// Writes all bytes to a file that has no name yet and will be at `path`. Where the same stand there already and
+    /// `keep_same`, and where a device is to take them, nothing is left to do.
+    ///
     /// Where `is_likely_new`, the path is not looked at before: in a list of a million every look counts.
-    /// The name is on disk after [`sync_dir`] of its directory; where it is a link, what that leads to is so at once.
-    pub fn place(mut self, path: &Path, keep_same: bool, is_likely_new: bool) -> io::Result<bool> {
+    pub fn write(self, path: &Path, keep_same: bool, is_likely_new: bool) -> io::Result<Landing> {
         if is_likely_new || is_missing(path) {
-            match self.written(parent(path))?.name(path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => return result.map(|()| true),
-            }
+            let file = self.into_file(parent(path))?;
+            return Ok(Landing::Unnamed(Written {
+                file,
+                path: path.to_owned(),
+                changed: None,
+                keep_same,
+                is_link: false,
+            }));
         }
         let changed = !self.stands_at(path);
         if !changed && keep_same {
-            return Ok(false);
+            return Ok(Landing::Done { changed });
         }
         let is_special = |there: Metadata| !there.is_file() && !there.is_dir();
         if self.begun.is_none() && fs::metadata(path).is_ok_and(is_special) {
             // A device or a pipe is written to, never replaced.
             let mut device = OpenOptions::new().write(true).open(path)?;
-            return device.write_all(&self.head).map(|()| true);
+            device.write_all(&self.head)?;
+            return Ok(Landing::Done { changed: true });
         }
-        if !path.is_symlink() {
-            return self.written(parent(path))?.replace(path).map(|()| changed);
+        let is_link = path.is_symlink();
+        let path = if is_link { resolved(path) } else { path.to_owned() };
+        let mut file = self.into_file(parent(&path))?;
+        if is_link {
+            // What a link leads to may be on another file system than its neighbours.
+            file.sync()?;
         }
-        let file = resolved(path);
-        let dir = parent(&file);
-        self.written(dir)?.replace(&file)?;
-        sync_dir(dir)?;
-        Ok(changed)
+        Ok(Landing::Unnamed(Written { file, path, changed: Some(changed), keep_same, is_link }))
     }
 
     /// The file with all bytes in it, begun in `dir` where it was not before.
-    fn written(&mut self, dir: &Path) -> io::Result<&mut Unnamed> {
-        if self.begun.is_none() {
-            let begun = self.begun.insert(Unnamed::new_in(dir)?);
-            begun.write_all(&self.head)?;
+    fn into_file(self, dir: &Path) -> io::Result<Unnamed> {
+        match self.begun {
+            Some(file) => Ok(file),
+            None => {
+                let mut file = Unnamed::new_in(dir)?;
+                file.write_all(&self.head)?;
+                Ok(file)
+            }
         }
-        Ok(self.begun.as_mut().expect("just begun"))
     }
 
     /// Whether a regular file with the same bytes is there.
     fn stands_at(&self, path: &Path) -> bool {
         fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() == self.len)
-            && digest_of(path).is_ok_and(|digest| digest.as_ref() == self.digest().as_ref())
+            && File::open(path)
+                .and_then(|mut file| digest_of(&mut file))
+                .is_ok_and(|digest| digest.as_ref() == self.digest().as_ref())
     }
 }
 
-fn digest_of(path: &Path) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
+/// What is left to do for a picture.
+#[derive(Debug)]
+pub enum Landing {
+    /// Nothing.
+    Done {
+        /// Whether other bytes, or none, stood there before.
+        changed: bool,
+    },
+    /// To put it on disk, and then to name it.
+    Unnamed(Written),
+}
+
+/// All bytes of a picture in a file without a name.
+#[derive(Debug)]
+pub struct Written {
+    file: Unnamed,
+    path: PathBuf,
+    /// Whether other bytes stand there; `None`: nothing stood there, or nobody looked.
+    changed: Option<bool>,
+    keep_same: bool,
+    is_link: bool,
+}
+
+impl Written {
+    /// Puts the bytes on disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    /// Names the file, whose bytes must be on disk. Whether other bytes, or none, stood there before.
+    /// The name is on disk after [`sync_dir`] of its directory; where it is a link, what that leads to is so at once.
+    pub fn name(mut self) -> io::Result<bool> {
+        let changed = match self.changed {
+            Some(changed) => changed,
+            None => match self.file.name(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => !self.stands_there()?,
+                result => return result.map(|()| true),
+            },
+        };
+        if changed || self.changed.is_some() || !self.keep_same {
+            self.file.replace(&self.path)?;
+        }
+        if self.is_link {
+            sync_dir(parent(&self.path))?;
+        }
+        Ok(changed)
+    }
+
+    /// Whether the same bytes came there since nobody was there.
+    fn stands_there(&mut self) -> io::Result<bool> {
+        let ours = digest_of(self.file.rewound()?)?;
+        Ok(digest_of(&mut File::open(&self.path)?)?.as_ref() == ours.as_ref())
+    }
+}
+
+fn digest_of(file: &mut File) -> io::Result<Digest> {
     let mut digest = digest::Context::new(&digest::SHA256);
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -210,9 +275,19 @@ pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Puts on disk what was written to any file of the directory's file system. For many files that takes a fraction of
+/// what it takes for one after the other.
+pub fn sync_file_system(dir: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(opened(dir)?)?)
+}
+
+fn opened(dir: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECTORY.bits() as i32).open(dir)
+}
+
 /// So that the name survives a loss of power as the bytes do. Some file systems know no such thing.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    let opened = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECTORY.bits() as i32).open(dir)?;
+    let opened = opened(dir)?;
     match opened.sync_all() {
         Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
         _ => Ok(()),

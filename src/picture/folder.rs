@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::file::{self, Incoming};
+use super::file::{self, Incoming, Landing};
 use super::format::Format;
 use crate::chat_id::ChatId;
 
@@ -36,23 +36,20 @@ impl Folder {
         self.dir.join(format!("{chat}.{}", format.extension()))
     }
 
-    /// Puts a chat's picture there, and removes its older ones of other formats. Whether other bytes, or none, stood
-    /// there before, and whether there were older ones. Where the same stood there it may be kept: `keep_same`.
-    pub fn place(
-        &self,
-        chat: &ChatId,
-        format: Format,
-        picture: Incoming<'_>,
-        keep_same: bool,
-    ) -> io::Result<(bool, bool)> {
+    /// Writes a chat's picture to a file that has no name yet; see [`Incoming::write`].
+    pub fn write(&self, path: &Path, format: Format, picture: Incoming<'_>, keep_same: bool) -> io::Result<Landing> {
         self.may_hold[format as usize].store(true, Ordering::SeqCst);
-        let has_changed = picture.place(&self.path(chat, format), keep_same, self.was_empty)?;
+        picture.write(path, keep_same, self.was_empty)
+    }
+
+    /// Removes a chat's older pictures, of other formats than the one that is there now. Whether there were any.
+    pub fn remove_others(&self, chat: &ChatId, format: Format) -> io::Result<bool> {
         let mut had_others = false;
         for other in Format::ALL {
             if other != format && self.may_hold[other as usize].load(Ordering::SeqCst) {
                 had_others |= file::remove(&self.path(chat, other))?;
             }
         }
-        Ok((has_changed, had_others))
+        Ok(had_others)
     }
 }

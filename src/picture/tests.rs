@@ -12,6 +12,8 @@ use super::*;
 use crate::chat_id::Rule;
 use crate::report::Report;
 
+mod places;
+
 const CHAT: &str = "11001234567@c.us";
 const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 the picture";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR the picture";
@@ -215,78 +217,6 @@ fn what_a_server_says_is_told_without_its_control_characters() {
     let dir = temporary_dir();
     let message = save_in(dir.path(), answer(403, b"URL signature \x1b[2Jexpired")).expect_err("expired").message();
     assert_eq!(message, "the picture's URL is no longer valid: status 403: URL signature \\u{1b}[2Jexpired");
-}
-
-#[test]
-fn a_picture_of_another_kind_takes_the_older_ones_place() {
-    let dir = temporary_dir();
-    save_in(dir.path(), answer(200, JPEG)).expect("saved");
-    fs::write(dir.path().join("11001234568@c.us.jpg"), b"another chat's").expect("written");
-    let saved = save_in(dir.path(), answer(200, PNG)).expect("saved");
-    assert!(saved.changed);
-    assert_eq!(names(dir.path()), ["11001234567@c.us.png", "11001234568@c.us.jpg"]);
-}
-
-#[test]
-fn one_run_in_an_empty_directory_knows_its_own_pictures() {
-    let dir = temporary_dir();
-    let report = Report::default();
-    for if_changed in [false, true] {
-        let folder = dir.path().join(if_changed.to_string());
-        let rules = Rules { if_changed, ..rules(Destination::Dir(folder.clone())) };
-        let pictures = Pictures::new(rules, &report).expect("rules");
-        let rows = [(JPEG, true, "jpg"), (JPEG, false, "jpg"), (PNG, true, "png"), (JPEG, true, "jpg")];
-        let host = Host::answers(rows.map(|(picture, ..)| answer(200, picture)).into());
-        for (_, changed, extension) in rows {
-            assert_eq!(pictures.save(&chat(), &host.url()).expect("saved").changed, changed, "{if_changed}");
-            assert_eq!(names(&folder), [format!("{CHAT}.{extension}")], "{if_changed}");
-        }
-        host.requests();
-    }
-}
-
-#[test]
-fn the_same_picture_leaves_its_file_untouched_if_changed_is_asked_for() {
-    let dir = temporary_dir();
-    let path = dir.path().join("11001234567@c.us.jpg");
-    save_in(dir.path(), answer(200, JPEG)).expect("saved");
-    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_586_700_802);
-    fs::File::options().write(true).open(&path).expect("a file").set_modified(long_ago).expect("a time");
-    let inode = metadata(&path).ino();
-    let if_changed = || Rules { if_changed: true, ..rules(Destination::Dir(dir.path().into())) };
-
-    let same = save(if_changed(), answer(200, JPEG)).expect("saved");
-    assert!(!same.changed);
-    assert_eq!(same.file.as_deref(), Some(path.as_path()));
-    assert_eq!(modified(&path), long_ago);
-    assert_eq!(metadata(&path).ino(), inode);
-
-    let rewritten = save_in(dir.path(), answer(200, JPEG)).expect("saved");
-    assert!(!rewritten.changed, "the same bytes stood there");
-    assert_ne!(modified(&path), long_ago, "without the flag it is written anew");
-
-    let other = [JPEG, b"!"].concat();
-    assert!(save(if_changed(), answer(200, &other)).expect("saved").changed);
-    assert_eq!(fs::read(&path).expect("a picture"), other);
-}
-
-#[test]
-fn a_file_of_ones_own_choice_takes_any_picture_and_a_link_stays_a_link() {
-    let dir = temporary_dir();
-    let (path, link) = (dir.path().join("me.jpeg"), dir.path().join("link"));
-    fs::write(&path, b"older").expect("written");
-    symlink(&path, &link).expect("a link");
-    let saved = save(rules(Destination::File(link.clone())), answer(200, PNG)).expect("saved");
-    assert_eq!(saved.file.as_deref(), Some(link.as_path()));
-    assert_eq!(fs::read(&path).expect("a picture"), PNG);
-    assert!(link.is_symlink());
-    assert_eq!(names(dir.path()), ["link", "me.jpeg"]);
-}
-
-#[test]
-fn a_device_is_written_to_and_not_replaced() {
-    save(rules(Destination::File("/dev/null".into())), answer(200, JPEG)).expect("saved");
-    assert!(!fs::metadata("/dev/null").expect("still there").is_file());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A file that gets its name when all of it is on disk: until then, a kill leaves nothing of it behind.
+//! A file that gets its name last, when all of it is on disk: until then, a kill leaves nothing of it behind.
 //!
 //! Linux makes files without a name on most of its file systems. On the others the file has a hidden name meanwhile,
 //! and a kill leaves that. Nothing here knows what is in a file.
@@ -38,9 +38,13 @@ impl Unnamed {
         self.file().write_all(bytes)
     }
 
-    /// Puts the bytes on disk, then gives the file its name. `AlreadyExists`: the name is taken, and nothing was done.
+    /// Puts the bytes on disk. It is for whoever names the file to have that done before.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file().sync_all()
+    }
+
+    /// Gives the file its name. `AlreadyExists`: the name is taken, and nothing was done.
     pub fn name(&mut self, path: &Path) -> io::Result<()> {
-        self.file().sync_all()?;
         match self {
             Unnamed::Nameless(file) => match link(file, path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => self.hide(path)?.name(path),
@@ -51,9 +55,8 @@ impl Unnamed {
         }
     }
 
-    /// Puts the bytes on disk, then gives the file its name, whatever file had it before.
+    /// Gives the file its name, whatever file had it before.
     pub fn replace(&mut self, path: &Path) -> io::Result<()> {
-        self.file().sync_all()?;
         match self {
             // Only what has a name can take another one over.
             Unnamed::Nameless(file) => match hidden().make_in(parent(path), |hidden| link(file, hidden)) {
@@ -62,6 +65,12 @@ impl Unnamed {
             },
             Unnamed::Hidden(file) => fs::rename(file.path(), path),
         }
+    }
+
+    /// The file, to be read from its first byte.
+    pub fn rewound(&mut self) -> io::Result<&mut File> {
+        self.file().rewind()?;
+        Ok(self.file())
     }
 
     fn file(&mut self) -> &mut File {
@@ -74,8 +83,8 @@ impl Unnamed {
     /// Copies the bytes to a file with a hidden name, where one without cannot be named after all.
     fn hide(&mut self, path: &Path) -> io::Result<&mut Unnamed> {
         let mut copy = hidden().tempfile_in(parent(path))?;
-        self.file().rewind()?;
-        io::copy(self.file(), copy.as_file_mut())?;
+        io::copy(self.rewound()?, copy.as_file_mut())?;
+        copy.as_file().sync_all()?;
         *self = Unnamed::Hidden(copy);
         Ok(self)
     }

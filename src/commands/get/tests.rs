@@ -4,15 +4,19 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
 use super::*;
-use crate::chat_id::Rule;
-use crate::failure::Kind;
+use crate::batch::job::{Floor, Job, Turn};
+use crate::chat_id::{ChatId, Rule};
+use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::http::Agent;
 use crate::picture::show::{Colors, Glyph};
+use crate::record::{Record, Status};
+use crate::report::Report;
 use crate::token::Token;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
@@ -73,10 +77,28 @@ fn get(
     let repeats = Repeats { most: 2, pause: |_, asked| asked.unwrap_or(Duration::from_millis(1)) };
     let job = GetJob::new(&client, args.rules(&options, true, after), after, repeats, &report).expect("can be written");
     let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
-    let result = job.attempt(&chat).and_then(|record| job.finish(&chat, record, &|chat| job.attempt(chat)));
+    let result = whole(&job, &chat);
     let picture = job.picture();
     let asked = told.try_iter().collect();
     (result.map_err(|failure| failure.kind.code()), asked, picture)
+}
+
+/// A run of one chat, at no pace.
+struct Alone<'a>(&'a GetJob<'a>);
+
+impl Floor for Alone<'_> {
+    fn again(&self, chat: &ChatId) -> Result<Record, Failure> {
+        self.0.attempt(chat, Turn::First)
+    }
+
+    fn settle(&self, record: &Record, _: Option<Failure>) {
+        panic!("the line of another chat: {record:?}");
+    }
+}
+
+fn whole(job: &GetJob<'_>, chat: &ChatId) -> Result<Record, Failure> {
+    let record = job.attempt(chat, Turn::First)?;
+    Ok(job.finish(chat, record, &Alone(job))?.expect("each worker keeps its picture"))
 }
 
 fn found(name: &str) -> (u16, Vec<u8>) {
@@ -191,7 +213,7 @@ fn the_sandboxs_verdicts_and_pictures_are_understood() {
     let job = GetJob::new(&client, args.rules(&options, true, after), after, repeats, &report).expect("writable");
     let get = |id: &str| {
         let chat = ChatId::parse(id, Rule::Strict).expect("a chat id");
-        job.attempt(&chat).and_then(|record| job.finish(&chat, record, &|chat| job.attempt(chat)))
+        whole(&job, &chat)
     };
     let found = get("11001234567@c.us").expect("found");
     assert_eq!((found.status, found.changed), (Status::Found, Some(true)));
