@@ -4,6 +4,7 @@
 //! GET, and what comes from it is trusted in nothing but its first bytes.
 
 pub mod avatar_url;
+mod disk;
 mod download;
 mod file;
 mod folder;
@@ -140,7 +141,7 @@ impl<'a> Pictures<'a> {
         let place = match &rules.destination {
             Destination::Dir(dir) => Folder::open(dir).map(Place::Folder).map_err(|error| unwritten(dir, error))?,
             Destination::File(path) => {
-                file::could_write(path).map_err(|error| unwritten(path, error))?;
+                disk::could_write(path).map_err(|error| unwritten(path, error))?;
                 Place::File(path.clone())
             }
             Destination::Memory => Place::Memory,
@@ -193,7 +194,7 @@ impl<'a> Pictures<'a> {
         let synced = match (&mut unnamed[..], self.folder()) {
             ([], _) => Ok(()),
             // Nobody else's files are written for one of ours.
-            ([_, _, ..], Some(folder)) => file::sync_file_system(&folder.dir),
+            ([_, _, ..], Some(folder)) => disk::sync_file_system(&folder.dir),
             (few, _) => few.iter_mut().try_for_each(|written| written.sync()),
         };
         let failed = synced.err();
@@ -246,13 +247,13 @@ impl<'a> Pictures<'a> {
     pub fn secure(&self) -> Result<(), Failure> {
         let dir = match &self.place {
             Place::Folder(folder) => folder.dir.as_path(),
-            Place::File(path) => file::parent(path),
+            Place::File(path) => disk::parent(path),
             Place::Memory => return Ok(()),
         };
         if !self.is_unsynced.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        file::sync_dir(dir).map_err(|error| unwritten(dir, error))
+        disk::sync_dir(dir).map_err(|error| unwritten(dir, error))
     }
 
     /// The agent for a host: direct or through its proxy, behind which only scheme and host can be checked.

@@ -4,13 +4,13 @@
 //! a larger one goes to its unnamed file at once, and memory stays flat. Nothing here knows where bytes come from.
 
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::digest::{self, Digest};
 
+use super::disk::{is_missing, parent, resolved, sync_dir};
 use super::format::Format;
 use super::unnamed::Unnamed;
 
@@ -156,10 +156,8 @@ impl<'a> Incoming<'a> {
 
     /// Whether a regular file with the same bytes is there.
     fn stands_at(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() == self.len)
-            && File::open(path)
-                .and_then(|mut file| digest_of(&mut file))
-                .is_ok_and(|digest| digest.as_ref() == self.digest().as_ref())
+        fs::metadata(path).is_ok_and(|there| there.len() == self.len)
+            && digest_at(path).is_some_and(|digest| digest.as_ref() == self.digest().as_ref())
     }
 }
 
@@ -214,8 +212,14 @@ impl Written {
     /// Whether the same bytes came there since nobody was there.
     fn stands_there(&mut self) -> io::Result<bool> {
         let ours = digest_of(self.file.rewound()?)?;
-        Ok(digest_of(&mut File::open(&self.path)?)?.as_ref() == ours.as_ref())
+        Ok(digest_at(&self.path).is_some_and(|digest| digest.as_ref() == ours.as_ref()))
     }
+}
+
+/// The digest of a regular file: a pipe would never end.
+fn digest_at(path: &Path) -> Option<Digest> {
+    fs::metadata(path).ok().filter(Metadata::is_file)?;
+    digest_of(&mut File::open(path).ok()?).ok()
 }
 
 fn digest_of(file: &mut File) -> io::Result<Digest> {
@@ -228,68 +232,5 @@ fn digest_of(file: &mut File) -> io::Result<Digest> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// Makes the directory and its parents, readable by their owner alone; one that is there keeps its mode.
-pub fn make_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
-/// Fails where a file of that name could not be made: its directory is missing, or it is one itself.
-pub fn could_write(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory: --dir writes into one"));
-    }
-    fs::metadata(parent(path)).and_then(
-        |there| {
-            if there.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
-        },
-    )
-}
-
-/// Whether nothing has this name, not even a link that leads nowhere.
-pub fn is_missing(path: &Path) -> bool {
-    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-/// Removes a file that may be there; whether it was. To look first costs less than to remove nothing, which takes the
-/// directory for itself.
-pub fn remove(file: &Path) -> io::Result<bool> {
-    if is_missing(file) {
-        return Ok(false);
-    }
-    match fs::remove_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        result => result.map(|()| true),
-    }
-}
-
-/// The file that a symbolic link leads to: the link stays.
-fn resolved(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// The directory of a file.
-pub fn parent(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Puts on disk what was written to any file of the directory's file system. For many files that takes a fraction of
-/// what it takes for one after the other.
-pub fn sync_file_system(dir: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(opened(dir)?)?)
-}
-
-fn opened(dir: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECTORY.bits() as i32).open(dir)
-}
-
-/// So that the name survives a loss of power as the bytes do. Some file systems know no such thing.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    let opened = opened(dir)?;
-    match opened.sync_all() {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
-        _ => Ok(()),
     }
 }

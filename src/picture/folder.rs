@@ -8,7 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::file::{self, Incoming, Landing};
+use super::disk;
+use super::file::{Incoming, Landing};
 use super::format::Format;
 use crate::chat_id::ChatId;
 
@@ -25,7 +26,7 @@ pub struct Folder {
 impl Folder {
     /// Makes the directory where there is none, readable by its owner alone.
     pub fn open(dir: &Path) -> io::Result<Folder> {
-        file::make_dir(dir)?;
+        disk::make_dir(dir)?;
         // One that may be written and not listed may hold anything.
         let was_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
         Ok(Folder { dir: dir.to_owned(), was_empty, may_hold: Format::ALL.map(|_| AtomicBool::new(!was_empty)) })
@@ -47,7 +48,7 @@ impl Folder {
         let mut had_others = false;
         for other in Format::ALL {
             if other != format && self.may_hold[other as usize].load(Ordering::SeqCst) {
-                had_others |= file::remove(&self.path(chat, other))?;
+                had_others |= disk::remove(&self.path(chat, other))?;
             }
         }
         Ok(had_others)

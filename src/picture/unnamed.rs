@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::file::{is_missing, parent};
+use super::disk::{is_missing, parent};
 
 /// A file that is being written. Dropped without a name, it is gone.
 #[derive(Debug)]
