@@ -1,6 +1,6 @@
 //! `get`: asks with getAvatar, gets the answer at once, and saves the picture where that is asked for.
 //!
-//! Here is what may be typed and what it comes to; what is done about each chat is [`job`]'s.
+//! Here is what may be typed and what it comes to; what is done about each chat stands in `get/job.rs`.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
