@@ -323,6 +323,15 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_is_told_once_and_ends_the_list() {
+        // It opens, and every read of its beginning fails.
+        let mut list = List::open(vec![Origin::File("/proc/self/mem".into())], Rule::Strict, None).expect("opened");
+        assert_eq!(list.take(None).expect_err("unreadable").kind, Kind::InputUnreadable);
+        assert!(matches!(list.take(None), Ok(Taken::End)));
+        assert_eq!(list.count_rest(), None, "nobody knows what was in it");
+    }
+
+    #[test]
     fn the_rest_is_counted_without_the_duplicates() {
         let (mut list, _file) = list_of(b"11001234567@c.us\n11001234568@c.us\nx\n11001234567@c.us\n");
         list.take(None).expect("read");

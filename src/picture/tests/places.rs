@@ -55,7 +55,7 @@ fn many_are_kept_together_and_what_one_cannot_have_does_not_stop_the_others() {
 }
 
 #[test]
-fn what_cannot_be_put_on_disk_has_no_name() {
+fn pictures_whose_directory_went_away_fail_one_by_one() {
     let dir = temporary_dir();
     let target = dir.path().join("d");
     let report = Report::default();
