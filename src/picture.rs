@@ -19,8 +19,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::avatar_url::{AllowedHost, Target};
+use self::disk::Synced;
 pub use self::download::Unsaved;
-use self::file::{Incoming, Landing, Written};
+use self::file::{Incoming, Landing, OnDisk};
 use self::folder::Folder;
 use self::format::Format;
 use crate::chat_id::ChatId;
@@ -106,15 +107,6 @@ pub struct Fetched {
     landing: Landing,
 }
 
-impl Fetched {
-    fn written(&mut self) -> Option<&mut Written> {
-        match &mut self.landing {
-            Landing::Unnamed(written) => Some(written),
-            Landing::Done { .. } => None,
-        }
-    }
-}
-
 /// A [`Destination`] that can take pictures.
 #[derive(Debug)]
 enum Place {
@@ -189,22 +181,11 @@ impl<'a> Pictures<'a> {
     ///
     /// Their names are on disk after [`Pictures::secure`].
     pub fn keep(&self, fetched: Vec<Fetched>) -> Vec<Result<Saved, Failure>> {
-        let mut fetched = fetched;
-        let mut unnamed: Vec<_> = fetched.iter_mut().filter_map(Fetched::written).collect();
-        let synced = match (&mut unnamed[..], self.folder()) {
-            ([], _) => Ok(()),
-            // Nobody else's files are written for one of ours.
-            ([_, _, ..], Some(folder)) => disk::sync_file_system(&folder.dir),
-            (few, _) => few.iter_mut().try_for_each(|written| written.sync()),
-        };
-        let failed = synced.err();
-        let settle = |fetched: Fetched| match &failed {
-            Some(error) if matches!(fetched.landing, Landing::Unnamed(_)) => {
-                Err(unwritten(fetched.saved.file.as_deref().unwrap_or(Path::new("")), again(error)))
-            }
-            _ => self.name(fetched),
-        };
-        fetched.into_iter().map(settle).collect()
+        let is_unnamed = |fetched: &&Fetched| matches!(fetched.landing, Landing::Unnamed(_));
+        // Nobody else's files are written for one of ours.
+        let are_many = fetched.iter().filter(is_unnamed).nth(1).is_some();
+        let synced = self.folder().filter(|_| are_many).and_then(Folder::sync_together);
+        fetched.into_iter().map(|fetched| self.name(fetched, synced.as_ref())).collect()
     }
 
     /// [`Pictures::fetch`] and [`Pictures::keep`] for one picture.
@@ -213,13 +194,20 @@ impl<'a> Pictures<'a> {
         Ok(self.keep(vec![fetched]).pop().expect("one for one")?)
     }
 
-    /// Names a picture that is on disk.
-    fn name(&self, Fetched { chat, format, mut saved, landing }: Fetched) -> Result<Saved, Failure> {
+    /// Names a picture, which is put on disk before unless everything was.
+    fn name(&self, fetched: Fetched, synced: Option<&Synced>) -> Result<Saved, Failure> {
+        let Fetched { chat, format, mut saved, landing } = fetched;
         let Some(path) = &saved.file else { return Ok(saved) };
         let failed = |error| unwritten(path, error);
         saved.changed = match landing {
             Landing::Done { changed } => changed,
-            Landing::Unnamed(written) => written.name().map_err(failed)?,
+            Landing::Unnamed(written) => {
+                let on_disk = match synced {
+                    Some(synced) => Ok(written.synced(synced)),
+                    None => written.sync(),
+                };
+                on_disk.and_then(OnDisk::name).map_err(failed)?
+            }
         };
         let others = self.folder().map_or(Ok(false), |folder| folder.remove_others(&chat, format));
         let had_others = others.map_err(failed)?;
@@ -270,11 +258,6 @@ impl<'a> Pictures<'a> {
         Ok(self.agents[way]
             .get_or_init(|| Agent::new(&Options { proxy, public_addresses_only: true, ..self.rules.http.clone() })))
     }
-}
-
-/// The same error, for each of those that share it.
-fn again(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 fn unwritten(path: &Path, error: io::Error) -> Failure {

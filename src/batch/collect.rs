@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_millis(50);
 pub struct Collector<'a> {
     queue: Mutex<Queue<'a>>,
     waiting: Mutex<Waiting>,
-    /// A chat was accepted.
+    /// A chat was accepted. The end of the run is looked for.
     changed: Condvar,
     wait: Duration,
     falls_back: bool,
@@ -63,7 +63,7 @@ impl<'a> Collector<'a> {
         self.changed.notify_all();
     }
 
-    /// Whether the result of a chat that was asked about has come.
+    /// Whether the result of a chat that is being asked about has come.
     pub fn has_answered(&self, chat: &ChatId) -> bool {
         !lock(&self.waiting).has(chat)
     }

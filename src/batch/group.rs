@@ -5,12 +5,11 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-/// So many pieces wait at most; whoever brings one more waits, too.
-const MOST: usize = 64;
-
 /// Pieces of work, and whether somebody is at it.
 #[derive(Debug)]
 pub struct Group<T> {
+    /// So many pieces wait at most; whoever brings one more waits, too.
+    most: usize,
     state: Mutex<State<T>>,
     taken: Condvar,
 }
@@ -21,17 +20,16 @@ struct State<T> {
     is_busy: bool,
 }
 
-impl<T> Default for Group<T> {
-    fn default() -> Group<T> {
-        Group { state: Mutex::new(State { pending: Vec::new(), is_busy: false }), taken: Condvar::new() }
-    }
-}
-
 impl<T> Group<T> {
+    /// One in which at most so many pieces wait, while as many are worked on.
+    pub fn new(most: usize) -> Group<T> {
+        Group { most, state: Mutex::new(State { pending: Vec::new(), is_busy: false }), taken: Condvar::new() }
+    }
+
     /// Hands in a piece. When this returns it is done, or somebody who is at it will do it before they return.
     pub fn hand_in(&self, piece: T, work: impl Fn(Vec<T>)) {
         let mut state = self.lock();
-        while state.is_busy && state.pending.len() >= MOST {
+        while state.is_busy && state.pending.len() >= self.most {
             state = self.taken.wait(state).expect("no holder of this lock panics");
         }
         state.pending.push(piece);
@@ -62,7 +60,7 @@ mod tests {
 
     #[test]
     fn what_comes_meanwhile_is_done_together_by_the_first() {
-        let group = Group::default();
+        let group = Group::new(3);
         let (began, has_begun) = channel();
         let (go_on, may_go_on) = channel();
         let may_go_on = Mutex::new(may_go_on);
@@ -86,14 +84,14 @@ mod tests {
 
     #[test]
     fn everything_is_done_once_however_many_hand_it_in() {
-        let (group, done) = (Group::default(), Mutex::new(Vec::new()));
+        let (group, done) = (Group::new(5), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 let (group, done) = (&group, &done);
                 scope.spawn(move || {
                     for piece in 0..500 {
                         group.hand_in(thread * 500 + piece, |pieces| {
-                            assert!(pieces.len() <= MOST);
+                            assert!(pieces.len() <= 5);
                             done.lock().expect("a lock").extend(pieces);
                         });
                     }

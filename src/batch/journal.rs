@@ -310,7 +310,7 @@ impl Reading<'_> {
             _ if is_old => {}
             Status::Accepted if !self.owner.accepted_is_done => {
                 // The line is of when the answer came; the result may be as old as the request.
-                self.asked.insert(chat.key(), (at.as_millisecond() - line.elapsed_ms).div_euclid(1000));
+                self.asked.insert(chat.key(), at.as_millisecond().saturating_sub(line.elapsed_ms).div_euclid(1000));
             }
             _ => {
                 self.done.journaled.insert(chat.key());

@@ -186,8 +186,7 @@ impl Run<'_> {
             let failure = match self.job.attempt(chat, turn) {
                 Ok(mut record) => {
                     note_effort(&mut record, attempts, began);
-                    let finished = self.job.finish(chat, record, &Turns { run: self, turn });
-                    break finished.map(|record| (record, began));
+                    break self.job.finish(chat, record, &Turns { run: self, turn });
                 }
                 Err(failure) => failure,
             };
@@ -202,12 +201,12 @@ impl Run<'_> {
             last = Some(failure);
         };
         let (mut record, failure) = match result {
-            Ok((None, _)) => {
+            Ok(None) => {
                 // Its line comes from elsewhere.
                 self.course.note_success();
                 return;
             }
-            Ok((Some(record), _)) => (record, None),
+            Ok(Some(record)) => (record, None),
             // Who brought it in again waits for this line.
             Err(failure) if is_second || self.job.gave_up(chat) => {
                 (Record::failed(chat.as_str(), &failure), Some(failure))

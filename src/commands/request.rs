@@ -151,8 +151,11 @@ impl Job for Request<'_> {
     fn finish(&self, chat: &ChatId, record: Record, _: &dyn Floor) -> Result<Option<Record>, Failure> {
         match (self.collector, self.sink) {
             (Some(collector), Some(sink)) if record.status == Status::Accepted => {
-                sink.journal_only(&record);
-                collector.accepted(chat);
+                // One that has its line already is not to be waited for by the next run.
+                if !collector.has_answered(chat) {
+                    sink.journal_only(&record);
+                    collector.accepted(chat);
+                }
                 Ok(None)
             }
             _ => Ok(Some(record)),

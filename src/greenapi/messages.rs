@@ -184,19 +184,20 @@ fn one_line(text: &[u8]) -> Vec<u8> {
     line
 }
 
-/// The receipt in an envelope that is not JSON: the first key of that name that no inner object holds, or the only one
-/// where brackets that don't match leave that open.
+/// The receipt in an envelope that is not JSON: the first key of that name that no inner object holds. Where brackets
+/// don't match that cannot be told, and the only one is it.
 fn scan_receipt(text: &[u8]) -> Option<String> {
     const KEY: &[u8] = b"\"receiptId\"";
-    let mut inner = Vec::new();
-    let (mut depth, mut at) = (0, 0);
+    let (mut inner, mut open, mut do_match) = (Vec::new(), Vec::new(), true);
+    let mut at = 0;
     while at < text.len() {
         match text[at] {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
+            bracket @ (b'{' | b'[') => open.push(bracket),
+            // In ASCII a closing bracket comes two after its opening one.
+            bracket @ (b'}' | b']') => do_match &= open.pop() == Some(bracket - 2),
             b'"' => {
                 match text[at..].strip_prefix(KEY).and_then(receipt_after) {
-                    Some(receipt) if depth <= 1 => return Some(receipt),
+                    Some(receipt) if open.len() <= 1 => return Some(receipt),
                     found => inner.extend(found),
                 }
                 at = end_of_string(text, at);
@@ -205,7 +206,7 @@ fn scan_receipt(text: &[u8]) -> Option<String> {
         }
         at += 1;
     }
-    inner.pop().filter(|_| inner.is_empty())
+    inner.pop().filter(|_| inner.is_empty() && !(do_match && open.is_empty()))
 }
 
 /// The number behind the key.

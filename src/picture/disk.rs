@@ -51,20 +51,27 @@ pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Everything that had been written to a file system is on disk.
+#[derive(Debug)]
+pub struct Synced(());
+
 /// Puts on disk what was written to any file of the directory's file system. For many files that takes a fraction of
-/// what it takes for one after the other.
-pub fn sync_file_system(dir: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(opened(dir)?)?)
+/// what it takes for one after the other. Before Linux 5.8 it does not tell of bytes that could not be written.
+///
+/// The directory must have been open before they were written: a failure is told once to each who had it open.
+pub fn sync_file_system(dir: &File) -> io::Result<Synced> {
+    rustix::fs::syncfs(dir)?;
+    Ok(Synced(()))
 }
 
-fn opened(dir: &Path) -> io::Result<File> {
+/// A directory, opened to be synced.
+pub fn open_dir(dir: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECTORY.bits() as i32).open(dir)
 }
 
 /// So that the name survives a loss of power as the bytes do. Some file systems know no such thing.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    let opened = opened(dir)?;
-    match opened.sync_all() {
+    match open_dir(dir)?.sync_all() {
         Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ring::digest::{self, Digest};
 
-use super::disk::{is_missing, parent, resolved, sync_dir};
+use super::disk::{Synced, is_missing, parent, resolved, sync_dir};
 use super::format::Format;
 use super::unnamed::Unnamed;
 
@@ -184,35 +184,48 @@ pub struct Written {
     is_link: bool,
 }
 
+/// The same once it is on disk: only now it may have its name.
+#[derive(Debug)]
+pub struct OnDisk(Written);
+
 impl Written {
     /// Puts the bytes on disk.
-    pub fn sync(&mut self) -> io::Result<()> {
-        self.file.sync()
+    pub fn sync(mut self) -> io::Result<OnDisk> {
+        self.file.sync()?;
+        Ok(OnDisk(self))
     }
 
-    /// Names the file, whose bytes must be on disk. Whether other bytes, or none, stood there before.
-    /// The name is on disk after [`sync_dir`] of its directory; where it is a link, what that leads to is so at once.
-    pub fn name(mut self) -> io::Result<bool> {
-        let changed = match self.changed {
-            Some(changed) => changed,
-            None => match self.file.name(&self.path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => !self.stands_there()?,
-                result => return result.map(|()| true),
-            },
-        };
-        if changed || self.changed.is_some() || !self.keep_same {
-            self.file.replace(&self.path)?;
-        }
-        if self.is_link {
-            sync_dir(parent(&self.path))?;
-        }
-        Ok(changed)
+    /// The bytes were put on disk with all others of the file system.
+    pub fn synced(self, _: &Synced) -> OnDisk {
+        OnDisk(self)
     }
 
     /// Whether the same bytes came there since nobody was there.
     fn stands_there(&mut self) -> io::Result<bool> {
         let ours = digest_of(self.file.rewound()?)?;
         Ok(digest_at(&self.path).is_some_and(|digest| digest.as_ref() == ours.as_ref()))
+    }
+}
+
+impl OnDisk {
+    /// Names the file. Whether other bytes, or none, stood there before.
+    /// The name is on disk after [`sync_dir`] of its directory; where it is a link, what that leads to is so at once.
+    pub fn name(self) -> io::Result<bool> {
+        let OnDisk(mut written) = self;
+        let changed = match written.changed {
+            Some(changed) => changed,
+            None => match written.file.name(&written.path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => !written.stands_there()?,
+                result => return result.map(|()| true),
+            },
+        };
+        if changed || written.changed.is_some() || !written.keep_same {
+            written.file.replace(&written.path)?;
+        }
+        if written.is_link {
+            sync_dir(parent(&written.path))?;
+        }
+        Ok(changed)
     }
 }
 

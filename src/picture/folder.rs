@@ -3,12 +3,13 @@
 //! It remembers what was there and what came, so that a list needn't look for each chat's older pictures where there can
 //! be none: every look waits for those who are just adding a file. It knows no URL and no server.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::disk;
+use super::disk::{self, Synced};
 use super::file::{Incoming, Landing};
 use super::format::Format;
 use crate::chat_id::ChatId;
@@ -19,6 +20,8 @@ pub struct Folder {
     /// Where it is.
     pub dir: PathBuf,
     was_empty: bool,
+    /// To sync its file system with; `None` where it may not be listed, or once that failed.
+    opened: Mutex<Option<File>>,
     /// Whether there may be pictures of each of [`Format::ALL`].
     may_hold: [AtomicBool; Format::ALL.len()],
 }
@@ -29,7 +32,9 @@ impl Folder {
         disk::make_dir(dir)?;
         // One that may be written and not listed may hold anything.
         let was_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
-        Ok(Folder { dir: dir.to_owned(), was_empty, may_hold: Format::ALL.map(|_| AtomicBool::new(!was_empty)) })
+        let may_hold = Format::ALL.map(|_| AtomicBool::new(!was_empty));
+        let opened = Mutex::new(disk::open_dir(dir).ok());
+        Ok(Folder { dir: dir.to_owned(), was_empty, opened, may_hold })
     }
 
     /// Where a chat's picture goes.
@@ -41,6 +46,17 @@ impl Folder {
     pub fn write(&self, path: &Path, format: Format, picture: Incoming<'_>, keep_same: bool) -> io::Result<Landing> {
         self.may_hold[format as usize].store(true, Ordering::SeqCst);
         picture.write(path, keep_same, self.was_empty)
+    }
+
+    /// Puts all that was written on disk at once. `None`: that is not known, and each file has to be synced. Once it has
+    /// failed that is so for good: the system tells of a failure once, and it may have been of a later file.
+    pub fn sync_together(&self) -> Option<Synced> {
+        let mut opened = self.opened.lock().expect("no holder of this lock panics");
+        let synced = opened.as_ref().and_then(|dir| disk::sync_file_system(dir).ok());
+        if synced.is_none() {
+            *opened = None;
+        }
+        synced
     }
 
     /// Removes a chat's older pictures, of other formats than the one that is there now. Whether there were any.

@@ -245,7 +245,7 @@ fn a_full_disk_ends_the_run_and_the_next_one_finishes_it() {
     let server = Server::with(|_| Answer::status(200));
     let args = ["request", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
     let cli = Cli::on(&server).file("list", &list);
-    // A file may not grow beyond eight blocks of 512 bytes; without the trap that would be a signal.
+    // A file may not grow beyond eight blocks of 512 bytes.
     let full = cli.again().args(args).shell(r#"ulimit -f 8; exec "$0" "$@""#);
     let said = full.exits(74).any_stdout().stderr_has("greenavatar: error: ").run();
     let (kept, first) = (said.read("j"), server.requests().len());

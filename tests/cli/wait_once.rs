@@ -47,7 +47,8 @@ fn a_result_that_comes_before_a_repeat_is_the_only_line() {
             return Answer::status(200);
         }
         queue.push(fresh(CHAT));
-        Answer::status(500)
+        // Time enough to see it on a busy machine.
+        Answer::status(500).header("Retry-After", "2")
     });
     let args = ["--json", "--wait=2s", "--rate", "0", "--retries", "1", &chat(2), CHAT];
     let said = Cli::request(&server, args).any_stdout().exits(1).any_stderr().run();
@@ -86,6 +87,31 @@ fn a_chat_whose_result_came_while_it_was_asked_has_no_second_line() {
         assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", said.stdout);
         assert_eq!(times_asked(&server, CHAT), 1, "it is not asked again");
     }
+}
+
+/// The next run asks it again: it must not take the chat for one that is waited for.
+#[test]
+fn a_result_that_failed_while_it_was_asked_is_asked_again_by_the_next_run() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Queue::default()
+        .serve_with(move |seen, queue| {
+            if seen.chat() != CHAT {
+                return Answer::status(200);
+            }
+            queue.push(result(CHAT, now(), r#","reason":"get avatar timeout limit exceeded""#));
+            Answer::status(200).held(&held)
+        })
+        .opening(&gate);
+    let args = ["--json", "--rate", "0", "--wait=1s", "--journal", "j", &chat(2), CHAT];
+    let running = Cli::request(&server, args).any_stdout().any_stderr().exits(1).start();
+    running.wait_for_lines(1);
+    gate.open();
+    let said = running.finish();
+    assert_eq!(of(&jsons(&said.stdout), CHAT)[0]["error"]["code"], "avatar-timeout", "{}", said.stdout);
+    let again = Cli::request(&server, ["--json", "--wait=10s", "--journal", "j", CHAT]).file("j", said.read("j"));
+    let line = json(&again.exits(75).any_stdout().run().stdout);
+    assert_eq!((&line["error"]["code"], times_asked(&server, CHAT)), (&"avatar-timeout".into(), 2), "{line}");
 }
 
 #[test]
@@ -140,7 +166,7 @@ fn a_chat_of_an_earlier_run_that_is_waited_for_too_makes_a_list_of_it() {
         queue.push(fresh(&seen.chat()));
         Answer::status(200)
     });
-    let cli = Cli::request(&server, ["--json", "--wait=300ms", "--journal", "j", CHAT]).file("j", journal + "\n");
+    let cli = Cli::request(&server, ["--json", "--wait=2s", "--journal", "j", CHAT]).file("j", journal + "\n");
     let said = cli.exits(1).any_stdout().stderr_has(r#""timedOut":1"#).run();
     let lines = jsons(&said.stdout);
     assert_eq!(of(&lines, CHAT)[0]["status"], "none");

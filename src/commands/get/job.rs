@@ -5,6 +5,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::batch::group::Group;
 use crate::batch::job::{Floor, Job, Turn};
 use crate::chat_id::ChatId;
@@ -59,6 +61,14 @@ struct Downloaded {
     answered: Instant,
 }
 
+/// How many pictures may wait for the disk: each has a file open, as have those that are on their way there.
+fn most_waiting() -> usize {
+    const MOST: u64 = 64;
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    // An eighth for either; the rest is for connections.
+    (limit / 8).clamp(1, MOST) as usize
+}
+
 impl Job for GetJob<'_> {
     fn attempt(&self, chat: &ChatId, _: Turn) -> Result<Record, Failure> {
         let mut record = self.client.get_avatar(chat)?.record(chat);
@@ -101,7 +111,7 @@ impl<'a> GetJob<'a> {
     /// The same job, whose workers go on while pictures wait for the disk. Not with a journal: it knows of those chats
     /// only afterwards, and a kill must cost no more chats than there are workers.
     pub fn together(self) -> GetJob<'a> {
-        GetJob { together: Some(Group::default()), ..self }
+        GetJob { together: Some(Group::new(most_waiting())), ..self }
     }
 
     /// What follows an answer: the download. A URL that has ended is asked for anew once, by `again`, and is one
@@ -115,7 +125,8 @@ impl<'a> GetJob<'a> {
         let Some(pictures) = &self.pictures else { return Ok((record, None)) };
         let fetched = match self.download(pictures, chat, &record) {
             Err(unsaved) if unsaved.is_url_spent => {
-                let record = again(chat)?;
+                let Record { attempts, elapsed_ms, .. } = record;
+                let record = Record { attempts, elapsed_ms, ..again(chat)? };
                 return match self.download(pictures, chat, &record) {
                     Ok(fetched) => Ok((record, fetched)),
                     Err(unsaved) => Err(unsaved.failure),
