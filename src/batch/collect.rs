@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_millis(50);
 pub struct Collector<'a> {
     queue: Mutex<Queue<'a>>,
     waiting: Mutex<Waiting>,
-    /// A chat was accepted. The end of the run is looked for.
+    /// A chat was accepted. That the run has ended notifies nobody: it is looked for.
     changed: Condvar,
     wait: Duration,
     falls_back: bool,
