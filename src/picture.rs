@@ -188,12 +188,6 @@ impl<'a> Pictures<'a> {
         fetched.into_iter().map(|fetched| self.name(fetched, synced.as_ref())).collect()
     }
 
-    /// [`Pictures::fetch`] and [`Pictures::keep`] for one picture.
-    pub fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Unsaved> {
-        let fetched = self.fetch(chat, url)?;
-        Ok(self.keep(vec![fetched]).pop().expect("one for one")?)
-    }
-
     /// Names a picture, which is put on disk before unless everything was.
     fn name(&self, fetched: Fetched, synced: Option<&Synced>) -> Result<Saved, Failure> {
         let Fetched { chat, format, mut saved, landing } = fetched;

@@ -80,6 +80,14 @@ fn rules(destination: Destination) -> Rules {
     }
 }
 
+impl Pictures<'_> {
+    /// From the URL to its place, for one picture.
+    fn save(&self, chat: &ChatId, url: &str) -> Result<Saved, Unsaved> {
+        let fetched = self.fetch(chat, url)?;
+        Ok(self.keep(vec![fetched]).pop().expect("one for one")?)
+    }
+}
+
 fn save(rules: Rules, answer: Vec<u8>) -> Result<Saved, Failure> {
     let report = Report::default();
     let pictures = Pictures::new(rules, &report)?;
