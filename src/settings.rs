@@ -214,10 +214,12 @@ impl Settings {
 /// for none, it would let everybody in.
 pub fn webhook_token(flags: &Flags, report: &Report) -> Result<Option<String>, Failure> {
     const NAME: &str = "GREEN_API_WEBHOOK_TOKEN";
-    match std::env::var_os(NAME) {
-        Some(token) => Ok(Some(token.to_string_lossy().into_owned())),
-        None => Ok(EnvFile::open(flags, report)?.raw(NAME).map(str::to_owned)),
+    let named = Sources::open(flags, report)?.env_file;
+    if let Some(token) = std::env::var_os(NAME) {
+        return Ok(Some(token.to_string_lossy().into_owned()));
     }
+    let file = named.map_or_else(|| EnvFile::open(flags, report), Ok)?;
+    Ok(file.raw(NAME).map(str::to_owned))
 }
 
 /// The three sources; a `.env` that was not named is read when something is first needed from it.

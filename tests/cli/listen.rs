@@ -111,6 +111,9 @@ fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
     refused(beyond().arg(&address), &address);
     end(running);
     listen(["--discard-foreign", "--webhook-token-file", "missing"]).exits(66).any_stderr().run();
+    // One that was named is read, also where nothing of it is needed.
+    let named = listen(["--discard-foreign", "--env-file", "missing"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
+    named.exits(66).any_stderr().run();
     listen(["--discard-foreign", "--spool", "s"]).exits(2).any_stderr().run();
     listen(["--spool", "no/such/folder/s"]).exits(74).any_stderr().run();
     Cli::new().args(["listen", "-q", "--discard-foreign"]).exits(78).any_stderr().run();

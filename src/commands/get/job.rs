@@ -123,18 +123,16 @@ impl<'a> GetJob<'a> {
         again: &dyn Fn(&ChatId) -> Result<Record, Failure>,
     ) -> Result<(Record, Option<Fetched>), Failure> {
         let Some(pictures) = &self.pictures else { return Ok((record, None)) };
-        let fetched = match self.download(pictures, chat, &record) {
+        let (record, fetched) = match self.download(pictures, chat, &record) {
             Err(unsaved) if unsaved.is_url_spent => {
                 let Record { attempts, elapsed_ms, .. } = record;
                 let record = Record { attempts, elapsed_ms, ..again(chat)? };
-                return match self.download(pictures, chat, &record) {
-                    Ok(fetched) => Ok((record, fetched)),
-                    Err(unsaved) => Err(unsaved.failure),
-                };
+                let fetched = self.download(pictures, chat, &record);
+                (record, fetched)
             }
-            result => result.map_err(|unsaved| unsaved.failure)?,
+            fetched => (record, fetched),
         };
-        Ok((record, fetched))
+        Ok((record, fetched.map_err(|unsaved| unsaved.failure)?))
     }
 
     /// Puts one picture where it belongs, and adds it to the line of its chat.
