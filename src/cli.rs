@@ -1,9 +1,8 @@
 //! What may be typed. What it means is said elsewhere.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
+use clap::{Arg, CommandFactory, Parser, Subcommand, value_parser};
 
 use crate::commands::{Context, completions, doctor, get, listen, man, receive, request, sandbox};
 use crate::report::Color;
@@ -55,8 +54,9 @@ fn webhook_token_file() -> Arg {
         .value_parser(value_parser!(PathBuf))
 }
 
-/// The commands.
+/// The commands. Only the one that was typed is described in full: `defer`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Ask asynchronously for avatars (getAvatarAsync)
     Request(request::Args),
@@ -74,53 +74,6 @@ pub enum Command {
     Completions(completions::Args),
     /// Print the manual, or write a page for each command
     Man(man::Args),
-}
-
-/// How one command is described alone, and taken from what was parsed.
-type Alone = (&'static str, fn(clap::Command) -> clap::Command, fn(&mut ArgMatches) -> Result<Command, clap::Error>);
-
-/// The commands whose start counts. One that is missing here is parsed all the same, more slowly.
-const ALONE: [Alone; 6] = [
-    ("request", request::Args::augment_args, |typed| Ok(Command::Request(take(typed)?))),
-    ("receive", receive::Args::augment_args, |typed| Ok(Command::Receive(take(typed)?))),
-    ("listen", listen::Args::augment_args, |typed| Ok(Command::Listen(take(typed)?))),
-    ("get", get::Args::augment_args, |typed| Ok(Command::Get(take(typed)?))),
-    ("doctor", doctor::Args::augment_args, |typed| Ok(Command::Doctor(take(typed)?))),
-    ("sandbox", sandbox::Args::augment_args, |typed| Ok(Command::Sandbox(take(typed)?))),
-];
-
-impl Cli {
-    /// Parses the process's arguments, its name first. The error renders itself, help and version included.
-    ///
-    /// Describing every command, each with all the flags that work everywhere, took most of a request's own time, and
-    /// handing those flags from one level to the other a quarter of the rest. So where a command's name comes first,
-    /// that command is described alone, flags and all on one level. Whatever that does not accept is parsed again in
-    /// full, and that is where every message comes from.
-    pub fn parse_arguments(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-        Cli::parse_alone(arguments).map_or_else(|| Cli::try_parse_from(arguments), Ok)
-    }
-
-    fn parse_alone(arguments: &[OsString]) -> Option<Cli> {
-        let name = arguments.get(1)?;
-        let (name, describe, command) = ALONE.iter().find(|(known, ..)| name == known)?;
-        let flags = Flags::augment_args(OutputFlags::augment_args(clap::Command::new(*name)));
-        // There is no other level to hand them to.
-        let flags = flags.mut_args(|flag| flag.global(false));
-        let mut alone = describe(flags).disable_help_flag(true);
-        let typed = alone.try_get_matches_from_mut(&arguments[1..]);
-        // Taking it apart would cost as much as half of the parsing.
-        std::mem::forget(alone);
-        let mut typed = typed.ok()?;
-        Some(Cli {
-            output: take(&mut typed).ok()?,
-            settings: take(&mut typed).ok()?,
-            command: command(&mut typed).ok()?,
-        })
-    }
-}
-
-fn take<T: FromArgMatches>(typed: &mut ArgMatches) -> Result<T, clap::Error> {
-    T::from_arg_matches_mut(typed)
 }
 
 impl Command {
@@ -193,48 +146,5 @@ mod tests {
         real.sort_unstable();
         real.dedup();
         assert_eq!(told, real);
-    }
-
-    fn typed(line: &str) -> Vec<OsString> {
-        ["greenavatar"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect()
-    }
-
-    #[test]
-    fn a_command_alone_means_what_it_means_in_full() {
-        let lines = [
-            "request 11001234567@c.us",
-            "request 11001234567@c.us 120363043968066561@g.us --json -v --color never",
-            "request - --from list.txt --rate 0 --concurrency 3 --journal done.ndjson --max-age 7d -q",
-            "request --sandbox 11001234567@c.us --wait --fallback --dry-run",
-            "request --wait=2m --spool foreign.ndjson --retries 0 --timeout 5s -- -1@c.us",
-            "request 11001234567@c.us --api-url http://127.0.0.1:1 --id-instance 1101 --api-token-instance abc --insecure-http",
-            "receive --json",
-            "listen --bind 127.0.0.1:0 --path /hook --discard-foreign",
-            "get 11001234567@c.us -o - --allow-host example.com",
-            "get - --dir pictures --if-changed",
-            "doctor --sandbox",
-            "sandbox --bind 127.0.0.1:0 --seed 7 -- sh -c exit",
-        ];
-        for line in lines {
-            let (alone, full) = (Cli::parse_alone(&typed(line)), Cli::try_parse_from(typed(line)));
-            let full = full.unwrap_or_else(|error| panic!("{line}: {error}"));
-            assert_eq!(format!("{alone:?}"), format!("{:?}", Some(full)), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_a_command_alone_does_not_accept_is_left_to_the_full_parse() {
-        let lines = [
-            "",
-            "--sandbox request 1@c.us",
-            "request --help",
-            "request -V",
-            "request --nonsense",
-            "man",
-            "request -q -v",
-        ];
-        for line in lines {
-            assert!(Cli::parse_alone(&typed(line)).is_none(), "{line}");
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use greenavatar::cli::Cli;
 use greenavatar::commands::Context;
@@ -13,10 +14,6 @@ use greenavatar::output::{Output, Unwritten};
 use greenavatar::report::{Color, Report};
 use greenavatar::settings::Error;
 use greenavatar::token::mask_value;
-
-// Linked in for its symbol.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-use greenavatar_pow as _;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -32,7 +29,7 @@ fn main() -> ExitCode {
         std::process::exit(EXIT_BUG.into());
     }));
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::parse_arguments(&arguments) {
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(usage(&error, &arguments)),
     };
