@@ -1,8 +1,6 @@
 //! What may be typed. What it means is said elsewhere.
 
-use std::path::PathBuf;
-
-use clap::{Arg, CommandFactory, Parser, Subcommand, value_parser};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{Context, completions, doctor, get, listen, man, receive, request, sandbox};
 use crate::report::Color;
@@ -32,7 +30,6 @@ Exit status:
 /// Ask GREEN-API for the avatars of WhatsApp chats
 #[derive(Debug, Parser)]
 #[command(name = "greenavatar", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
-#[command(arg(webhook_token_file()))]
 pub struct Cli {
     /// How the output looks.
     #[command(flatten)]
@@ -43,15 +40,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// The setting that is `listen`'s alone, which has its help and its value: it, too, may stand before the command's name.
-fn webhook_token_file() -> Arg {
-    Arg::new("webhook_token_file")
-        .long("webhook-token-file")
-        .global(true)
-        .hide(true)
-        .value_parser(value_parser!(PathBuf))
 }
 
 /// The commands. Only the one that was typed is described in full: `defer`.

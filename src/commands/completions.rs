@@ -10,7 +10,7 @@ Examples:
   greenavatar completions zsh > _greenavatar    into a directory of $fpath
   greenavatar completions fish > ~/.config/fish/completions/greenavatar.fish";
 
-/// What `completions` takes.
+/// Print what a shell needs to complete command lines
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct Args {

@@ -32,7 +32,7 @@ and changes nothing.";
 const PAUSE: Duration = Duration::from_millis(1_100);
 const REPEATS: u32 = 2;
 
-/// What `doctor` takes.
+/// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {}

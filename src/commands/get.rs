@@ -38,7 +38,7 @@ Verdicts:
 The method is getAvatar. Pictures come by https from *.whatsapp.net alone, have 5 MiB at most
 and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until it ends.";
 
-/// What `get` takes.
+/// Ask for avatars and get the answer at once (getAvatar); save the pictures
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {

@@ -24,7 +24,7 @@ Examples:
 /// When the manual was last changed.
 const DATE: &str = "2026-11-22";
 
-/// What `man` takes.
+/// Print the manual, or write a page for each command
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

@@ -27,7 +27,7 @@ is deleted only after its line is written. One that is no AvatarInfo belongs
 to another program: without --spool the run stops there and deletes nothing.
 The queue keeps notifications for 24 hours.";
 
-/// What `receive` takes.
+/// Take results off the instance's queue (receiveNotification, deleteNotification)
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

@@ -41,7 +41,7 @@ notification \"temporarily not working\". --wait takes it off the queue, and
 --fallback asks with getAvatar for what has not come, as `greenavatar get`
 does for everything.";
 
-/// What `request` takes.
+/// Ask asynchronously for avatars (getAvatarAsync)
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

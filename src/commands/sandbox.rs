@@ -42,7 +42,7 @@ The sandbox plays getAvatarAsync, getAvatar, receiveNotification,
 deleteNotification, getStateInstance and getSettings. --id-instance and
 --api-token-instance give it other credentials.";
 
-/// What `sandbox` takes.
+/// Serve a local stand-in for GREEN-API, to try things and rehearse errors
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

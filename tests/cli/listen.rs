@@ -104,12 +104,14 @@ fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
     refused(listen(["--discard-foreign", "--webhook-token-file", "empty"]).file("empty", "\n"), "empty");
     refused(listen(["--discard-foreign"]).env("GREEN_API_WEBHOOK_TOKEN", ""), "empty");
     refused(listen(["--discard-foreign"]).file(".env", "GREEN_API_WEBHOOK_TOKEN=''\n"), "empty");
-    let before = Cli::new().args(["--webhook-token-file", "empty", "--json", "listen", "--discard-foreign"]);
-    refused(before.file("empty", "\n"), "empty");
     let running = listen(["--discard-foreign"]).dies(15).start();
     let address = address_of(&running).to_string();
     refused(beyond().arg(&address), &address);
     end(running);
+    // Only `listen` knows the option.
+    for args in [["--webhook-token-file", "empty", "listen"], ["get", "--webhook-token-file", "empty"]] {
+        Cli::new().args(args).exits(2).stderr_has("--webhook-token-file").run();
+    }
     listen(["--discard-foreign", "--webhook-token-file", "missing"]).exits(66).any_stderr().run();
     // One that was named is read, also where nothing of it is needed.
     let named = listen(["--discard-foreign", "--env-file", "missing"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
