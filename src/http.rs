@@ -3,6 +3,7 @@
 //! This room alone names ureq. It knows neither GREEN-API nor what an answer means, and no text that leaves
 //! it holds a URL: ureq's own messages do, and the token is in the URL.
 
+pub mod origin;
 pub mod proxy;
 mod resolver;
 pub mod retry_after;
@@ -18,6 +19,7 @@ use ureq::config::Config;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
 
+pub use self::origin::Origin;
 pub use self::proxy::Proxy;
 use self::resolver::CachingResolver;
 use self::transport::{InterruptibleTcp, Opening, Watch};

@@ -21,7 +21,7 @@ use crate::http::{self, Proxy, Roots};
 use crate::report::Report;
 use crate::token::{Token, could_be_a_token};
 
-use self::api_url::{forbid_plain_http, forbid_strange_host, host_of, parse_url};
+use self::api_url::{forbid_plain_http, forbid_strange_host, origin_of, parse_url};
 use self::env_file::EnvFile;
 
 const DEFAULT_URL: &str = "https://api.green-api.com";
@@ -375,7 +375,8 @@ fn http_options(flags: &Flags, api_url: &str) -> Result<http::Options, Failure> 
 /// The proxy for a URL, from the process environment as curl reads it.
 pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    Proxy::for_host(url.starts_with("https:"), host_of(url), &env).map_err(|malformed| {
+    let origin = origin_of(url);
+    Proxy::for_host(origin.is_https, &origin.host, &env).map_err(|malformed| {
         Failure::new(Kind::BadSettings, format!("the environment variable {} is not a proxy", malformed.variable))
             .hint("write it like http://host:port or socks5h://host:port, or unset it")
     })

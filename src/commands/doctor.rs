@@ -15,11 +15,12 @@ use crate::commands::Context;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::state::{InstanceSettings, State};
-use crate::http::{Agent, Options};
+use crate::http::{Agent, Options, Origin};
 use crate::interrupt;
 use crate::output::{Output, Unwritten};
 use crate::report::Report;
 use crate::settings;
+use crate::settings::api_url::origin_of;
 use crate::token::MASK;
 
 /// What follows the flags in `doctor --help`.
@@ -172,7 +173,7 @@ fn of_name(api_url: &str, http: &Options) -> Finding {
     if let Some(proxy) = &http.proxy {
         return Finding::skipped(CHECK, &format!("the proxy {} looks it up", proxy.describe()));
     }
-    let (host, port) = host_and_port(api_url);
+    let Origin { host, port, .. } = origin_of(api_url);
     if host.parse::<IpAddr>().is_ok() {
         return Finding::ok(CHECK, format!("{host} is an address"));
     }
@@ -180,7 +181,7 @@ fn of_name(api_url: &str, http: &Options) -> Finding {
         let error = anyhow::Error::msg(why).context(format!("the name {host} leads nowhere"));
         Finding::failed(CHECK, Failure::caused(kind, error).hint("check the spelling of --api-url, and the network"))
     };
-    match look_up(host.to_owned(), port, http.connect_timeout) {
+    match look_up(host.clone(), port, http.connect_timeout) {
         Ok(addresses) if addresses.is_empty() => unknown(Kind::Unreachable, "it has no address".to_owned()),
         Ok(addresses) => {
             let addresses: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
@@ -213,28 +214,12 @@ fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<IpAddr>, Op
     }
 }
 
-/// Of a URL whose shape was checked when it was read.
-fn host_and_port(api_url: &str) -> (&str, u16) {
-    let (scheme, rest) = api_url.split_once("://").unwrap_or(("https", api_url));
-    let authority = rest.split('/').next().unwrap_or_default();
-    let default = if scheme.eq_ignore_ascii_case("http") { 80 } else { 443 };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(default)),
-        _ => (authority, default),
-    };
-    (host.trim_matches(['[', ']']), port)
-}
-
 fn of_connection(api_url: &str, http: &Options, took: Duration) -> Finding {
     let way = match &http.proxy {
         Some(proxy) => format!("through the proxy {}", proxy.describe()),
         None => "directly".to_owned(),
     };
-    let tls = if api_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
-        "with a good certificate"
-    } else {
-        "without TLS"
-    };
+    let tls = if origin_of(api_url).is_https { "with a good certificate" } else { "without TLS" };
     Finding::ok("connection", format!("an answer {way}, {tls}, after {} ms", took.as_millis()))
 }
 

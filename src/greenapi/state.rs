@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
-use crate::http::Answer;
+use crate::http::{Answer, Origin};
 
 /// What an instance is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl InstanceSettings {
         };
         let webhook = settings.get("webhookUrl").and_then(Value::as_str).map(str::trim).filter(|url| !url.is_empty());
         Ok(InstanceSettings {
-            webhook: webhook.map(origin),
+            webhook: webhook.map(shown_origin),
             notifications: settings
                 .iter()
                 .filter(|(name, value)| name.ends_with("Webhook") && is_on(value))
@@ -101,12 +101,16 @@ impl InstanceSettings {
     }
 }
 
-/// Scheme and host of a URL, without name, password, path and query.
-fn origin(url: &str) -> String {
+/// Scheme, host and port of a webhook's URL: anything else in it may be secret.
+fn shown_origin(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    escape_short(&if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") })
+    match Origin::parse(&format!("{}://{host}", if scheme.is_empty() { "http" } else { scheme })) {
+        Some(origin) if scheme.is_empty() => origin.authority(),
+        Some(origin) => origin.to_string(),
+        None => "not a URL".to_owned(),
+    }
 }
 
 /// The body of getSettings as it may be shown: without the secrets of the webhook, or not at all.
@@ -118,7 +122,7 @@ pub fn shown_settings(body: &[u8]) -> String {
                 if name.contains("token") || name.contains("password") {
                     *value = Value::from(crate::token::MASK);
                 } else if let Some(url) = value.as_str().filter(|_| name.ends_with("url")) {
-                    *value = Value::from(if url.is_empty() { String::new() } else { origin(url) + "/..." });
+                    *value = Value::from(if url.is_empty() { String::new() } else { shown_origin(url) + "/..." });
                 }
             }
             Value::Object(settings).to_string()

@@ -6,6 +6,8 @@
 
 use std::net::IpAddr;
 
+use super::origin::{is_under, split_host};
+
 /// A proxy that ureq can use.
 #[derive(Clone)]
 pub struct Proxy(pub(super) ureq::Proxy);
@@ -70,27 +72,9 @@ fn normalize(value: &str) -> Option<String> {
         Some((user, address)) => (Some(user), address),
         None => (None, authority),
     };
-    let (host, port) = match address.strip_prefix('[') {
-        Some(v6) => {
-            let (host, after) = v6.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            let port = if after.is_empty() { None } else { Some(after.strip_prefix(':')?) };
-            (format!("[{host}]"), port)
-        }
-        None => match address.split_once(':') {
-            Some((host, port)) => (host.to_owned(), Some(port)),
-            None => (address.to_owned(), None),
-        },
-    };
-    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':');
-    if host.is_empty() || !host.chars().all(named) {
-        return None;
-    }
-    let port = match port {
-        Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => port.parse::<u16>().ok().filter(|&port| port > 0)?,
-        Some(_) => return None,
-        None => default_port,
-    };
+    let (host, port) = split_host(address)?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let port = port.unwrap_or(default_port);
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
     Some(format!("{scheme}://{user}{host}:{port}"))
 }
@@ -111,7 +95,7 @@ fn is_exempt(host: &str, list: &str) -> bool {
             };
         }
         let name = entry.trim_start_matches('.').trim_end_matches('.');
-        !name.is_empty() && host.strip_suffix(name).is_some_and(|head| head.is_empty() || head.ends_with('.'))
+        !name.is_empty() && is_under(&host, name)
     })
 }
 

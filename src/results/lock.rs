@@ -10,9 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-
-/// GREEN-API's own domains: all of their hosts lead to the same instances.
-const SERVICE_DOMAINS: [&str; 2] = ["green-api.com", "greenapi.com"];
+use crate::http::Origin;
 
 /// A file system whose numbers never agree must not hold a run up for ever.
 const MOST_TURNS: u32 = 20;
@@ -112,13 +110,11 @@ fn state_directory(xdg_state_home: Option<OsString>, home: Option<PathBuf>) -> R
 
 /// Host and instance. All hosts of the service are one: an instance answers under more than one of them.
 fn file_name(api_url: &str, id_instance: &str) -> String {
-    let host = api_url.split_once("://").map_or(api_url, |(_, rest)| rest);
-    let host = host.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-    let bare = host.split(':').next().unwrap_or_default();
-    let is_service = SERVICE_DOMAINS
-        .iter()
-        .any(|domain| bare.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.')));
-    let host = if is_service { SERVICE_DOMAINS[0].to_owned() } else { host };
+    let host = match Origin::parse(api_url) {
+        Some(origin) if origin.is_green_api() => "green-api.com".to_owned(),
+        Some(origin) => origin.authority(),
+        None => api_url.to_owned(),
+    };
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
     let name: String = host.chars().take(150).chain(['-']).chain(id_instance.chars().take(20)).map(safe).collect();
     format!("queue-{name}.lock")

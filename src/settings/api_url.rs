@@ -2,56 +2,29 @@
 
 use crate::escape::escape;
 use crate::failure::{Failure, Kind};
+use crate::http::Origin;
 use crate::settings::Source;
 
 /// `http[s]://host[:port][/path]` without its trailing slashes; no user, query or fragment.
 pub fn parse_url(text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
+    Origin::parse(text)?;
     let (scheme, rest) = text.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (host, port) = split_authority(authority)?;
-    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let is_v6 = host
-        .strip_prefix('[')
-        .and_then(|h| h.strip_suffix(']'))
-        .is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok());
-    let host_fits = is_v6 || (!host.is_empty() && host.chars().all(named));
-    let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+'));
-    let path_fits =
-        path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'"' | b'\'' | b'`' | b'$'));
-    let fits = matches!(scheme.as_str(), "http" | "https") && host_fits && port_fits && path_fits;
-    fits.then(|| format!("{scheme}://{}{path}", authority.to_ascii_lowercase()))
+    let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'"' | b'\'' | b'`' | b'$');
+    let fits = rest.bytes().all(is_plain);
+    fits.then(|| format!("{}://{}{path}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
 }
 
-fn split_authority(authority: &str) -> Option<(&str, Option<&str>)> {
-    if authority.contains('@') {
-        return None;
-    }
-    let host_end = if authority.starts_with('[') {
-        authority.find(']')? + 1
-    } else {
-        authority.find(':').unwrap_or(authority.len())
-    };
-    match authority[host_end..].strip_prefix(':') {
-        Some(port) => Some((&authority[..host_end], Some(port))),
-        None if host_end == authority.len() => Some((authority, None)),
-        None => None,
-    }
-}
-
-/// The host of a URL that [`parse_url`] took, IPv6 in brackets.
-pub fn host_of(api_url: &str) -> &str {
-    let rest = api_url.split_once("://").map_or(api_url, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
-    split_authority(authority).map_or(authority, |(host, _)| host)
+/// The origin of a URL that [`parse_url`] took.
+pub fn origin_of(api_url: &str) -> Origin {
+    Origin::parse(api_url).expect("parse_url has read it")
 }
 
 /// The token must not travel in the clear, except to this machine or where the user says so.
 pub fn forbid_plain_http(api_url: &str, insecure_http: bool) -> Result<(), Failure> {
-    let host = host_of(api_url).trim_matches(['[', ']']);
-    let is_loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if api_url.starts_with("https:") || is_loopback || insecure_http {
+    let origin = origin_of(api_url);
+    if origin.is_https || origin.is_loopback() || insecure_http {
         return Ok(());
     }
     Err(Failure::new(Kind::BadSettings, format!("{api_url} is not https, and the token would travel in the clear"))
@@ -64,11 +37,11 @@ pub fn forbid_strange_host(api_url: &str, url: &Source, token: &Source) -> Resul
     if matches!(token, Source::EnvFile(same, ..) if same == path) {
         return Ok(());
     }
-    let host = host_of(api_url);
-    let is_under = |domain: &str| host.strip_suffix(domain).is_some_and(|head| head.is_empty() || head.ends_with('.'));
-    if is_under("green-api.com") || is_under("greenapi.com") {
+    let origin = origin_of(api_url);
+    if origin.is_green_api() {
         return Ok(());
     }
+    let host = origin.host;
     let path = escape(&path.display().to_string());
     Err(Failure::new(
         Kind::BadSettings,

@@ -56,19 +56,6 @@ fn settings_are_told_with_their_sources() {
     assert_eq!(json["settings"][0]["source"], "default");
 }
 
-#[test]
-fn host_and_port_are_those_of_the_url() {
-    for (url, expected) in [
-        ("https://api.green-api.com", ("api.green-api.com", 443)),
-        ("http://127.0.0.1:8088/x", ("127.0.0.1", 8088)),
-        ("http://localhost", ("localhost", 80)),
-        ("https://[::1]:8443", ("::1", 8443)),
-        ("https://[::1]", ("::1", 443)),
-    ] {
-        assert_eq!(host_and_port(url), expected, "{url}");
-    }
-}
-
 /// The statuses of all checks in order, their lines, and the exit status; `answers` go out one a connection.
 fn examined(answers: &'static [&'static str]) -> (Vec<String>, String, u8) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
