@@ -14,7 +14,6 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
 use ureq::config::Config;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
@@ -23,7 +22,8 @@ pub use self::origin::Origin;
 pub use self::proxy::Proxy;
 use self::resolver::CachingResolver;
 use self::transport::{InterruptibleTcp, Opening, Watch};
-use crate::token::{MASK, could_be_a_token};
+use crate::failure::{Failure, Kind};
+use crate::token::shown_path;
 
 /// The largest answer that is read: 64 KiB.
 pub const ANSWER_LIMIT: usize = 64 * 1024;
@@ -70,20 +70,30 @@ pub struct Roots(RootCerts);
 
 impl Roots {
     /// The certificates of a PEM file, which replace the built-in ones.
-    pub fn read(path: &Path) -> anyhow::Result<Roots> {
-        let name = if could_be_a_token(path) { MASK.into() } else { path.display().to_string() };
+    pub fn read(path: &Path) -> Result<Roots, Failure> {
+        let name = shown_path(path);
+        let bad = |what| {
+            Failure::new(Kind::BadSettings, format!("{name} {what}"))
+                .hint("--cacert wants a file of certificates in PEM form")
+        };
         let mut pem = Vec::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(MOST_OF_ROOTS).read_to_end(&mut pem))
-            .with_context(|| format!("cannot read {name}"))?;
-        anyhow::ensure!((pem.len() as u64) < MOST_OF_ROOTS, "{name} is too large for certificates");
+        let read = std::fs::File::open(path).and_then(|file| file.take(MOST_OF_ROOTS).read_to_end(&mut pem));
+        read.map_err(|error| {
+            let error = anyhow::Error::from(error).context(format!("cannot read {name}"));
+            Failure::caused(Kind::InputUnreadable, error)
+        })?;
+        if pem.len() as u64 == MOST_OF_ROOTS {
+            return Err(bad("is too large for certificates"));
+        }
         let mut certificates = Vec::new();
         for item in parse_pem(&pem) {
-            if let PemItem::Certificate(certificate) = item.ok().with_context(|| format!("{name} is not a PEM file"))? {
+            if let PemItem::Certificate(certificate) = item.map_err(|_| bad("is not a PEM file"))? {
                 certificates.push(certificate);
             }
         }
-        anyhow::ensure!(!certificates.is_empty(), "no certificate in {name}");
+        if certificates.is_empty() {
+            return Err(bad("contains no certificate"));
+        }
         Ok(Roots(RootCerts::from(certificates)))
     }
 }

@@ -1,35 +1,29 @@
-//! Which instance is called and how: flag before process environment before `.env`, and where each value came from.
+//! Settings: which instance is called, how it is reached, and where each value came from.
 //!
-//! Nothing is written back to the environment, and no message holds the value of a secret. This file reads settings;
-//! what they are used for it does not know.
+//! Nothing is written back to the environment, and no message contains the value of a secret.
 
 pub mod api_url;
 pub mod env_file;
+pub mod precedence;
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
-
+use self::api_url::{forbid_plain_http, forbid_strange_host, origin_of, parse_url, without_method};
+pub use self::precedence::{Source, Sourced};
+use self::precedence::{Sources, in_environment, shown_input, user_file};
 use crate::duration::parse_timeout;
-use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::http::{self, Proxy, Roots};
 use crate::report::Report;
-use crate::token::{Token, could_be_a_token};
-
-use self::api_url::{forbid_plain_http, forbid_strange_host, origin_of, parse_url};
-use self::env_file::EnvFile;
+use crate::token::{Token, could_be_a_token, shown_path};
 
 const DEFAULT_URL: &str = "https://api.green-api.com";
-const URL_NAMES: &[&str] = &["GREEN_API_URL"];
-/// The second names are those of GREEN-API's official samples.
-const ID_NAMES: &[&str] = &["GREEN_API_ID_INSTANCE", "ID_INSTANCE"];
-const TOKEN_NAMES: &[&str] = &["GREEN_API_TOKEN_INSTANCE", "API_TOKEN_INSTANCE"];
-const TOKEN_FILE_NAMES: &[&str] = &["GREEN_API_TOKEN_FILE"];
+const CONSOLE: &str = "the instance's values are in https://console.green-api.com";
 
 /// The flags that say which instance is called and how. They work before and after the command's name.
 #[derive(Debug, Default, clap::Args)]
@@ -54,10 +48,10 @@ pub struct Flags {
     /// Read the token from a file's first line, - for standard input [env: GREEN_API_TOKEN_FILE]
     #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     pub api_token_file: Option<PathBuf>,
-    /// Read settings from this file instead of the .env here or in the nearest parent
+    /// Read settings from this file; it comes before the environment, and no other file is read
     #[arg(long, global = true, hide_short_help = true, value_name = "FILE", conflicts_with = "no_env_file")]
     pub env_file: Option<PathBuf>,
-    /// Read no .env
+    /// Read neither a .env nor the user's own file
     #[arg(long, global = true, hide_short_help = true)]
     pub no_env_file: bool,
     /// Run against a sandbox inside this process: no account needed, nothing leaves the machine
@@ -102,47 +96,6 @@ impl From<Failure> for Error {
     }
 }
 
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A flag, by its name.
-    Flag(&'static str),
-    /// A variable of the process environment.
-    Environment(&'static str),
-    /// A `.env`; true: found by search, not named. Then the variable.
-    EnvFile(PathBuf, bool, &'static str),
-    /// The first line of a file that one of the others named.
-    TokenFile(PathBuf, Box<Source>),
-    /// Nobody said anything else.
-    Default,
-    /// The sandbox's own.
-    Sandbox,
-}
-
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Source::Flag(name) => write!(f, "{name}"),
-            Source::Environment(name) => write!(f, "environment variable {name}"),
-            Source::EnvFile(path, ..) => write!(f, "{}", escape(&path.display().to_string())),
-            Source::TokenFile(path, named_by) => {
-                write!(f, "{}, named by {named_by}", escape(&path.display().to_string()))
-            }
-            Source::Default => write!(f, "default"),
-            Source::Sandbox => write!(f, "sandbox"),
-        }
-    }
-}
-
-/// A value and where it came from.
-#[derive(Clone, Debug)]
-pub struct Sourced<T> {
-    /// The value.
-    pub value: T,
-    /// Where it came from.
-    pub source: Source,
-}
-
 /// Everything that is needed to call an instance.
 #[derive(Debug)]
 pub struct Settings {
@@ -154,201 +107,150 @@ pub struct Settings {
     pub id_source: Source,
     /// Where the token came from.
     pub token_source: Source,
-    /// How it is reached.
+    /// How the instance is reached.
     pub http: http::Options,
     /// How often a request is repeated.
     pub retries: u32,
+    /// GREEN_API_LENIENT, unparsed: a command without chat ids does not care.
+    lenient: Option<Sourced<String>>,
 }
 
 impl Settings {
-    /// Whether the token was read from standard input.
-    pub fn token_is_from_stdin(&self) -> bool {
-        matches!(&self.token_source, Source::TokenFile(path, _) if path == Path::new("-"))
-    }
-
     /// Reads the settings of a real instance. Warnings go to the report.
     pub fn read(flags: &Flags, report: &Report) -> Result<Settings, Error> {
-        let mut sources = Sources::open(flags, report)?;
-        let url = sources.look_up("--api-url", flags.api_url.as_ref(), URL_NAMES)?;
-        let id = sources.look_up("--id-instance", flags.id_instance.as_ref(), ID_NAMES)?;
-        let token = sources.token()?;
+        let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, report)?;
+        let mut find = |flag, given: &Option<OsString>, names| match given {
+            Some(value) => Ok(Some(Sourced::flag(flag, value))),
+            None => sources.find(names),
+        };
+        let url = find("--api-url", &flags.api_url, precedence::URL)?;
+        let id = find("--id-instance", &flags.id_instance, precedence::ID)?;
+        let token = match &flags.api_token_file {
+            Some(path) => Some(read_token_file(path, Source::Flag("--api-token-file"))?),
+            None => find("--api-token-instance", &flags.api_token_instance, precedence::TOKEN)?
+                .map(|found| match found.source.variable() {
+                    Some(precedence::TOKEN_FILE) => Ok(read_token_file(Path::new(&found.value), found.source)?),
+                    _ => parse(found, Token::parse, "a token: 8 to 128 letters, digits, - and _", CONSOLE),
+                })
+                .transpose()?,
+        };
         let url = url.unwrap_or(Sourced { value: DEFAULT_URL.into(), source: Source::Default });
-        let api_url = checked(&url, parse_url, "an API URL, like https://api.green-api.com")?;
-        let (Some(id), Some(token)) = (id.as_ref(), token) else {
-            return Err(missing(id.is_none()).into());
+        if let Some(shorter) = without_method(&url.value) {
+            let message = format!("{} contains /waInstance, which is added for each call", url.source);
+            return Err(Failure::new(Kind::BadSettings, message).hint(format!("write it as {shorter}")).into());
+        }
+        let url = parse(url, parse_url, "an API URL, like https://api.green-api.com", CONSOLE)?;
+        let (Some(id), Some(token)) = (&id, token) else {
+            return Err(missing(if id.is_none() { "no instance is given" } else { "no token is given" }).into());
         };
-        let id_value = checked(id, parse_id, "an instance's number, digits alone")?;
-        forbid_plain_http(&api_url, flags.insecure_http)?;
-        forbid_strange_host(&api_url, &url.source, &token.source)?;
-        let mut settings = Settings {
-            http: http_options(flags, &api_url)?,
-            instance: Instance { api_url, id: id_value, token: token.value },
+        let id = parse(id.clone(), parse_id, "the number of an instance: 1 to 20 digits", CONSOLE)?;
+        forbid_plain_http(&url.value, flags.insecure_http)?;
+        forbid_strange_host(&url, &token.source)?;
+        let mut http = http_options(flags);
+        if let Some(path) = &flags.cacert {
+            http.roots = Roots::read(path)?;
+        }
+        http.proxy = proxy_for(&url.value)?;
+        Ok(Settings {
+            instance: Instance { api_url: url.value, id: id.value, token: token.value },
             url_source: url.source,
-            id_source: id.source.clone(),
+            id_source: id.source,
             token_source: token.source,
+            http,
             retries: flags.retries,
-        };
-        settings.http.timeout = flags.timeout;
-        settings.http.connect_timeout = flags.connect_timeout;
-        Ok(settings)
+            // Without it nothing is missing: a file that cannot be read is not an error here.
+            lenient: sources.find(precedence::LENIENT).unwrap_or_default(),
+        })
     }
 
-    /// The settings of a sandbox in this process. No other source is looked at, and no proxy.
+    /// The settings of a sandbox in this process. No file is read, and no proxy is used.
     pub fn of_sandbox(instance: Instance, flags: &Flags) -> Settings {
         Settings {
             instance,
             url_source: Source::Sandbox,
             id_source: Source::Sandbox,
             token_source: Source::Sandbox,
-            http: http::Options {
-                timeout: flags.timeout,
-                connect_timeout: flags.connect_timeout,
-                ..http::Options::default()
-            },
+            http: http_options(flags),
             retries: flags.retries,
+            lenient: in_environment(precedence::LENIENT),
+        }
+    }
+
+    /// Whether the token was read from standard input.
+    pub fn token_is_from_stdin(&self) -> bool {
+        matches!(&self.token_source, Source::TokenFile(path, _) if path == Path::new("-"))
+    }
+
+    /// Whether chat ids are checked leniently: `--lenient`, else GREEN_API_LENIENT.
+    pub fn is_lenient(&self, flag: bool) -> Result<bool, Error> {
+        match &self.lenient {
+            Some(found) if !flag => {
+                let parsed =
+                    parse(found.clone(), parse_bool, "1, true, yes, 0, false or no", "unset it, or use --lenient");
+                parsed.map(|lenient| lenient.value)
+            }
+            _ => Ok(flag),
         }
     }
 }
 
-/// The webhook's token: from the environment, then from the `.env`. An empty one is one too, for its user to refuse: taken
-/// for none, it would let everybody in.
+/// The webhook's token; it may be empty, for the caller to refuse.
 pub fn webhook_token(flags: &Flags, report: &Report) -> Result<Option<String>, Failure> {
-    const NAME: &str = "GREEN_API_WEBHOOK_TOKEN";
-    let named = Sources::open(flags, report)?.env_file;
-    if let Some(token) = std::env::var_os(NAME) {
-        return Ok(Some(token.to_string_lossy().into_owned()));
-    }
-    let file = named.map_or_else(|| EnvFile::open(flags, report), Ok)?;
-    Ok(file.raw(NAME).map(str::to_owned))
-}
-
-/// The three sources; a `.env` that was not named is read when something is first needed from it.
-struct Sources<'a> {
-    flags: &'a Flags,
-    report: &'a Report,
-    env_file: Option<EnvFile>,
-}
-
-impl<'a> Sources<'a> {
-    /// Reads the `.env` that was named.
-    fn open(flags: &'a Flags, report: &'a Report) -> Result<Sources<'a>, Failure> {
-        let named = flags.env_file.is_some().then(|| EnvFile::open(flags, report));
-        Ok(Sources { flags, report, env_file: named.transpose()? })
-    }
-
-    fn look_up(
-        &mut self,
-        flag: &'static str,
-        given: Option<&OsString>,
-        names: &'static [&'static str],
-    ) -> Result<Option<Sourced<String>>, Error> {
-        if let Some(value) = given {
-            // Bytes that are no UTF-8 become a character that no setting may hold.
-            let value = value.to_string_lossy().into_owned();
-            return Ok(Some(Sourced { value, source: Source::Flag(flag) }));
-        }
-        for name in names {
-            if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
-                let value = value.to_string_lossy().into_owned();
-                return Ok(Some(Sourced { value, source: Source::Environment(name) }));
-            }
-        }
-        if self.env_file.is_none() {
-            self.env_file = Some(EnvFile::open(self.flags, self.report)?);
-        }
-        Ok(self.env_file.as_ref().and_then(|file| {
-            let (name, value) = names.iter().find_map(|name| Some((name, file.value(name)?)))?;
-            let source = Source::EnvFile(file.path.clone(), file.was_searched, name);
-            Some(Sourced { value: value.to_owned(), source })
-        }))
-    }
-
-    fn token(&mut self) -> Result<Option<Sourced<Token>>, Error> {
-        if let Some(path) = &self.flags.api_token_file {
-            return read_token_file(path, Source::Flag("--api-token-file")).map(Some).map_err(Error::from);
-        }
-        // A token itself comes before a file that holds one, but a nearer source before a farther one.
-        let token = self.look_up("--api-token-instance", self.flags.api_token_instance.as_ref(), TOKEN_NAMES)?;
-        let is_near = |found: &Option<Sourced<String>>| {
-            found.as_ref().is_some_and(|found| !matches!(found.source, Source::EnvFile(..)))
-        };
-        if !is_near(&token) {
-            let file = self.look_up("", None, TOKEN_FILE_NAMES)?;
-            if let Some(file) = file.filter(|file| token.is_none() || !matches!(file.source, Source::EnvFile(..))) {
-                return read_token_file(Path::new(&file.value), file.source).map(Some).map_err(Error::from);
-            }
-        }
-        let Some(token) = token else { return Ok(None) };
-        let value = checked_secret(&token)?;
-        Ok(Some(Sourced { value, source: token.source }))
-    }
+    let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, report)?;
+    Ok(sources.find(precedence::WEBHOOK_TOKEN)?.map(|found| found.value))
 }
 
 /// The token in a file's first line.
 fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Failure> {
-    let line = read_first_line(path).map_err(|error| match could_be_a_token(path) {
-        // A token in place of its file's name: the message must not hold it.
-        true => Failure::new(Kind::InputUnreadable, format!("{named_by} names no file that can be read"))
-            .hint("it takes the name of a file with the token in it, not the token"),
-        false => Failure::caused(Kind::InputUnreadable, error),
+    let line = read_first_line(path).map_err(|failure| match could_be_a_token(path) {
+        true => failure.hint(format!("{named_by} takes the name of a file with the token in it, not the token")),
+        false => failure,
     })?;
     let value = Token::parse(&line).ok_or_else(|| {
-        let name = if path == Path::new("-") { "standard input".into() } else { escape(&path.display().to_string()) };
-        Failure::new(Kind::BadSettings, format!("the first line of {name} is not a token"))
+        Failure::new(Kind::BadSettings, format!("the first line of {} is not a token", shown_input(path)))
             .hint("a token is 8 to 128 letters, digits, - and _")
     })?;
     Ok(Sourced { value, source: Source::TokenFile(path.to_owned(), Box::new(named_by)) })
 }
 
-/// A file's first line without its end and surrounding blanks, `-` for standard input; at most 4 KiB are read.
-pub fn read_first_line(path: &Path) -> anyhow::Result<String> {
+/// A file's first line without white space around it, `-` for standard input. At most 4 KiB are read.
+pub fn read_first_line(path: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    // No further than the line's end: what comes after it may never come, as at a terminal.
+    // No further than the line's end: at a terminal nothing may follow it.
     let mut read = |from: &mut dyn BufRead| from.take(4096).read_until(b'\n', &mut bytes);
-    if path == Path::new("-") {
-        read(&mut std::io::stdin().lock()).context("cannot read standard input")?;
-    } else {
-        let name = || format!("cannot read {}", escape(&path.display().to_string()));
-        std::fs::File::open(path).and_then(|file| read(&mut BufReader::new(file))).with_context(name)?;
+    let result = match path == Path::new("-") {
+        true => read(&mut io::stdin().lock()),
+        false => File::open(path).and_then(|file| read(&mut BufReader::new(file))),
+    };
+    result.map_err(|error| {
+        let error = anyhow::Error::from(error).context(format!("cannot read {}", shown_input(path)));
+        Failure::caused(Kind::InputUnreadable, error)
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').trim().to_owned())
+}
+
+/// The parsed value. A malformed one is a usage error if it is a flag's, else bad-settings.
+fn parse<T>(
+    found: Sourced<String>,
+    parse: fn(&str) -> Option<T>,
+    wanted: &str,
+    hint: &str,
+) -> Result<Sourced<T>, Error> {
+    let Sourced { value, source } = found;
+    match (parse(&value), &source) {
+        (Some(value), _) => Ok(Sourced { value, source }),
+        (None, Source::Flag(flag)) => Err(Error::Usage(format!("the value of {flag} is not {wanted}"))),
+        (None, _) => Err(Failure::new(Kind::BadSettings, format!("{source} is not {wanted}")).hint(hint).into()),
     }
-    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let line = String::from_utf8_lossy(line);
-    Ok(line.trim_start_matches('\u{feff}').trim().to_owned())
 }
 
-/// The parsed value, or the error that fits its source: a flag's is a usage error.
-fn checked<T>(found: &Sourced<String>, parse: fn(&str) -> Option<T>, wanted: &str) -> Result<T, Error> {
-    parse(&found.value).ok_or_else(|| match &found.source {
-        Source::Flag(flag) => Error::Usage(format!("the value of {flag} is not {wanted}")),
-        Source::EnvFile(_, _, name) => {
-            Failure::new(Kind::BadSettings, format!("{name} from {} is not {wanted}", found.source)).into()
-        }
-        source => Failure::new(Kind::BadSettings, format!("the value from {source} is not {wanted}")).into(),
-    })
-}
-
-/// [`checked`] for the token, whose usual mishap in a `.env` is worth a hint.
-fn checked_secret(found: &Sourced<String>) -> Result<Token, Error> {
-    const WANTED: &str = "a token: 8 to 128 letters, digits, - and _";
-    Token::parse(&found.value).ok_or_else(|| match &found.source {
-        Source::Flag(flag) => Error::Usage(format!("the value of {flag} is not {WANTED}")),
-        Source::EnvFile(_, _, name) => {
-            Failure::new(Kind::BadSettings, format!("{name} from {} is not {WANTED}", found.source))
-                .hint("put it in single quotes: outside of them $ and # mean something")
-                .into()
-        }
-        source => Failure::new(Kind::BadSettings, format!("the value from {source} is not {WANTED}"))
-            .hint("compare it with apiTokenInstance in GREEN-API's console")
-            .into(),
-    })
-}
-
-fn missing(id_is_missing: bool) -> Failure {
-    let what = if id_is_missing { "no instance is given" } else { "no token is given" };
-    Failure::new(Kind::MissingCredentials, what).hint(
-        "set GREEN_API_ID_INSTANCE and GREEN_API_TOKEN_INSTANCE in the environment or a .env, \
-         or try it without an account: greenavatar --sandbox request 11001234567@c.us",
-    )
+fn missing(what: &'static str) -> Failure {
+    let file = user_file().map(|path| format!(" or {}", shown_path(&path))).unwrap_or_default();
+    Failure::new(Kind::MissingCredentials, what).hint(format!(
+        "an instance is a WhatsApp account connected to GREEN-API; its idInstance and apiTokenInstance are in \
+         https://console.green-api.com: set GREEN_API_ID_INSTANCE and GREEN_API_TOKEN_INSTANCE to them in the \
+         environment, a .env{file}; or try it without an account: greenavatar --sandbox request 11001234567@c.us"
+    ))
 }
 
 fn parse_id(text: &str) -> Option<String> {
@@ -356,28 +258,24 @@ fn parse_id(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-fn http_options(flags: &Flags, api_url: &str) -> Result<http::Options, Failure> {
-    let mut options = http::Options::default();
-    if let Some(path) = &flags.cacert {
-        options.roots = Roots::read(path).map_err(|error| {
-            let kind = if error.is::<std::io::Error>() || error.chain().any(|link| link.is::<std::io::Error>()) {
-                Kind::InputUnreadable
-            } else {
-                Kind::BadSettings
-            };
-            Failure::caused(kind, error).hint("--cacert wants a file of certificates in PEM form")
-        })?;
+fn parse_bool(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" => Some(true),
+        "0" | "false" | "no" => Some(false),
+        _ => None,
     }
-    options.proxy = proxy_for(api_url)?;
-    Ok(options)
 }
 
-/// The proxy for a URL, from the process environment as curl reads it.
-pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
+fn http_options(flags: &Flags) -> http::Options {
+    http::Options { timeout: flags.timeout, connect_timeout: flags.connect_timeout, ..http::Options::default() }
+}
+
+/// The proxy for a URL, from the environment as curl reads it.
+fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let origin = origin_of(url);
     Proxy::for_host(origin.is_https, &origin.host, &env).map_err(|malformed| {
-        Failure::new(Kind::BadSettings, format!("the environment variable {} is not a proxy", malformed.variable))
+        Failure::new(Kind::BadSettings, format!("environment variable {} is not a proxy", malformed.variable))
             .hint("write it like http://host:port or socks5h://host:port, or unset it")
     })
 }

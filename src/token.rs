@@ -6,6 +6,8 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::escape::escape;
+
 /// What stands for a token in everything that is printed.
 pub const MASK: &str = "***";
 
@@ -36,6 +38,11 @@ impl Token {
 /// letters and digits.
 pub fn could_be_a_token(path: &Path) -> bool {
     path.to_str().is_some_and(|name| name.len() >= 20 && Token::parse(name).is_some())
+}
+
+/// A file's name as messages show it: escaped, and masked if it may be a token that was given in the wrong place.
+pub fn shown_path(path: &Path) -> String {
+    if could_be_a_token(path) { MASK.to_owned() } else { escape(&path.display().to_string()) }
 }
 
 /// The text with `secret`, in any mixture of capitals, replaced by [`MASK`].

@@ -29,7 +29,7 @@ pub struct Chats {
     /// Read chat ids from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,
-    /// Also take 13 to 16 digits and @lid
+    /// Also take 13 to 16 digits and @lid [env: GREEN_API_LENIENT]
     #[arg(long)]
     pub lenient: bool,
     /// Requests a second at most, repeats included; 0 lifts the limit
@@ -76,8 +76,8 @@ impl Chats {
     }
 
     /// Which forms count.
-    pub fn rule(&self) -> Rule {
-        if self.lenient { Rule::Lenient } else { Rule::Strict }
+    pub fn rule(&self, settings: &Settings) -> Result<Rule, Error> {
+        Ok(if settings.is_lenient(self.lenient)? { Rule::Lenient } else { Rule::Strict })
     }
 
     /// Whether there is exactly one chat, given as an argument.
@@ -119,11 +119,15 @@ impl Chats {
     ) -> Result<OpenList, Error> {
         check_stdin(&origins, settings)?;
         let Some(path) = &self.journal else {
-            return Ok(OpenList { list: List::open(origins, self.rule(), None)?, journal: None, asked: Vec::new() });
+            return Ok(OpenList {
+                list: List::open(origins, self.rule(settings)?, None)?,
+                journal: None,
+                asked: Vec::new(),
+            });
         };
         let owner = Owner { command, id_instance: &settings.instance.id, max_age: self.max_age, accepted_is_done };
         let opened = Journal::open(path, owner, Timestamp::now())?;
-        let list = List::open(origins, self.rule(), Some(opened.done))?;
+        let list = List::open(origins, self.rule(settings)?, Some(opened.done))?;
         Ok(OpenList { list, journal: Some(opened.journal), asked: opened.asked })
     }
 

@@ -73,8 +73,7 @@ fn token(args: &Args, context: &Context<'_>) -> Result<Option<WebhookToken>, Err
         if path == Path::new("-") && context.flags.token_from_stdin() {
             return Err(Error::Usage("only one flag can read standard input".into()));
         }
-        let line = read_first_line(path).map_err(|error| Failure::caused(Kind::InputUnreadable, error))?;
-        return Ok(Some(WebhookToken::new(&line)?));
+        return Ok(Some(WebhookToken::new(&read_first_line(path)?)?));
     }
     let found = webhook_token(context.flags, context.report)?;
     Ok(found.map(|token| WebhookToken::new(&token)).transpose()?)

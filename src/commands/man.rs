@@ -203,7 +203,7 @@ fn environment(text: &mut String, definition: &Command, takes_settings: bool) {
 fn files(command: Option<&str>) -> Vec<(&'static str, &'static str)> {
     let env_file = (
         ".env",
-        "Settings as NAME='value' lines, here or in the nearest parent; the process environment wins over it.",
+        "Settings as NAME='value' lines, here or in the nearest parent, then in ~/.config/greenavatar/env; the environment wins over both.",
     );
     let state =
         ("${XDG_STATE_HOME:-~/.local/state}/greenavatar/", "Locks: one run at a time reads an instance's queue.");

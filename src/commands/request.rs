@@ -68,7 +68,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let settings = &session.settings;
     if args.dry_run {
         check_stdin(&origins, settings)?;
-        let list = List::open(origins, args.chats.rule(), None)?;
+        let list = List::open(origins, args.chats.rule(settings)?, None)?;
         return dry_run(list, &settings.instance, context, &args.chats);
     }
     let open = args.chats.open(origins, "request", settings, args.wait.is_none())?;

@@ -1,9 +1,9 @@
 //! The API URL: its shape, and the hosts that a token may be sent to.
 
-use crate::escape::escape;
+use super::precedence::{Source, Sourced};
 use crate::failure::{Failure, Kind};
 use crate::http::Origin;
-use crate::settings::Source;
+use crate::token::shown_path;
 
 /// `http[s]://host[:port][/path]` without its trailing slashes; no user, query or fragment.
 pub fn parse_url(text: &str) -> Option<String> {
@@ -21,33 +21,34 @@ pub fn origin_of(api_url: &str) -> Origin {
     Origin::parse(api_url).expect("parse_url has read it")
 }
 
+/// The URL without the path of a method, `/waInstance...`, if there is one: the token may be in that.
+pub fn without_method(text: &str) -> Option<String> {
+    parse_url(&text[..text.to_ascii_lowercase().find("/wainstance")?])
+}
+
 /// The token must not travel in the clear, except to this machine or where the user says so.
 pub fn forbid_plain_http(api_url: &str, insecure_http: bool) -> Result<(), Failure> {
     let origin = origin_of(api_url);
     if origin.is_https || origin.is_loopback() || insecure_http {
         return Ok(());
     }
-    Err(Failure::new(Kind::BadSettings, format!("{api_url} is not https, and the token would travel in the clear"))
-        .hint("use https://, or say --insecure-http if you mean it"))
+    Err(Failure::new(Kind::BadSettings, format!("{origin} is not https, and the token would travel in the clear"))
+        .hint("use https:, or --insecure-http if that is what you want"))
 }
 
-/// A `.env` that lies in somebody's folder must not send a token that came from elsewhere to its own host.
-pub fn forbid_strange_host(api_url: &str, url: &Source, token: &Source) -> Result<(), Failure> {
-    let Source::EnvFile(path, true, _) = url else { return Ok(()) };
-    if matches!(token, Source::EnvFile(same, ..) if same == path) {
+/// A found `.env` must not send a token from another source to a host that is not GREEN-API's.
+pub fn forbid_strange_host(url: &Sourced<String>, token: &Source) -> Result<(), Failure> {
+    let Source::File { path, is_found: true, .. } = &url.source else { return Ok(()) };
+    let origin = origin_of(&url.value);
+    if origin.is_green_api() || matches!(token, Source::File { path: same, .. } if same == path) {
         return Ok(());
     }
-    let origin = origin_of(api_url);
-    if origin.is_green_api() {
-        return Ok(());
-    }
-    let host = origin.host;
-    let path = escape(&path.display().to_string());
+    let path = shown_path(path);
     Err(Failure::new(
         Kind::BadSettings,
-        format!("{path} would send a token that is not its own ({token}) to {host}, which is not GREEN-API's"),
+        format!("{path} would send a token from another source ({token}) to {}, which is not GREEN-API's", origin.host),
     )
-    .hint(format!("if you mean it, say so: --env-file {path}, or --api-url {api_url}")))
+    .hint(format!("if that is what you want: --env-file {path}, or --api-url {origin}")))
 }
 
 #[cfg(test)]
@@ -83,10 +84,12 @@ mod tests {
 
     #[test]
     fn a_searched_env_file_may_not_send_a_foreign_token_to_a_strange_host() {
-        let searched = Source::EnvFile("/a/.env".into(), true, "GREEN_API_URL");
-        let named = Source::EnvFile("/a/.env".into(), false, "GREEN_API_URL");
+        let file = |is_found| Source::File { path: "/a/.env".into(), is_found, variable: "GREEN_API_URL" };
+        let (searched, named) = (file(true), file(false));
         let elsewhere = Source::Environment("GREEN_API_TOKEN_INSTANCE");
-        let refused = |url: &str, source: &Source, token: &Source| forbid_strange_host(url, source, token).is_err();
+        let refused = |url: &str, source: &Source, token: &Source| {
+            forbid_strange_host(&Sourced { value: url.to_owned(), source: source.clone() }, token).is_err()
+        };
         assert!(refused("https://evil.example", &searched, &elsewhere));
         assert!(refused("https://evilgreen-api.com", &searched, &elsewhere));
         assert!(refused("https://api.green-api.com.evil.example", &searched, &elsewhere));

@@ -1,165 +1,216 @@
-//! The `.env`: found here or in the nearest parent, or named; read into memory and into nothing else.
+//! `.env` files: where they are, whether they are trusted, and their variables. Nothing in them reaches the environment.
 //!
-//! A malformed line is named by file and number, never by its text: there may be a token in it. What the values
-//! are for this file does not know.
+//! An error names the file and the line, never the line's text: there may be a token in it.
 
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::report::Report;
-use crate::settings::Flags;
-use crate::token::{MASK, could_be_a_token};
+use crate::token::shown_path;
 
-/// No `.env` is that large; what is, is something else.
+/// A larger file is not a `.env`.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The values of a `.env`, or of none.
-#[derive(Debug, Default)]
+/// The variables of a `.env` file.
+#[derive(Debug)]
 pub struct EnvFile {
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
-    /// True: found by search, not named by `--env-file`.
-    pub was_searched: bool,
-    values: HashMap<String, String>,
+    /// Whether it was found in this directory or a parent.
+    pub is_found: bool,
+    /// Variables and their values, without white space around them.
+    pub values: HashMap<String, String>,
 }
 
 impl EnvFile {
-    /// The file that the flags name, else the nearest one; an empty one where there is none or it is not trusted.
-    pub fn open(flags: &Flags, report: &Report) -> Result<EnvFile, Failure> {
-        let (path, was_searched) = match &flags.env_file {
-            _ if flags.no_env_file => return Ok(EnvFile::default()),
-            Some(path) => (path.clone(), false),
-            None => match nearest() {
-                Some(path) => (path, true),
-                None => return Ok(EnvFile::default()),
-            },
-        };
-        let shown = if could_be_a_token(&path) { MASK.to_owned() } else { escape(&path.display().to_string()) };
+    /// Reads a file. `None` if it was found and belongs to another user, root aside: it may be a trap.
+    ///
+    /// A `$` outside of single quotes is an error in the values of the variables that `is_ours` names.
+    pub fn read(
+        path: &Path,
+        is_found: bool,
+        is_ours: fn(&str) -> bool,
+        report: &Report,
+    ) -> Result<Option<EnvFile>, Failure> {
+        let shown = shown_path(path);
         let unreadable = |error: io::Error| {
             let error = anyhow::Error::from(error).context(format!("cannot read {shown}"));
             let failure = Failure::caused(Kind::InputUnreadable, error);
-            if was_searched { failure.hint("--no-env-file leaves it alone") } else { failure }
+            if is_found { failure.hint("--no-env-file ignores it") } else { failure }
         };
-        if was_searched {
-            // Its owner is asked before it is opened: somebody else's may be a trap, or simply not for us to read.
-            let owner = std::fs::metadata(&path).map_err(unreadable)?.uid();
+        if is_found {
+            // Before it is opened: another user's file may not be readable at all.
+            let owner = path.metadata().map_err(unreadable)?.uid();
             if owner != 0 && owner != rustix::process::geteuid().as_raw() {
                 report.warn(
-                    &format!("{shown} belongs to another user and is left alone"),
-                    "name it with --env-file if it is yours",
+                    &format!("{shown} belongs to another user and is ignored"),
+                    "name it with --env-file to use it",
                 );
-                return Ok(EnvFile::default());
+                return Ok(None);
             }
         }
-        let mut file = File::open(&path).map_err(unreadable)?;
+        let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         let mut bytes = Vec::new();
-        file.by_ref().take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > LARGEST {
-            return Err(Failure::new(Kind::BadSettings, format!("{shown} is too large for a .env")));
+            return Err(Failure::new(Kind::BadSettings, format!("{shown} is too large for a .env file")));
         }
-        warn_of_readers(&metadata, &shown, report);
-        let values = parse(&bytes).map_err(|line| {
-            Failure::new(Kind::BadSettings, format!("{shown}, line {line}: not NAME=value"))
-                .hint("put values in single quotes; --no-env-file leaves a .env alone")
+        if metadata.is_file() && metadata.mode() & 0o044 != 0 {
+            report.warn(&format!("{shown} can be read by other users"), &format!("chmod 600 {shown}"));
+        }
+        let values = parse(&bytes, is_ours).map_err(|(line, problem)| {
+            Failure::new(Kind::BadSettings, format!("{shown}, line {line}: {problem}"))
+                .hint("put values in single quotes; --no-env-file ignores a .env that was not named")
         })?;
-        Ok(EnvFile { path, was_searched, values })
-    }
-
-    /// A variable's value; an empty one counts as unset.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.raw(name).filter(|value| !value.is_empty())
-    }
-
-    /// A variable's value, empty or not.
-    pub fn raw(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+        Ok(Some(EnvFile { path: path.to_owned(), is_found, values }))
     }
 }
 
-/// The nearest file of that name, here or in a parent. A folder of that name is a Python environment and no concern of ours.
-fn nearest() -> Option<PathBuf> {
+/// The `.env` in this directory or the nearest parent that has one. A directory of that name is something else: Python's
+/// virtual environments are often called that.
+pub fn nearest() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
-    here.ancestors().map(|folder| folder.join(".env")).find(|path| is_file(path))
+    here.ancestors().map(|directory| directory.join(".env")).find(|path| path.is_file())
 }
 
-fn is_file(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.is_file())
-}
-
-fn warn_of_readers(metadata: &Metadata, shown: &str, report: &Report) {
-    if metadata.is_file() && metadata.mode() & 0o044 != 0 {
-        report.warn(&format!("{shown} can be read by other users"), &format!("chmod 600 {shown}"));
-    }
-}
-
-/// The variables, of a repeated one the last; the error is the number of the line that cannot be read.
-fn parse(bytes: &[u8]) -> Result<HashMap<String, String>, usize> {
+/// The variables with white space around their values trimmed, of a repeated one the last.
+///
+/// The error is the line at which the malformed entry begins, and what is wrong with it.
+fn parse(bytes: &[u8], is_ours: fn(&str) -> bool) -> Result<HashMap<String, String>, (usize, &'static str)> {
+    const MALFORMED: &str = "not NAME=value";
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    if let Err(error) = std::str::from_utf8(bytes) {
-        return Err(lines_in(&bytes[..error.valid_up_to()]) + 1);
-    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.replace("\r\n", "\n").replace('\r', "\n"),
+        Err(error) => return Err((bytes[..error.valid_up_to()].split(|&b| b == b'\n').count(), MALFORMED)),
+    };
     let mut values = HashMap::new();
-    let read = std::cell::Cell::new(0);
-    for item in dotenvy::from_read_iter(LineByLine { rest: bytes, read: &read }) {
-        match item {
-            Ok((name, value)) if value.contains('\0') || name.contains('\0') => return Err(read.get()),
-            Ok((name, value)) => values.insert(name, value),
-            Err(_) => return Err(read.get()),
-        };
+    for Entry { line, text, has_reference } in split(&text) {
+        let mut items = dotenvy::from_read_iter(text.as_bytes());
+        match (items.next(), items.next()) {
+            (None, _) => {}
+            (Some(Ok((name, value))), None) if !value.contains('\0') => {
+                if has_reference && is_ours(&name) {
+                    return Err((line, "a $ outside of single quotes, and nothing is substituted"));
+                }
+                values.insert(name, value.trim().to_owned());
+            }
+            _ => return Err((line, MALFORMED)),
+        }
     }
     Ok(values)
 }
 
-fn lines_in(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&b| b == b'\n').count()
+/// One `NAME=value` of a file, over several lines if a quote is open at their ends; or a blank line.
+struct Entry {
+    /// The line at which it begins.
+    line: usize,
+    /// Its text with the line's end, without a comment. Each `$` outside of single quotes is escaped: dotenvy would
+    /// replace it by a value of the environment.
+    text: String,
+    /// Whether there was such a `$`.
+    has_reference: bool,
 }
 
-/// Hands out one line a read and counts them: dotenvy tells the text of a bad line, which must not be shown, but not its number.
-struct LineByLine<'a> {
-    rest: &'a [u8],
-    read: &'a std::cell::Cell<usize>,
-}
-
-impl Read for LineByLine<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let line = self.rest.iter().position(|&b| b == b'\n').map_or(self.rest.len(), |end| end + 1);
-        let n = line.min(buffer.len());
-        buffer[..n].copy_from_slice(&self.rest[..n]);
-        self.rest = &self.rest[n..];
-        if n == line && n > 0 {
-            self.read.set(self.read.get() + 1);
+/// Splits a file for dotenvy, which reports the text of a malformed line but not its number. Ends of lines are `\n`.
+fn split(text: &str) -> Vec<Entry> {
+    let new = |line| Entry { line, text: String::new(), has_reference: false };
+    let mut entries = vec![new(1)];
+    let mut line = 1;
+    let (mut quote, mut is_escaped, mut is_comment) = (None, false, false);
+    for c in text.chars().chain(['\n']) {
+        let entry = entries.last_mut().expect("it has one from the start");
+        line += usize::from(c == '\n');
+        if c == '\n' && quote.is_none() {
+            entry.text.push(c);
+            (is_escaped, is_comment) = (false, false);
+            entries.push(new(line));
+            continue;
         }
-        Ok(n)
+        if is_comment {
+            continue;
+        }
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if quote != Some('\'') => is_escaped = true,
+            '\'' | '"' if quote.is_none() => quote = Some(c),
+            '\'' | '"' if quote == Some(c) => quote = None,
+            '#' if quote.is_none() && entry.text.chars().next_back().is_none_or(char::is_whitespace) => {
+                is_comment = true;
+                continue;
+            }
+            '$' if quote != Some('\'') => {
+                entry.has_reference = true;
+                entry.text.push('\\');
+            }
+            _ => {}
+        }
+        entry.text.push(c);
     }
+    entries
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn is_ours(name: &str) -> bool {
+        name.starts_with("GREEN_API_")
+    }
+
+    fn values(text: &str) -> HashMap<String, String> {
+        parse(text.as_bytes(), is_ours).unwrap_or_else(|error| panic!("{error:?} in {text}"))
+    }
+
+    fn bad_line(text: &[u8]) -> Option<usize> {
+        parse(text, is_ours).err().map(|(line, _)| line)
+    }
+
     #[test]
     fn values_are_read_as_people_write_them() {
-        let text = "\u{feff}# comment\r\nA=1\r\n\nexport B='two $x # y'\nC=\"a\\nb\"\nD=\nA=3 # last wins\nE='x\ny'\n";
-        let values = parse(text.as_bytes()).expect("well formed");
+        let values = values(
+            "\u{feff}# it's a comment\r\nA=1\r\n\nexport B='two $x # y'\nC=\"a\\nb\"\nD=\nA=3  # it's the last one\nE='x\ny'\nF=\" z \" ",
+        );
         assert_eq!(values["A"], "3");
         assert_eq!(values["B"], "two $x # y");
         assert_eq!(values["C"], "a\nb");
         assert_eq!(values["D"], "");
         assert_eq!(values["E"], "x\ny");
+        assert_eq!(values["F"], "z");
     }
 
     #[test]
-    fn a_bad_line_is_known_by_its_number() {
-        assert_eq!(parse(b"A=1\nthis is bad\nB=2\n"), Err(2));
-        assert_eq!(parse(b"A='x\ny'\n\nbad line\n"), Err(4));
-        assert_eq!(parse(b"A=1\nB=\xff\n"), Err(2));
-        assert_eq!(parse(b"A=1\nB='open\nC=2"), Err(3));
-        assert_eq!(parse(b"bad line"), Err(1));
+    fn a_malformed_entry_is_known_by_its_first_line() {
+        for (text, line) in [
+            ("A=1\nthis is bad\nB=2\n", 2),
+            ("A='x\ny'\n\nbad line\n", 4),
+            ("A=1\rB='x\ry'\r\nbad line\r", 4),
+            ("A=1\nB='open\nC=2", 2),
+            ("A=1\nB=\"open\nC='2'\nD='3'\n", 2),
+            ("A=1\n\nB='open\nC='2'\nD='3'\n", 3),
+            ("A=1\nit's bad\nC=2\n", 2),
+            ("A=1\nB=x y\n", 2),
+            ("A=1\nB=\\q\n", 2),
+            ("A=1\nB=\0\n", 2),
+            ("bad line", 1),
+        ] {
+            assert_eq!(bad_line(text.as_bytes()), Some(line), "{text:?}");
+        }
+        assert_eq!(bad_line(b"A=1\nB=\xff\n"), Some(2));
+    }
+
+    #[test]
+    fn a_reference_is_malformed_in_our_variables_and_nothing_in_others() {
+        for value in ["$HOME", "${HOME}", "a$b", "\"$HOME\"", "\"a${HOME\"", "'a'$HOME", "a$"] {
+            let ours = format!("X=1\nexport GREEN_API_URL={value}\n");
+            assert_eq!(bad_line(ours.as_bytes()), Some(2), "{value}");
+            assert_eq!(bad_line(format!("X={value}\nGREEN_API_URL=x\n").as_bytes()), None, "{value}");
+        }
+        assert_eq!(values("GREEN_API_URL='$a'\\$b\"\\$c\" # $d")["GREEN_API_URL"], "$a$b$c");
+        assert_eq!(bad_line(b"X=$HOME y\n"), Some(1));
     }
 }

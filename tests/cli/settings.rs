@@ -1,4 +1,4 @@
-//! Flag before process environment before `.env`, what each may say, and what happens when it says something else.
+//! Settings: which source wins, what a value may be, and what happens if it is something else.
 
 use std::os::unix::fs::chown;
 
@@ -58,6 +58,225 @@ fn a_flag_comes_before_the_environment() {
     let flags = ["--api-url", &server.url(), "--id-instance", "42", "--api-token-instance", OTHER_TOKEN];
     accepted(Cli::on(&other).arg("request").args(flags).arg(CHAT));
     assert_eq!(asked_as(&server), pair("42", OTHER_TOKEN));
+}
+
+#[test]
+fn a_named_env_file_comes_before_the_environment() {
+    let (server, other) = (well(), Server::unasked());
+    let cli = Cli::on(&other).env("GREEN_API_ID_INSTANCE", "77").env("GREEN_API_TOKEN_INSTANCE", OTHER_TOKEN);
+    let cli = cli.file("work.env", env_file(&server));
+    accepted(cli.again().args(["--env-file", "work.env", "request", CHAT]));
+    assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+    // All names of a setting are looked for in one source before the next: a token's file in a named file wins, too.
+    let server = well();
+    let text = format!("GREEN_API_URL={}\nID_INSTANCE=5\nGREEN_API_TOKEN_FILE=token\n", server.url());
+    let cli = cli.file("work.env", text).file("token", TOKEN);
+    accepted(cli.again().args(["--env-file", "work.env", "request", CHAT]));
+    assert_eq!(asked_as(&server), pair("5", TOKEN));
+    // A flag wins over both.
+    let server = well();
+    accepted(cli.args(["--env-file", "work.env", "--api-url", &server.url(), "--id-instance=8", "request", CHAT]));
+    assert_eq!(asked_as(&server), pair("8", TOKEN));
+}
+
+/// Where the user's own file is, relative to where the program runs: HOME is the directory above.
+const USERS_FILE: &str = "../.config/greenavatar/env";
+
+#[test]
+fn the_users_own_file_is_the_last_source() {
+    let server = well();
+    accepted(Cli::new().file(USERS_FILE, env_file(&server)).args(["request", CHAT]));
+    // It is the user's own: it may name any host for a token from elsewhere.
+    let server = well();
+    let cli = Cli::new().env("API_TOKEN_INSTANCE", OTHER_TOKEN).file(USERS_FILE, env_file(&server));
+    accepted(cli.args(["request", CHAT]));
+    assert_eq!(asked_as(&server), pair(INSTANCE, OTHER_TOKEN));
+    let (server, other) = (well(), Server::unasked());
+    let cli = Cli::new().file(USERS_FILE, env_file(&other)).file(".env", env_file(&server));
+    accepted(cli.args(["request", CHAT]));
+    // The found one is for one value, the user's for the rest.
+    let server = well();
+    let cli = Cli::new().file(USERS_FILE, env_file(&server)).file(".env", "ID_INSTANCE=6\n");
+    accepted(cli.args(["request", CHAT]));
+    assert_eq!(asked_as(&server), pair("6", TOKEN));
+}
+
+#[test]
+fn the_users_own_file_is_where_xdg_config_home_says() {
+    let server = well();
+    let cli = Cli::new().file("config/greenavatar/env", env_file(&server));
+    let config = cli.dir().join("config");
+    accepted(cli.again().env("XDG_CONFIG_HOME", &config).args(["request", CHAT]));
+    let (server, other) = (well(), Server::unasked());
+    let cli = cli.file("config/greenavatar/env", env_file(&other)).file(USERS_FILE, env_file(&server));
+    // A relative one is ignored, as its specification demands.
+    accepted(cli.env("XDG_CONFIG_HOME", "config").args(["request", CHAT]));
+}
+
+#[test]
+fn with_a_named_env_file_or_none_the_users_own_file_is_not_read() {
+    let other = Server::unasked();
+    let cli = Cli::new().file(USERS_FILE, env_file(&other)).file("empty.env", "");
+    refused(cli.again().args(["--no-env-file", "request", CHAT]), 78, "no instance");
+    refused(cli.args(["--env-file", "empty.env", "request", CHAT]), 78, "no instance");
+    // It is not a found one either, for which the token of a found one would be somebody else's.
+    let cli = Cli::new().file(USERS_FILE, format!("API_TOKEN_INSTANCE={TOKEN}\n"));
+    let cli = cli.file(".env", format!("GREEN_API_URL={}\nID_INSTANCE=1\n", other.url()));
+    refused(cli.args(["request", CHAT]), 78, "would send a token");
+}
+
+#[test]
+fn the_users_own_file_is_checked_like_any_other() {
+    let server = Server::unasked();
+    let cli = Cli::at(&server.url()).without("GREEN_API_ID_INSTANCE");
+    refused(cli.file(USERS_FILE, "A=1\nno assignment\n").args(["request", CHAT]), 78, "greenavatar/env, line 2");
+    // Where it is not needed, a malformed one does not matter.
+    accepted(Cli::on(&well()).file(USERS_FILE, "no assignment\n").args(["request", CHAT]));
+    let server = well();
+    let cli = Cli::new().file(USERS_FILE, env_file(&server)).mode(USERS_FILE, 0o640).args(["request", CHAT]);
+    let said = cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has("chmod 600").run();
+    assert_eq!(said.stderr.matches("warning").count(), 1, "{}", said.stderr);
+}
+
+#[test]
+fn white_space_around_a_value_does_not_count() {
+    let server = well();
+    let cli = Cli::new()
+        .env("GREEN_API_URL", format!("{}\n", server.url()))
+        .env("GREEN_API_ID_INSTANCE", " 7\r\n")
+        .env("GREEN_API_TOKEN_INSTANCE", format!("\t{TOKEN}\n"));
+    accepted(cli.args(["request", CHAT]));
+    assert_eq!(asked_as(&server), pair("7", TOKEN));
+    let server = well();
+    let text = format!("GREEN_API_URL=' {} '\nID_INSTANCE=\" 7\t\"\nAPI_TOKEN_INSTANCE='{TOKEN}\n'\n", server.url());
+    accepted(Cli::new().file(".env", text).args(["request", CHAT]));
+    assert_eq!(asked_as(&server), pair("7", TOKEN));
+    let server = well();
+    let token = format!(" {TOKEN} ");
+    let flags = ["--api-url", &format!("{}/ ", server.url()), "--id-instance= 7", "--api-token-instance", &token];
+    accepted(Cli::new().args(flags).args(["request", CHAT]));
+    // What is left of nothing but white space is unset.
+    let server = well();
+    let cli = Cli::new().env("GREEN_API_URL", " ").env("GREEN_API_ID_INSTANCE", "\n").env("API_TOKEN_INSTANCE", "\t");
+    accepted(cli.file(".env", env_file(&server)).args(["request", CHAT]));
+}
+
+#[test]
+fn a_url_with_the_path_of_a_method_is_shown_without_it() {
+    for url in [
+        format!("https://api.green-api.com/waInstance{INSTANCE}/getAvatar/{TOKEN}"),
+        format!("https://api.green-api.com/WAInstance{INSTANCE}?x#y"),
+    ] {
+        let cli = Cli::at(&url).args(["--json", "request", CHAT]);
+        let error = json(&cli.again().args(["--json", "request", CHAT]).exits(78).any_stderr().run().stderr);
+        assert_eq!(error["error"]["code"], "bad-settings");
+        let hint = error["error"]["hint"].as_str().expect("a hint");
+        assert!(hint.contains("https://api.green-api.com") && !hint.contains("nstance"), "{hint}");
+        refused(
+            Cli::at("").args(["--api-url", &url, "request", CHAT]),
+            78,
+            "hint: write it as https://api.green-api.com\n",
+        );
+        let file = Cli::at("").file(".env", format!("GREEN_API_URL={url}\n"));
+        refused(file.args(["request", CHAT]), 78, "hint: write it as https://api.green-api.com\n");
+    }
+    let server = well();
+    accepted(Cli::at(&format!("{}/gate/green", server.url())).args(["request", CHAT]));
+    assert!(server.requests()[0].path.starts_with("/gate/green/waInstance"));
+}
+
+#[test]
+fn a_variable_makes_the_check_of_chat_ids_lenient() {
+    const LID: &str = "123456789012345@lid";
+    for (value, is_lenient) in
+        [("1", true), ("true", true), ("YES\n", true), ("0", false), ("false", false), ("No", false)]
+    {
+        let line = format!("GREEN_API_LENIENT='{value}'\n");
+        for source in ["environment", ".env", "lenient.env"] {
+            let server = if is_lenient { well() } else { Server::unasked() };
+            let cli = Cli::request(&server, [LID]);
+            let cli = match source {
+                "environment" => cli.env("GREEN_API_LENIENT", value),
+                ".env" => cli.file(".env", &line),
+                named => cli.env("GREEN_API_LENIENT", "odd").file(named, &line).args(["--env-file", named]),
+            };
+            if is_lenient {
+                cli.stdout(format!("{LID}\taccepted\n")).run();
+            } else {
+                cli.exits(65).any_stdout().any_stderr().run();
+            }
+        }
+    }
+    // The flag wins, and what it does not need is not read.
+    let server = well();
+    let cli = Cli::request(&server, ["--lenient", LID]).env("GREEN_API_LENIENT", "odd");
+    cli.stdout(format!("{LID}\taccepted\n")).run();
+    let server = Server::unasked();
+    refused(Cli::request(&server, [LID]).env("GREEN_API_LENIENT", "odd"), 78, "GREEN_API_LENIENT is not 1, true, yes");
+    let cli = Cli::new().env("GREEN_API_LENIENT", "1").args(["--sandbox", "request", LID]);
+    cli.stdout(format!("{LID}\taccepted\n")).any_stderr().run();
+}
+
+#[test]
+fn a_found_env_file_sends_nothing_of_the_environment_anywhere() {
+    const OTHERS: &str = "ghp_0123456789abcdefghij";
+    for line in [
+        "GREEN_API_TOKEN_INSTANCE=${GITHUB_TOKEN}",
+        "GREEN_API_TOKEN_INSTANCE=$GITHUB_TOKEN",
+        "API_TOKEN_INSTANCE=\"$GITHUB_TOKEN\"",
+        "GREEN_API_URL={url}/$GITHUB_TOKEN",
+        "export GREEN_API_URL=\"{url}/${GITHUB_TOKEN}\"",
+        "GREEN_API_ID_INSTANCE=1$GITHUB_TOKEN",
+        "ID_INSTANCE='1'$GITHUB_TOKEN",
+        "GREEN_API_TOKEN_FILE=/tmp/$GITHUB_TOKEN",
+        "GREEN_API_LENIENT=$GITHUB_TOKEN",
+        "GREEN_API_WEBHOOK_TOKEN=$GITHUB_TOKEN",
+        "GREEN_API_URL={url}/$UNSET",
+    ] {
+        let server = Server::unasked();
+        let line = line.replace("{url}", &server.url());
+        let text = format!("{}\n{line}\n", env_file(&server));
+        let cli = Cli::new().env("GITHUB_TOKEN", OTHERS).file(".env", text).secret(OTHERS);
+        refused(cli.args(["request", CHAT]), 78, ".env, line 5: a $ outside of single quotes");
+    }
+    // Other variables are not used, whatever is in them.
+    let server = well();
+    let others = "all_proxy=http://$GITHUB_TOKEN@127.0.0.1:9\nhttp_proxy=\"${GITHUB_TOKEN\"\nA=$\nPS1='$'\n";
+    let cli = Cli::new().env("GITHUB_TOKEN", OTHERS).file(".env", format!("{others}{}", env_file(&server)));
+    accepted(cli.secret(OTHERS).args(["request", CHAT]));
+    assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+    // In single quotes, or after a backslash, it is a character like any other.
+    let cli = Cli::new().file(".env", "GREEN_API_TOKEN_FILE='$file'\nGREEN_API_WEBHOOK_TOKEN=a\\$b\n");
+    refused(cli.env("ID_INSTANCE", "1").args(["request", CHAT]), 66, "cannot read $file");
+}
+
+#[test]
+fn an_open_quote_is_reported_where_it_opens() {
+    let server = Server::unasked();
+    for open in ["GREEN_API_X='open", "GREEN_API_X=\"open", "it's open"] {
+        let text = format!("A='a\nb'\n{open}\nGREEN_API_URL='{}'\nID_INSTANCE='1'\nC=1\n", server.url());
+        refused(Cli::new().file(".env", text).args(["request", CHAT]), 78, ".env, line 3: not NAME=value");
+    }
+}
+
+#[test]
+fn a_path_does_not_reach_the_terminal_as_it_is() {
+    let server = Server::unasked();
+    let odd = "odd\u{1b}[2J\nname\u{202e}";
+    let shown = "odd\\u{1b}[2J\\nname\\u{202e}";
+    for flag in ["--env-file", "--api-token-file", "--cacert"] {
+        refused(Cli::request(&server, [flag, odd, CHAT]), 66, shown);
+        let cli = Cli::request(&server, [flag, odd, CHAT]).file(odd, "not what it should be\n").mode(odd, 0o644);
+        refused(cli, 78, shown);
+    }
+    refused(
+        Cli::request(&server, [CHAT]).env("GREEN_API_TOKEN_FILE", odd).without("GREEN_API_TOKEN_INSTANCE"),
+        66,
+        shown,
+    );
+    let cli = Cli::new().file(&format!("../.config/{odd}/greenavatar/env"), "bad\n");
+    let config = cli.dir().join("../.config").join(odd);
+    refused(cli.env("XDG_CONFIG_HOME", config.canonicalize().expect("a directory")).args(["request", CHAT]), 78, shown);
 }
 
 #[test]
@@ -210,7 +429,18 @@ fn without_credentials_nothing_is_tried() {
     let said = Cli::new().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
     let error = json(&said.stderr);
     assert_eq!(error["error"]["code"], "missing-credentials");
-    assert!(error["error"]["hint"].is_string(), "{error}");
+    let hint = error["error"]["hint"].as_str().expect("a hint");
+    for part in [
+        "an instance is",
+        "https://console.green-api.com",
+        "GREEN_API_ID_INSTANCE",
+        "GREEN_API_TOKEN_INSTANCE",
+        ".env",
+        ".config/greenavatar/env",
+        "--sandbox",
+    ] {
+        assert!(hint.contains(part), "{part} is in {hint}");
+    }
     let server = Server::unasked();
     refused(Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").args(["request", CHAT]), 78, "token");
 }

@@ -26,8 +26,8 @@ use greenavatar::results::endpoint::commit::Commit;
 use greenavatar::results::endpoint::door::WebhookToken;
 use greenavatar::results::endpoint::{Endpoint, Rules};
 use greenavatar::results::record;
-use greenavatar::settings::Flags;
 use greenavatar::settings::env_file::EnvFile;
+use greenavatar::settings::precedence::is_ours;
 use greenavatar::token::Token;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -125,16 +125,17 @@ fn simplest_reading(bytes: &[u8]) -> Vec<String> {
     lines.into_iter().enumerate().filter_map(read).collect()
 }
 
-/// A `.env` is read or refused by file and line; never a word of what stands in it.
+/// A `.env` is read, or refused by file and line without a word of its text.
 pub fn env_file(bytes: &[u8]) {
+    const PROBLEMS: [&str; 2] = ["not NAME=value", "a $ outside of single quotes, and nothing is substituted"];
     let file = file_of(bytes);
-    let flags = Flags { env_file: Some(file.path().to_owned()), ..Flags::default() };
-    let Err(failure) = EnvFile::open(&flags, &Report::default()) else { return };
+    let Err(failure) = EnvFile::read(file.path(), false, is_ours, &Report::default()) else { return };
     let place = format!("{}, line ", file.path().display());
     let message = failure.message();
-    let line = message.strip_prefix(&place).and_then(|rest| rest.strip_suffix(": not NAME=value"));
-    let line: usize = line.and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("{message}"));
-    let lines = bytes.iter().filter(|&&b| b == b'\n').count() + 1;
+    let (line, problem) = message.strip_prefix(&place).and_then(|rest| rest.split_once(": ")).expect("a line");
+    assert!(PROBLEMS.contains(&problem), "{message}");
+    let line: usize = line.parse().unwrap_or_else(|_| panic!("{message}"));
+    let lines = bytes.iter().filter(|&&b| b == b'\n' || b == b'\r').count() + 1;
     assert!((1..=lines).contains(&line), "line {line} of {lines}");
 }
 
