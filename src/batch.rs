@@ -5,7 +5,6 @@
 pub mod collect;
 pub mod course;
 pub mod ending;
-pub mod group;
 pub mod job;
 pub mod journal;
 pub mod lines;

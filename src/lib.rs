@@ -7,7 +7,7 @@ pub mod commands;
 pub mod settings;
 pub mod batch;
 pub mod results;
-pub mod picture;
+pub mod pictures;
 pub mod sandbox;
 pub mod greenapi;
 pub mod http;
@@ -21,3 +21,5 @@ pub mod token;
 pub mod recent;
 pub mod duration;
 pub mod escape;
+#[cfg(test)]
+pub mod testing;

@@ -16,7 +16,7 @@ pub mod spool;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::messages::AvatarInfo;
 use crate::output::Output;
-use crate::picture::avatar_url;
+use crate::pictures::url;
 use crate::record::{Record, Status};
 
 /// The line that a result makes.
@@ -29,7 +29,7 @@ pub fn record(info: &AvatarInfo) -> Record {
         (None, None) if info.exists_whatsapp == Some(false) => Record::new(info.chat_id.as_str(), Status::NoAccount),
         (None, None) => Record::new(info.chat_id.as_str(), Status::None),
     };
-    avatar_url::annotate(&mut record);
+    url::annotate(&mut record);
     record.timestamp = info.timestamp;
     record
 }

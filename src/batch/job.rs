@@ -24,20 +24,12 @@ pub trait Job: Sync {
         let _ = chat;
         true
     }
-
-    /// Puts on disk what the lines that were handed in speak of: before each sync of the journal, or at the run's end.
-    fn secure(&self) -> Result<(), Failure> {
-        Ok(())
-    }
 }
 
 /// What a job that finishes a chat finds in the run.
 pub trait Floor {
     /// One more request about the chat, in its turn.
     fn again(&self, chat: &ChatId) -> Result<Record, Failure>;
-
-    /// Hands in the line of a chat that [`Job::finish`] gave none for.
-    fn settle(&self, record: &Record, failure: Option<Failure>);
 }
 
 /// Which request about a chat it is.

@@ -48,7 +48,7 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
         Err(failure) => run.course.end(failure),
         Ok(syncer) => std::thread::scope(|scope| {
             if let Some(syncer) = &syncer {
-                scope.spawn(|| to.sink.sync_loop(&|| job.secure().and_then(|()| syncer.sync())));
+                scope.spawn(|| to.sink.sync_loop(&|| syncer.sync()));
             }
             let mut rest: Vec<_> = (1..workers).map(|_| scope.spawn(|| run.work())).collect();
             if let Some(companion) = companion {
@@ -65,11 +65,6 @@ pub fn run(list: List, job: &dyn Job, companion: Option<&dyn Companion>, plan: P
             if let Some(companion) = companion {
                 let left = std::mem::take(&mut lock(&run.again).chats);
                 left.iter().for_each(|chat| companion.abandon(chat, &run));
-            }
-            if syncer.is_none()
-                && let Err(failure) = job.secure()
-            {
-                run.course.end(failure);
             }
             to.sink.close();
         }),
@@ -263,10 +258,6 @@ impl Floor for Turns<'_> {
         }
         let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
         Err(Failure { is_final: true, ..ended })
-    }
-
-    fn settle(&self, record: &Record, failure: Option<Failure>) {
-        self.run.course.settle(record, failure);
     }
 }
 

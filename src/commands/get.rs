@@ -1,24 +1,24 @@
-//! `get`: asks with getAvatar, gets the answer at once, and saves the picture where that is asked for.
-//!
-//! Here is what may be typed and what it comes to; what is done about each chat stands in `get/job.rs`.
+//! `get`: asks with getAvatar, prints the answers and saves the pictures.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use crate::batch::job::{Floor, Job, Turn};
 use crate::batch::pace;
+use crate::chat_id::ChatId;
 use crate::commands::Context;
 use crate::commands::chats::Chats;
+use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::http::{Agent, Options};
+use crate::http::{self, Agent};
 use crate::output::{Output, Unwritten};
-use crate::picture::avatar_url::AllowedHost;
-use crate::picture::show::Canvas;
-use crate::picture::{Destination, Rules};
-use crate::report::Color;
+use crate::pictures::folder::Destination;
+use crate::pictures::show::Canvas;
+use crate::pictures::url::{self, AllowedHost};
+use crate::pictures::{Options, Pictures};
+use crate::record::Record;
+use crate::report::{Color, Report};
 use crate::settings::Error;
-
-mod job;
-use job::{After, GetJob, Repeats};
 
 /// What follows the flags in `get --help`.
 pub const HELP: &str = "\
@@ -38,127 +38,158 @@ Verdicts:
 The method is getAvatar. Pictures come by https from *.whatsapp.net alone, have 5 MiB at most
 and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until it ends.";
 
-/// Ask for avatars and get the answer at once (getAvatar); save the pictures
+/// What `get` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
+#[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
 pub struct Args {
     #[command(flatten)]
     chats: Chats,
-    #[command(flatten)]
-    pictures: PictureArgs,
+    /// Save the picture of the one chat as FILE; - writes the picture alone to standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Save pictures in DIR as <chatId>.jpg, .png or .webp; it is made if need be
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Leave a file untouched that holds the same picture already; JSON says `changed`
+    #[arg(long, requires = "destination")]
+    if_changed: bool,
+    /// Also follow URLs to HOST; an address may be private, and a loopback one needs no https
+    #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
+    allow_host: Vec<AllowedHost>,
+    /// Draw the pictures, where standard output is a terminal
+    #[arg(long)]
+    show: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let Context { output, report, .. } = *context;
-    args.pictures.check(args.chats.is_single()).map_err(|wrong| Error::Usage(wrong.into()))?;
+    let is_stdout = args.output.as_deref() == Some(Path::new("-"));
+    if args.output.is_some() && !args.chats.is_single() {
+        let wrong = "--output takes the picture of exactly one chat; --dir takes those of many";
+        return Err(Error::Usage(wrong.into()));
+    }
+    if is_stdout && args.if_changed {
+        return Err(Error::Usage("--if-changed needs a file to compare with".into()));
+    }
+    let print = if is_stdout {
+        Print::Picture
+    } else if args.show && !report.is_json() && std::io::stdout().is_terminal() {
+        Print::Drawing(Canvas::of(&|name| std::env::var(name).ok()))
+    } else {
+        Print::Nothing
+    };
+    let destination = match (&args.output, &args.dir) {
+        (Some(_), _) if is_stdout => Some(Destination::Memory),
+        (Some(file), _) => Some(Destination::File(file.clone())),
+        (None, Some(dir)) => Some(Destination::Dir(dir.clone())),
+        (None, None) if matches!(print, Print::Drawing(_)) => Some(Destination::Memory),
+        (None, None) => None,
+    };
     let origins = args.chats.origins(context.flags)?;
     let session = context.open()?;
     let settings = &session.settings;
-    let after = args.pictures.after(output, report.is_json());
     let mut plan = args.chats.plan(settings.retries);
-    if matches!(after, After::Draw(..)) {
+    if matches!(print, Print::Drawing(_)) {
         // Each picture is drawn just above its line.
         plan.concurrency = 1;
     }
-    let http = Options { connections: plan.concurrency, ..settings.http.clone() };
-    // Lines of text do not show digests.
-    let digests = report.is_json() || args.chats.journal.is_some();
-    let rules = args.pictures.rules(&http, context.flags.sandbox, after).map(|rules| Rules { digests, ..rules });
+    let http = http::Options { connections: plan.concurrency, ..settings.http.clone() };
+    let mut allowed = args.allow_host.clone();
+    let mut env: fn(&str) -> Option<String> = |name| std::env::var(name).ok();
+    if context.flags.sandbox {
+        // Its pictures are on this machine, and no proxy is in front of them.
+        allowed.push(AllowedHost::parse("127.0.0.1").expect("an address"));
+        env = |_| None;
+    }
+    let options = |destination| Options {
+        destination,
+        if_changed: args.if_changed,
+        allowed,
+        http: http.clone(),
+        env,
+        retries: settings.retries,
+        pause: |failed, asked| pace::delay(failed, asked, fastrand::f64()),
+    };
+    let pictures = destination.map(|destination| Pictures::new(options(destination), report)).transpose()?;
     let client = Client::new(&settings.instance, Agent::new(&http), http.timeout, report);
-    let repeats =
-        Repeats { most: settings.retries, pause: |failed, asked| pace::delay(failed, asked, fastrand::f64()) };
-    let mut job = GetJob::new(&client, rules, after, repeats, report)?;
-    if args.chats.journal.is_none() && matches!(after, After::Nothing) {
-        job = job.together();
-    }
+    let job = GetJob { client, pictures, print, output, report };
     let open = args.chats.open(origins, "get", settings, true)?;
-    if !args.pictures.is_stdout() {
-        return Ok(args.chats.carry_out(open, plan, &job, context)?);
+    if is_stdout {
+        let no_lines = Output::new(false, true, Color::Never);
+        no_lines.mask(&settings.instance.token);
+        return Ok(args.chats.carry_out(open, plan, &job, &Context { output: &no_lines, ..*context })?);
     }
-    // The picture alone goes to standard output, and the line nowhere.
-    let no_lines = Output::new(false, true, Color::Never);
-    let exit = args.chats.carry_out(open, plan, &job, &Context { output: &no_lines, ..*context })?;
-    match job.picture().map_or(Ok(()), |picture| output.write(&picture)) {
-        Ok(()) | Err(Unwritten::PipeClosed) => Ok(exit),
-        Err(Unwritten::Failed(failure)) => Err(failure.into()),
-    }
+    Ok(args.chats.carry_out(open, plan, &job, context)?)
 }
 
-/// What `get` takes beside what all lists take.
-#[derive(Debug, Default, clap::Args)]
-#[group(skip)]
-#[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
-pub struct PictureArgs {
-    /// Save the picture of the one chat as FILE; - writes the picture alone to standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Save pictures in DIR as <chatId>.jpg, .png or .webp; it is made if need be
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Leave a file untouched that holds the same picture already; JSON says `changed`
-    #[arg(long, requires = "destination")]
-    pub if_changed: bool,
-    /// Also follow URLs to HOST; an address may be private, and a loopback one needs no https
-    #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
-    pub allow_host: Vec<AllowedHost>,
-    /// Draw the pictures, where standard output is a terminal
-    #[arg(long)]
-    pub show: bool,
+/// What is written to standard output besides the lines.
+enum Print {
+    Nothing,
+    /// The picture, in place of the lines.
+    Picture,
+    /// A drawing of the picture above its line; `None`: this terminal cannot show it.
+    Drawing(Option<Canvas>),
 }
 
-impl PictureArgs {
-    /// What becomes of a saved picture beside its file.
-    ///
-    /// A picture is drawn where standard output is a terminal that lines of text go to, and nowhere else.
-    pub fn after<'a>(&self, output: &'a Output, is_json: bool) -> After<'a> {
-        if self.is_stdout() {
-            return After::Keep;
-        }
-        let canvas = || Canvas::of(&|name| std::env::var(name).ok());
-        match self.show && !is_json && std::io::stdout().is_terminal() {
-            true => After::Draw(output, canvas()),
-            false => After::Nothing,
-        }
+/// What is done about each chat.
+struct GetJob<'a> {
+    client: Client<'a>,
+    pictures: Option<Pictures<'a>>,
+    print: Print,
+    output: &'a Output,
+    report: &'a Report,
+}
+
+impl Job for GetJob<'_> {
+    fn attempt(&self, chat: &ChatId, _: Turn) -> Result<Record, Failure> {
+        let mut record = self.client.get_avatar(chat)?.record(chat);
+        url::annotate(&mut record);
+        Ok(record)
     }
 
-    /// Whether the picture goes to standard output, so that nothing else may.
-    pub fn is_stdout(&self) -> bool {
-        self.output.as_deref() == Some(Path::new("-"))
-    }
-
-    /// What clap cannot check: a usage error.
-    pub fn check(&self, is_single: bool) -> Result<(), &'static str> {
-        if self.output.is_some() && !is_single {
-            return Err("--output takes the picture of exactly one chat; --dir takes those of many");
-        }
-        if self.is_stdout() && self.if_changed {
-            return Err("--if-changed needs a file to compare with");
-        }
-        Ok(())
-    }
-
-    /// What is followed and where it goes; `None` where no picture is to be saved.
-    ///
-    /// The sandbox's pictures are on this machine, and no proxy stands before them.
-    pub fn rules(&self, http: &Options, is_sandbox: bool, after: After<'_>) -> Option<Rules> {
-        let destination = match (&self.output, &self.dir) {
-            (Some(_), _) if self.is_stdout() => Destination::Memory,
-            (Some(file), _) => Destination::File(file.clone()),
-            (None, Some(dir)) => Destination::Dir(dir.clone()),
-            (None, None) if matches!(after, After::Draw(..)) => Destination::Memory,
-            (None, None) => return None,
+    fn finish(&self, chat: &ChatId, mut record: Record, floor: &dyn Floor) -> Result<Option<Record>, Failure> {
+        let Some(pictures) = &self.pictures else { return Ok(Some(record)) };
+        let picture = match pictures.save(chat, &mut record) {
+            // One more request, for a fresh URL.
+            Err(error) if error.url_expired => {
+                let Record { attempts, elapsed_ms, .. } = record;
+                record = Record { attempts, elapsed_ms, ..floor.again(chat)? };
+                pictures.save(chat, &mut record)
+            }
+            result => result,
         };
-        let mut allowed = self.allow_host.clone();
-        if is_sandbox {
-            allowed.push(AllowedHost::parse("127.0.0.1").expect("an address"));
-        }
-        let environment: crate::picture::Environment =
-            if is_sandbox { Box::new(|_| None) } else { Box::new(|name| std::env::var(name).ok()) };
-        let http = http.clone();
-        Some(Rules { destination, if_changed: self.if_changed, digests: true, allowed, http, environment })
+        let picture = picture.map_err(|error| error.failure)?;
+        self.print(&record, picture.as_deref())?;
+        Ok(Some(record))
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl GetJob<'_> {
+    fn print(&self, record: &Record, picture: Option<&[u8]>) -> Result<(), Failure> {
+        let chat = &record.chat_id;
+        let drawn;
+        let bytes = match (&self.print, picture) {
+            (Print::Picture, Some(picture)) => picture,
+            (Print::Picture, None) => {
+                self.report.note(&format!("{chat}: {}, so there is no picture", record.status.word()));
+                return Ok(());
+            }
+            (Print::Drawing(canvas), Some(picture)) => {
+                drawn = canvas.and_then(|canvas| canvas.draw(picture));
+                let Some(drawn) = &drawn else {
+                    self.report.note(&format!("{chat}: this terminal cannot show the picture; -o FILE saves it"));
+                    return Ok(());
+                };
+                drawn
+            }
+            (Print::Drawing(_), None) | (Print::Nothing, _) => return Ok(()),
+        };
+        match self.report.around_bar(&std::io::stdout(), || self.output.write(bytes)) {
+            Err(Unwritten::Failed(failure)) => Err(failure),
+            // If lines follow, they find the same and end the run.
+            Ok(()) | Err(Unwritten::PipeClosed) => Ok(()),
+        }
+    }
+}

@@ -19,7 +19,7 @@ use crate::greenapi::client::{Client, Instance, chat_body};
 use crate::http::{self, Agent};
 use crate::interrupt;
 use crate::output::Unwritten;
-use crate::picture::avatar_url;
+use crate::pictures::url;
 use crate::record::{Record, Status};
 use crate::results::lock::Lock;
 use crate::results::queue::{CALL_TIMEOUT, Queue, Retries};
@@ -127,7 +127,7 @@ impl Job for Request<'_> {
     fn attempt(&self, chat: &ChatId, turn: Turn) -> Result<Record, Failure> {
         if turn == Turn::Second {
             let mut record = self.client.get_avatar(chat)?.record(chat);
-            avatar_url::annotate(&mut record);
+            url::annotate(&mut record);
             record.method = Some("getAvatar");
             return Ok(record);
         }

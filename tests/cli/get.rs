@@ -178,6 +178,8 @@ fn the_sandbox_has_pictures() {
         let said = Cli::new().args(["--sandbox", "get", "--json", &row(n)]).any_stdout().any_stderr().run();
         assert_eq!(json(&said.stdout)["status"], word, "{n}");
     }
+    let late = Cli::new().args(["--sandbox", "get", "--json", &row("906")]).exits(75).any_stdout().any_stderr().run();
+    assert_eq!(json(&late.stdout)["error"]["code"], "avatar-timeout");
     let args = ["--sandbox", "get", "--json", "--rate=0", "--dir", "d", "--if-changed", CHAT, GROUP];
     let cli = Cli::new().args(args).any_stdout().any_stderr();
     let again = cli.again().args(&args[..args.len() - 1]).any_stdout().any_stderr();

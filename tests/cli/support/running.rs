@@ -77,13 +77,6 @@ impl Running {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// What it has open; of a file that has no name, the directory in which it is and a made-up one.
-    pub fn open_files(&self) -> Vec<PathBuf> {
-        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("a process");
-        // Some are closed while we look.
-        open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect()
-    }
-
     /// Returns when it has taken the signal in: two that are pending at once would be one.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);

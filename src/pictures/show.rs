@@ -1,8 +1,6 @@
-//! A picture drawn in the terminal: inline where the terminal takes that, else in coloured half-blocks, or in coloured
-//! spaces where the locale has no half-blocks.
+//! `--show`: draws a picture in a terminal, inline if the terminal can, else in coloured half-blocks or spaces.
 //!
-//! Which terminal it is, is read from the variables that terminals set; none is asked, since an answer that never
-//! comes would cost a wait. Nothing here writes: it makes the bytes to be written, and only for a terminal.
+//! The terminal is recognised by its environment variables. It is not queried: a missing answer would cost a wait.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,23 +9,23 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::format::Format;
+use super::download::Format;
 
-/// Lines that a picture takes.
+/// Height of a picture in lines.
 const ROWS: usize = 16;
-/// Half-blocks are as wide as high, two a line.
+/// Its side in half-blocks, which are as wide as high.
 const SIDE: usize = 2 * ROWS;
-/// More is no avatar, and decoded it would take much memory.
+/// Avatars are smaller; a larger picture would take much memory.
 const LARGEST_SIDE: usize = 2048;
 
-/// How a terminal takes pictures.
+/// How a terminal shows pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canvas {
-    /// iTerm2's own sequence: any file as it is. WezTerm, mintty and Konsole take it too.
+    /// iTerm2's sequence with the file as it is, also in WezTerm, mintty and Konsole.
     Iterm,
-    /// kitty's own sequence: PNG or plain pixels.
+    /// kitty's sequence with PNG or pixels.
     Kitty,
-    /// Cells of the text, coloured.
+    /// Coloured text cells.
     Cells(Colors, Glyph),
 }
 
@@ -43,21 +41,21 @@ pub enum Colors {
 /// What a cell is drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Glyph {
-    /// ▀, two fields of the picture.
+    /// ▀, for two pixels.
     HalfBlock,
-    /// A space, one field: where text is not UTF-8.
+    /// A space, for one pixel, if the locale is not UTF-8.
     Space,
 }
 
 impl Canvas {
-    /// That of the terminal around us, by its variables; `None` for a dumb one.
+    /// The terminal's, by the environment variables `env`; `None` if it cannot show pictures.
     pub fn of(env: &dyn Fn(&str) -> Option<String>) -> Option<Canvas> {
         let term = env("TERM").unwrap_or_default();
         let program = env("TERM_PROGRAM").unwrap_or_default();
         if term.is_empty() || term == "dumb" {
             return None;
         }
-        // A multiplexer swallows inline pictures.
+        // Multiplexers drop inline pictures.
         let is_multiplexed = env("TMUX").is_some() || term.starts_with("screen") || term.starts_with("tmux");
         if !is_multiplexed {
             let konsole = env("KONSOLE_VERSION").and_then(|version| version.parse::<u32>().ok());
@@ -81,7 +79,7 @@ impl Canvas {
         ))
     }
 
-    /// What draws the picture, with a newline at its end; `None` where it cannot be drawn there.
+    /// The bytes that draw the picture, with a newline at the end; `None` if it cannot be drawn.
     pub fn draw(self, picture: &[u8]) -> Option<Vec<u8>> {
         let format = Format::of(picture)?;
         match (self, format) {
@@ -104,7 +102,7 @@ fn iterm(picture: &[u8]) -> Vec<u8> {
 }
 
 fn kitty(keys: &str, data: &[u8]) -> Vec<u8> {
-    // A piece has 4096 characters at most, and every piece but the last a multiple of four.
+    // At most 4096 characters a piece, and a multiple of four in all but the last.
     const PIECE: usize = 4096;
     let data = STANDARD.encode(data);
     let pieces = data.len().div_ceil(PIECE);
@@ -139,7 +137,7 @@ impl Pixels {
         (width > 0 && height > 0 && rgb.len() == width * height * 3).then_some(Pixels { width, height, rgb })
     }
 
-    /// The mean colour of one of the `columns` × `rows` fields that the picture is divided into.
+    /// The mean colour of one of `columns` × `rows` fields of the picture.
     fn mean(&self, column: usize, row: usize, columns: usize, rows: usize) -> [u8; 3] {
         let span = |at: usize, of: usize, length: usize| {
             let start = at * length / of;
@@ -159,9 +157,9 @@ impl Pixels {
     }
 }
 
-/// Half-blocks show two fields, the upper one as foreground and the lower one as background; spaces their mean.
+/// Half-blocks show two fields, the upper as foreground and the lower as background; spaces show one.
 fn cells(pixels: &Pixels, colors: Colors, glyph: Glyph) -> Vec<u8> {
-    // The longer side fills the square, and the other keeps the picture's shape.
+    // The longer side fills the square; the shape is kept.
     let longest = pixels.width.max(pixels.height);
     let fit = |length: usize| (length * SIDE / longest).max(1);
     let (columns, rows) = (fit(pixels.width), fit(pixels.height).next_multiple_of(2));
@@ -189,7 +187,7 @@ fn cells(pixels: &Pixels, colors: Colors, glyph: Glyph) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The nearest colour of the 6 × 6 × 6 cube, or of the grey ramp where there is hardly any colour.
+/// The nearest colour of the 6 × 6 × 6 cube, or of the grey ramp if there is hardly any colour.
 fn indexed([r, g, b]: [u8; 3]) -> u8 {
     let (most, least) = (r.max(g).max(b), r.min(g).min(b));
     if most - least < 10 {

@@ -1,8 +1,8 @@
-//! What an avatar's URL says by itself, and whether it may be followed.
+//! What an avatar's URL says by itself, and which URLs are allowed.
 //!
-//! The URL comes from a server and decides whom this machine talks to: only https to WhatsApp's hosts is followed,
-//! and what the user named. The text is judged by the narrowest reading, so that no other reading can mean more.
-//! Nothing is looked up here: where a name leads is checked on the address that is connected to.
+//! The URL comes from a server and decides which host is contacted: only https to WhatsApp's hosts is allowed, and the
+//! hosts that the user named. The text is read in the narrowest way, so that no other parser can find another host in
+//! it. Nothing is looked up here: the address that a name leads to is checked when it is connected to.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,11 +10,11 @@ use crate::record::Record;
 
 /// WhatsApp's pictures are on hosts under this name.
 const PICTURE_HOSTS: &str = ".whatsapp.net";
-const LONGEST_HOST: usize = 253;
-/// Real ones have some hundred bytes; longer ones might not fit a request's header.
-pub const LONGEST_URL: usize = 3 * 1024;
+const HOST_LIMIT: usize = 253;
+/// Real URLs have some hundred bytes; longer ones might not fit into a request's header.
+const URL_LIMIT: usize = 3 * 1024;
 
-/// When the URL ends, RFC 3339: its `oe` is that in hexadecimal Unix seconds.
+/// When the URL expires, RFC 3339: its `oe` is that in hexadecimal Unix seconds.
 pub fn expires_at(url: &str) -> Option<String> {
     let seconds = parameter(url, "oe").filter(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
     let seconds = i64::from_str_radix(seconds, 16).ok().filter(|&seconds| seconds > 0)?;
@@ -31,7 +31,7 @@ pub fn is_preview(url: &str) -> bool {
             .is_some_and(|stp| stp.match_indices(SMALL).any(|(at, _)| ends_there(&stp[at + SMALL.len()..])))
 }
 
-/// Adds to a line what its URL says by itself.
+/// Adds to a record what its URL says by itself.
 pub fn annotate(record: &mut Record) {
     if let Some(url) = &record.url_avatar {
         record.expires_at = expires_at(url);
@@ -39,13 +39,13 @@ pub fn annotate(record: &mut Record) {
     }
 }
 
-/// The first value of a parameter of the query, as it stands there.
+/// The first value of a parameter of the query, not decoded.
 fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = url.split('#').next()?.split_once('?')?;
     query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name)).map(|(_, value)| value)
 }
 
-/// A host of the user's own choice, with or without a port: `--allow-host`.
+/// A host that the user allows, on one port or on all: `--allow-host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost {
     host: Host,
@@ -63,62 +63,62 @@ impl AllowedHost {
         }
         match Host::with_port(text) {
             Some((host, port)) => Ok(AllowedHost { host, port }),
-            None => Err("no host name and no address".to_owned()),
+            None => Err("not a host name or an address".to_owned()),
         }
     }
 }
 
-/// Where a URL that may be followed leads.
+/// An allowed URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The URL without its fragment.
     pub url: &'a str,
-    /// The host, in small letters; an IPv6 address without its brackets.
+    /// The host, in lower case; an IPv6 address without its brackets.
     pub host: String,
-    /// False only for a loopback address that the user named.
+    /// False only for a loopback address that the user allowed.
     pub is_https: bool,
 }
 
-/// Whether a URL may be followed; if not, why, without the URL itself and fit to be printed.
+/// Checks whether a URL is allowed. The error does not contain the URL and can be printed.
 pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, String> {
-    if url.len() > LONGEST_URL {
-        return Err("its URL is too long".to_owned());
+    if url.len() > URL_LIMIT {
+        return Err("it is too long".to_owned());
     }
     // Every parser agrees on a URL of these characters, if on any.
     if !url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`')) {
-        return Err("its URL holds characters that no URL has".to_owned());
+        return Err("invalid URL: it has characters that no URL has".to_owned());
     }
     let url = url.split('#').next().unwrap_or_default();
-    let (scheme, rest) = url.split_once("://").ok_or("its URL is none")?;
+    let (scheme, rest) = url.split_once("://").ok_or("invalid URL")?;
     let is_https = scheme.eq_ignore_ascii_case("https");
     if !is_https && !scheme.eq_ignore_ascii_case("http") {
-        return Err("its URL is not https".to_owned());
+        return Err("it is not https".to_owned());
     }
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err("its URL holds a user name".to_owned());
+        return Err("it has a user name".to_owned());
     }
-    let (host, port) = Host::with_port(authority).ok_or("its URL has no proper host")?;
+    let (host, port) = Host::with_port(authority).ok_or("invalid URL: it has no valid host")?;
     let port = port.unwrap_or(if is_https { 443 } else { 80 });
-    let named = allowed.iter().any(|one| one.host == host && one.port.is_none_or(|one| one == port));
+    let is_allowed = allowed.iter().any(|one| one.host == host && one.port.is_none_or(|one| one == port));
     let name = match &host {
         Host::Name(name) => name.clone(),
         Host::Address(address) => address.to_string(),
     };
     let is_whatsapps = port == 443 && name.ends_with(PICTURE_HOSTS);
-    if !named && !is_whatsapps {
-        return Err(format!("its host {name}, port {port}, is none of WhatsApp's and not allowed"));
+    if !is_allowed && !is_whatsapps {
+        return Err(format!("host {name}, port {port}, is not WhatsApp's and not allowed"));
     }
     let is_loopback = matches!(host, Host::Address(address) if address.is_loopback());
     if !is_https && !is_loopback {
-        return Err("its URL is not https".to_owned());
+        return Err("it is not https".to_owned());
     }
     Ok(Target { url, host: name, is_https })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
-    /// In small letters, without a dot at the end, at least one label no number.
+    /// In lower case, without a dot at the end; the last label is not a number.
     Name(String),
     Address(IpAddr),
 }
@@ -131,16 +131,16 @@ impl Host {
         if let Ok(v4) = text.parse::<std::net::Ipv4Addr>() {
             return Some(Host::Address(v4.into()));
         }
-        let label = |label: &str| {
+        let is_label = |label: &str| {
             (1..=63).contains(&label.len())
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        // `127.1`, `0x7f.0.0.1` and `2130706433` are addresses to some readers and names to others.
+        // `127.1`, `0x7f.0.0.1` and `2130706433` are addresses to some parsers and names to others.
         let last = text.rsplit('.').next()?;
         let is_number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
-        let is_name = text.len() <= LONGEST_HOST && text.split('.').all(label) && !is_number;
+        let is_name = text.len() <= HOST_LIMIT && text.split('.').all(is_label) && !is_number;
         is_name.then(|| Host::Name(text.to_ascii_lowercase()))
     }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_url_is_read_from_its_hexadecimal_oe() {
+    fn expiry_is_read_from_the_hexadecimal_oe() {
         let oe = |value: &str| expires_at(&format!("https://pps.whatsapp.net/v/x.jpg?ccb=11-4&oh=f3fb1&oe={value}"));
         assert_eq!(oe("6B0E9AA0").as_deref(), Some("2026-12-01T10:00:00Z"));
         assert_eq!(oe("615a60eb&_nc=1#oe=1").as_deref(), Some("2021-10-04T02:03:23Z"));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_small_picture_is_known_by_its_size() {
+    fn a_preview_is_known_by_its_size() {
         for url in [
             "https://pps.whatsapp.net/v/t61/1_n.jpg?stp=dst-jpg_s96x96&ccb=11-4",
             "https://pps.whatsapp.net/v/t61/1_n.jpg?ccb=11-4&stp=dst-jpg_s96x96_tt6",
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn https_from_whatsapps_hosts_is_followed() {
+    fn https_from_whatsapps_hosts_is_allowed() {
         for url in [
             "https://pps.whatsapp.net/v/t61.24694-24/180589560_n.jpg?ccb=11-4&oh=f3fb1&oe=615A60EB",
             "https://media-fra5-1.cdn.whatsapp.net/v/x.jpg",
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_followed() {
+    fn nothing_else_is_allowed() {
         for url in [
             "",
             "pps.whatsapp.net/x",
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_host_is_followed_by_https_and_a_loopback_address_also_without() {
+    fn an_allowed_host_needs_https_unless_it_is_a_loopback_address() {
         assert!(may("https://pictures.example/x", &["pictures.example"]));
         assert!(may("https://PICTURES.example:8443/x", &["Pictures.example"]));
         assert!(may("https://pictures.example:8443/x", &["pictures.example:8443"]));
@@ -285,6 +285,12 @@ mod tests {
         assert!(may("http://[::1]:8088/x", &["[::1]:8088"]));
         assert!(may("http://[0:0::1]/x", &["[::1]"]));
         assert!(!may("http://localhost:8088/x", &["localhost"]));
+    }
+
+    #[test]
+    fn a_url_has_a_longest_length() {
+        let url = |length| format!("https://pps.whatsapp.net/{}", "x".repeat(length - 25));
+        assert!(may(&url(URL_LIMIT), &[]) && !may(&url(URL_LIMIT + 1), &[]));
     }
 
     #[test]

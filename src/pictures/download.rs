@@ -1,0 +1,227 @@
+//! Downloads one picture and says what an answer without one means.
+//!
+//! The request is a plain GET that carries nothing of GREEN-API's. Only a 200 whose body is a picture of at most 5 MiB
+//! counts: names and headers are not trusted, the first bytes are.
+
+use std::time::Duration;
+
+use super::url::Target;
+use crate::escape::escape_short;
+use crate::failure::{Failure, Kind};
+use crate::http::{Agent, Call, Trouble};
+use crate::report::Report;
+
+/// The largest picture: 5 MiB. WhatsApp's have some 100 KiB.
+const SIZE_LIMIT: u64 = 5 * 1024 * 1024;
+/// How much of a body that is not a picture is looked at.
+const TEXT_LIMIT: usize = 4 * 1024;
+
+/// A type of picture that is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JPEG.
+    Jpeg,
+    /// PNG.
+    Png,
+    /// WebP.
+    WebP,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Format; 3] = [Format::Jpeg, Format::Png, Format::WebP];
+
+    /// The type that the first bytes say.
+    pub fn of(bytes: &[u8]) -> Option<Format> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Png),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::WebP),
+            _ => None,
+        }
+    }
+
+    /// The file name extension.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Format::Jpeg => "jpg",
+            Format::Png => "png",
+            Format::WebP => "webp",
+        }
+    }
+}
+
+/// A picture as it came.
+#[derive(Debug)]
+pub struct Downloaded {
+    /// Its type.
+    pub format: Format,
+    /// All of it.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a picture was not downloaded or saved.
+#[derive(Debug)]
+pub struct DownloadError {
+    /// The failure of its chat.
+    pub failure: Failure,
+    /// The URL has expired, or may have: a fresh one may help.
+    pub url_expired: bool,
+}
+
+impl From<Failure> for DownloadError {
+    fn from(failure: Failure) -> DownloadError {
+        DownloadError { failure, url_expired: false }
+    }
+}
+
+/// Downloads a picture, once.
+pub fn download(
+    agent: &Agent,
+    target: &Target<'_>,
+    timeout: Duration,
+    report: &Report,
+) -> Result<Downloaded, DownloadError> {
+    report.wire(|| format!("> GET {}", target.url));
+    let mut bytes = Vec::new();
+    let result = agent.stream(target.url, Call::Get, SIZE_LIMIT, &mut |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    });
+    report.wire(|| match &result {
+        Ok(answer) => format!("< {} {} bytes", answer.status, bytes.len()),
+        Err(error) => format!("< nothing after {} bytes: {error:?}", bytes.len()),
+    });
+    let answer = result.map_err(|error| http_failure(error, &target.host, timeout))?;
+    match Format::of(&bytes) {
+        Some(format) if answer.status == 200 && answer.complete => Ok(Downloaded { format, bytes }),
+        format => {
+            let text = if format.is_some() { &[] } else { &bytes[..bytes.len().min(TEXT_LIMIT)] };
+            let mut error = refusal(answer.status, format.is_some(), text);
+            error.failure.retry_after = answer.pause();
+            Err(error)
+        }
+    }
+}
+
+/// What an answer means that is not a whole picture; `text` is empty if it begins as one.
+fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
+    let text = String::from_utf8_lossy(text);
+    let (text, lower) = (text.trim(), text.trim().to_lowercase());
+    let is_html = lower.starts_with('<') && !lower.starts_with("<svg") && !lower.starts_with("<?xml");
+    let is_expired = matches!(status, 403 | 404) || lower.contains("url signature");
+    let url_expired = is_expired || matches!(status, 401 | 410) || (status == 200 && is_html);
+    let answer = match text {
+        "" => format!("status {status}"),
+        _ if lower.starts_with('<') => format!("status {status}: an HTML page"),
+        _ => format!("status {status}: {}", escape_short(text)),
+    };
+    let not_a_picture = "the download is not a picture";
+    let (kind, what, why) = match status {
+        _ if is_expired => (Kind::PictureExpired, "the picture's URL is no longer valid", answer),
+        200 if is_picture => (Kind::BadPicture, "the picture is too large", "more than 5 MiB".to_owned()),
+        200 if is_html => (Kind::BadPicture, not_a_picture, "it is an HTML page".to_owned()),
+        200 if text.is_empty() => (Kind::BadPicture, not_a_picture, "it is empty".to_owned()),
+        200 => (Kind::BadPicture, not_a_picture, "it is neither JPEG nor PNG nor WebP".to_owned()),
+        429 => (Kind::TooManyRequests, "rate limited by the picture host", answer),
+        500..=599 => (Kind::ServerError, "the picture host failed", answer),
+        300..=399 => (Kind::UnexpectedResponse, "the picture host redirected", format!("status {status}")),
+        _ => (Kind::UnexpectedResponse, "unexpected response of the picture host", answer),
+    };
+    let mut failure = Failure::caused(kind, anyhow::Error::msg(why).context(what));
+    failure.http_status = Some(status);
+    if url_expired {
+        failure = failure.hint("another run asks for a fresh URL");
+    }
+    DownloadError { failure, url_expired }
+}
+
+fn http_failure(error: Trouble, host: &str, timeout: Duration) -> Failure {
+    let incomplete = format!("incomplete download from {host}");
+    let caused =
+        |kind, what: String, why: &str| Failure::caused(kind, anyhow::Error::msg(escape_short(why)).context(what));
+    let (is_final, failure) = match error {
+        Trouble::Timeout => {
+            let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {} s", timeout.as_secs_f64()));
+            (false, failure.hint("a longer --timeout waits longer"))
+        }
+        Trouble::Interrupted => (true, Failure::new(Kind::Timeout, format!("{incomplete}: the run was interrupted"))),
+        Trouble::Unreachable(why) => {
+            let failure = caused(Kind::Unreachable, incomplete, &why);
+            (false, failure.hint("check the network and the proxy variables"))
+        }
+        Trouble::Tls(why) => {
+            let failure = caused(Kind::Unreachable, format!("no secure connection to {host}"), &why);
+            (true, failure.hint("--cacert FILE trusts another certificate authority"))
+        }
+        Trouble::NotPublic => {
+            let what = format!("picture URL rejected: {host} leads to an address that is not public");
+            (true, Failure::new(Kind::BadPicture, what).hint("--allow-host takes the address, for URLs that have it"))
+        }
+        Trouble::NotHttp(why) => {
+            (false, caused(Kind::UnexpectedResponse, format!("{host} did not answer in HTTP"), &why))
+        }
+    };
+    Failure { is_final, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::url::{self, AllowedHost};
+    use super::*;
+    use crate::http::Options;
+    use crate::testing::{Server, answer};
+
+    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 the picture";
+
+    #[test]
+    fn the_first_bytes_decide() {
+        assert_eq!(Format::of(b"\xff\xd8\xff\xe0\0\x10JFIF"), Some(Format::Jpeg));
+        assert_eq!(Format::of(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), Some(Format::Png));
+        assert_eq!(Format::of(b"RIFF\x24\0\0\0WEBPVP8 "), Some(Format::WebP));
+        for bad in [&b""[..], b"\xff\xd8", b"GIF89a", b"RIFF\x24\0\0\0WAVEfmt ", b"\x89PNG\n", b"<html>", b"BM"] {
+            assert_eq!(Format::of(bad), None, "{bad:?}");
+        }
+    }
+
+    /// Downloads what the server answers; the code word of a failure and its message.
+    fn download_of(answer: Vec<u8>) -> Result<Downloaded, (&'static str, String)> {
+        let server = Server::start([answer]);
+        let url = format!("{}/x.jpg", server.url());
+        let allowed = [AllowedHost::parse("127.0.0.1").expect("an address")];
+        let target = url::check(&url, &allowed).expect("allowed");
+        let timeout = Duration::from_secs(5);
+        let agent = Agent::new(&Options { timeout, ..Options::default() });
+        let result = download(&agent, &target, timeout, &Report::default());
+        server.requests();
+        result.map_err(|error| (error.failure.kind.code(), error.failure.message()))
+    }
+
+    #[test]
+    fn five_mebibytes_are_the_limit() {
+        let picture = [JPEG, &vec![b'x'; SIZE_LIMIT as usize - JPEG.len()]].concat();
+        assert!(download_of(answer(200, &picture)).expect("a picture").bytes == picture);
+        let (code, _) = download_of(answer(200, &[&picture[..], b"x"].concat())).expect_err("too large");
+        assert_eq!(code, "bad-picture");
+    }
+
+    #[test]
+    fn an_answer_without_a_whole_picture_is_a_failure() {
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\n\xff\xd8\xff\xe0 cut".to_vec();
+        for (answer, code, message) in [
+            (chunked, "unreachable", "incomplete download from 127.0.0.1: "),
+            (b"\xff\xd8\xff\xe0\r\n\r\n".to_vec(), "unexpected-response", "127.0.0.1 did not answer in HTTP: "),
+            (answer(429, b""), "too-many-requests", "rate limited by the picture host: status 429"),
+            (answer(302, JPEG), "unexpected-response", "the picture host redirected: status 302"),
+            (answer(200, b"<svg onload='x'></svg>"), "bad-picture", "the download is not a picture: it is neither "),
+            (
+                answer(403, b"URL signature \x1b[2Jexpired"),
+                "picture-expired",
+                "the picture's URL is no longer valid: status 403: URL signature \\u{1b}[2Jexpired",
+            ),
+        ] {
+            let failure = download_of(answer).expect_err(message);
+            assert!(failure.0 == code && failure.1.starts_with(message), "{failure:?}");
+        }
+    }
+}
