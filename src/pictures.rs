@@ -109,11 +109,11 @@ impl<'a> Pictures<'a> {
     /// The agent for a host. Through a proxy only scheme and host can be checked.
     fn agent(&self, target: &Target<'_>) -> Result<&Agent, Failure> {
         let Options { env, http, .. } = &self.options;
-        let proxy = Proxy::for_host(target.is_https, &target.host, env).map_err(|malformed| {
+        let proxy = Proxy::for_host(target.origin.is_https, &target.origin.host, env).map_err(|malformed| {
             Failure::new(Kind::BadSettings, format!("{} is not a usable proxy", malformed.variable))
                 .hint("a proxy looks like http://proxy.example:3128")
         })?;
-        let agent = match (&proxy, target.is_https) {
+        let agent = match (&proxy, target.origin.is_https) {
             (None, _) => 0,
             (Some(_), true) => 1,
             (Some(_), false) => 2,

@@ -92,7 +92,7 @@ pub fn download(
         Ok(answer) => format!("< {} {} bytes", answer.status, bytes.len()),
         Err(error) => format!("< nothing after {} bytes: {error:?}", bytes.len()),
     });
-    let answer = result.map_err(|error| http_failure(error, &target.host, timeout))?;
+    let answer = result.map_err(|error| http_failure(error, &target.origin.host, timeout))?;
     match Format::of(&bytes) {
         Some(format) if answer.status == 200 && answer.complete => Ok(Downloaded { format, bytes }),
         format => {

@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::http::origin::{Origin, split_host};
 use crate::record::Record;
 
 /// WhatsApp's pictures are on hosts under this name.
@@ -48,7 +49,7 @@ fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
 /// A host that the user allows, on one port or on all: `--allow-host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost {
-    host: Host,
+    host: String,
     port: Option<u16>,
 }
 
@@ -56,15 +57,19 @@ impl AllowedHost {
     /// Reads `pictures.example`, `pictures.example:8443`, `192.168.1.5`, `::1` or `[::1]:8080`.
     pub fn parse(text: &str) -> Result<AllowedHost, String> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
-            return Ok(AllowedHost { host: Host::Address(address.into()), port: None });
+            return Ok(AllowedHost { host: address.to_string(), port: None });
         }
-        if text.contains("://") || text.contains('/') {
+        if text.contains('/') {
             return Err("a host, not a URL".to_owned());
         }
-        match Host::with_port(text) {
+        match split_host(text).filter(|(host, _)| is_host(host)) {
             Some((host, port)) => Ok(AllowedHost { host, port }),
             None => Err("not a host name or an address".to_owned()),
         }
+    }
+
+    fn is(&self, origin: &Origin) -> bool {
+        self.host == origin.host && self.port.is_none_or(|port| port == origin.port)
     }
 }
 
@@ -73,10 +78,8 @@ impl AllowedHost {
 pub struct Target<'a> {
     /// The URL without its fragment.
     pub url: &'a str,
-    /// The host, in lower case; an IPv6 address without its brackets.
-    pub host: String,
-    /// False only for a loopback address that the user allowed.
-    pub is_https: bool,
+    /// Its scheme, host and port. The scheme is http only if the host is a loopback address that the user allowed.
+    pub origin: Origin,
 }
 
 /// Checks whether a URL is allowed. The error does not contain the URL and can be printed.
@@ -89,71 +92,24 @@ pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, St
         return Err("invalid URL: it has characters that no URL has".to_owned());
     }
     let url = url.split('#').next().unwrap_or_default();
-    let (scheme, rest) = url.split_once("://").ok_or("invalid URL")?;
-    let is_https = scheme.eq_ignore_ascii_case("https");
-    if !is_https && !scheme.eq_ignore_ascii_case("http") {
+    let origin = Origin::parse(url).filter(|origin| is_host(&origin.host)).ok_or("invalid URL")?;
+    let is_whatsapps = origin.port == 443 && origin.host.ends_with(PICTURE_HOSTS);
+    if !is_whatsapps && !allowed.iter().any(|host| host.is(&origin)) {
+        return Err(format!("{} is not WhatsApp's and not allowed", origin.authority()));
+    }
+    if !origin.is_https && !origin.address().is_some_and(|address| address.is_loopback()) {
         return Err("it is not https".to_owned());
     }
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err("it has a user name".to_owned());
-    }
-    let (host, port) = Host::with_port(authority).ok_or("invalid URL: it has no valid host")?;
-    let port = port.unwrap_or(if is_https { 443 } else { 80 });
-    let is_allowed = allowed.iter().any(|one| one.host == host && one.port.is_none_or(|one| one == port));
-    let name = match &host {
-        Host::Name(name) => name.clone(),
-        Host::Address(address) => address.to_string(),
-    };
-    let is_whatsapps = port == 443 && name.ends_with(PICTURE_HOSTS);
-    if !is_allowed && !is_whatsapps {
-        return Err(format!("host {name}, port {port}, is not WhatsApp's and not allowed"));
-    }
-    let is_loopback = matches!(host, Host::Address(address) if address.is_loopback());
-    if !is_https && !is_loopback {
-        return Err("it is not https".to_owned());
-    }
-    Ok(Target { url, host: name, is_https })
+    Ok(Target { url, origin })
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
-    /// In lower case, without a dot at the end; the last label is not a number.
-    Name(String),
-    Address(IpAddr),
-}
-
-impl Host {
-    fn parse(text: &str) -> Option<Host> {
-        if let Some(v6) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            return v6.parse::<Ipv6Addr>().ok().map(|address| Host::Address(address.into()));
-        }
-        if let Ok(v4) = text.parse::<std::net::Ipv4Addr>() {
-            return Some(Host::Address(v4.into()));
-        }
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        // `127.1`, `0x7f.0.0.1` and `2130706433` are addresses to some parsers and names to others.
-        let last = text.rsplit('.').next()?;
-        let is_number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
-        let is_name = text.len() <= HOST_LIMIT && text.split('.').all(is_label) && !is_number;
-        is_name.then(|| Host::Name(text.to_ascii_lowercase()))
-    }
-
-    fn with_port(text: &str) -> Option<(Host, Option<u16>)> {
-        match text.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => {
-                let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-                let port = port.parse::<u16>().ok().filter(|&port| port > 0 && is_number)?;
-                Some((Host::parse(host)?, Some(port)))
-            }
-            _ => Some((Host::parse(text)?, None)),
-        }
-    }
+/// Whether this is an address, or a name that no parser takes for one: `127.1`, `0x7f.0.0.1` and `2130706433` are
+/// addresses to some.
+fn is_host(host: &str) -> bool {
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
+    host.parse::<IpAddr>().is_ok() || (host.len() <= HOST_LIMIT && host.split('.').all(is_label) && !is_number)
 }
 
 #[cfg(test)]
@@ -211,7 +167,7 @@ mod tests {
             assert!(may(url, &[]), "{url}");
         }
         let target = check("HTTPS://PPS.WhatsApp.NET/x?y#z", &[]).expect("allowed");
-        assert_eq!((target.url, target.host.as_str()), ("HTTPS://PPS.WhatsApp.NET/x?y", "pps.whatsapp.net"));
+        assert_eq!((target.url, target.origin.host.as_str()), ("HTTPS://PPS.WhatsApp.NET/x?y", "pps.whatsapp.net"));
     }
 
     #[test]

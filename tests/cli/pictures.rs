@@ -297,3 +297,16 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     assert_eq!(names, [".greenavatar-ghijkl.part", ".greenavatar-x", &format!("{CHAT}.jpg"), "older"]);
     assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
 }
+
+/// Without a length the end of the connection is the end of the body, also if this side ends it.
+#[test]
+fn a_download_that_the_end_of_the_run_cuts_off_is_not_a_picture() {
+    let server = gallery(|_| Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_silence());
+    let cli = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().any_stderr().dies(Signal::TERM.as_raw());
+    let running = cli.start();
+    server.wait_for(2);
+    running.signal(Signal::TERM);
+    let said = running.finish();
+    assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
+    assert!(names(said.path("d")).is_empty());
+}

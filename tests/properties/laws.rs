@@ -232,24 +232,24 @@ pub fn avatar_url(bytes: &[u8]) {
     }
     match check(url, &[]) {
         Ok(target) => {
-            assert!(target.is_https && target.host.ends_with(".whatsapp.net"), "{url}");
+            assert!(target.origin.is_https && target.origin.host.ends_with(".whatsapp.net"), "{url}");
             let rest = target.url.get(8..).expect("https://");
             assert!(target.url[..8].eq_ignore_ascii_case("https://"), "{url}");
             let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
             let (authority, port) = authority.rsplit_once(':').unwrap_or((authority, "443"));
             assert_eq!(port.parse(), Ok(443), "{url}");
-            assert!(authority.to_ascii_lowercase() == target.host && url.starts_with(target.url), "{url}");
-            assert_same_reading(target.url, &target.host);
+            assert!(authority.to_ascii_lowercase() == target.origin.host && url.starts_with(target.url), "{url}");
+            assert_same_reading(target.url, &target.origin.host);
         }
         Err(why) => assert_printable(&why),
     }
     let Ok(allowed) = AllowedHost::parse(host) else { return };
     if let Ok(target) = check(url, std::slice::from_ref(&allowed)) {
-        let is_named = host.to_ascii_lowercase().contains(&target.host)
-            || host.parse().is_ok_and(|named| same(named, &target.host))
+        let is_named = host.to_ascii_lowercase().contains(&target.origin.host)
+            || host.parse().is_ok_and(|named| same(named, &target.origin.host))
             || host.contains('[');
-        assert!(is_named || target.host.ends_with(".whatsapp.net"), "{url} by {host}");
-        assert_same_reading(target.url, &target.host);
+        assert!(is_named || target.origin.host.ends_with(".whatsapp.net"), "{url} by {host}");
+        assert_same_reading(target.url, &target.origin.host);
     }
 }
 
