@@ -4,14 +4,15 @@
 //! another program only after it is on disk. This room knows nothing of flags, settings or lists.
 
 pub mod drain;
-pub mod endpoint;
 pub mod lock;
 pub mod matching;
 pub mod queue;
-pub mod repeats;
 #[cfg(test)]
 mod script;
 pub mod spool;
+pub mod webhook;
+
+use std::hash::Hash;
 
 use crate::failure::{Failure, Kind};
 use crate::greenapi::messages::AvatarInfo;
@@ -34,6 +35,11 @@ pub fn record(info: &AvatarInfo) -> Record {
     record
 }
 
+/// What makes two results the same one: delivery is at least once, and repeats are normal.
+pub fn identity(info: &AvatarInfo) -> impl Hash {
+    (&info.chat_id, info.timestamp, &info.url_avatar, &info.reason)
+}
+
 /// Refuses a run whose results would be taken away unseen: `-q` leaves out the lines of text mode.
 pub fn require_lines(output: &Output) -> Result<(), Failure> {
     if !output.render(&Record::new("", Status::None)).is_empty() {
@@ -46,6 +52,7 @@ pub fn require_lines(output: &Output) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recent::Deduplicator;
 
     #[test]
     fn every_kind_of_result_has_its_status() {
@@ -69,5 +76,17 @@ mod tests {
             assert_eq!((record.status, record.timestamp), (status, Some(7)), "{info:?}");
         }
         assert_eq!(record(&info(url, None, None)).expires_at.as_deref(), Some("2021-10-04T02:03:23Z"));
+    }
+    #[test]
+    fn a_repeat_has_the_same_chat_time_url_and_reason() {
+        let info = AvatarInfo { chat_id: "11001234567@c.us".into(), timestamp: Some(1), ..AvatarInfo::default() };
+        let mut printed = Deduplicator::default();
+        printed.insert(&identity(&info));
+        let is_repeat = |other: AvatarInfo| printed.contains(&identity(&other));
+        assert!(is_repeat(AvatarInfo { exists_whatsapp: Some(true), ..info.clone() }));
+        assert!(!is_repeat(AvatarInfo { chat_id: "1@lid".into(), ..info.clone() }));
+        assert!(!is_repeat(AvatarInfo { timestamp: Some(2), ..info.clone() }));
+        assert!(!is_repeat(AvatarInfo { url_avatar: Some("https://pps.whatsapp.net/x".into()), ..info.clone() }));
+        assert!(!is_repeat(AvatarInfo { reason: Some("bad".into()), ..info.clone() }));
     }
 }

@@ -14,7 +14,7 @@ use crate::batch::lines::{Line, Lines, Next};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
 use crate::failure::Failure;
-use crate::recent::Recent;
+use crate::recent::Deduplicator;
 
 /// How much of what is no chat id is shown.
 const SHOWN: usize = 80;
@@ -82,7 +82,7 @@ impl List {
         }
         let seen = match done {
             Some(done) => Seen::Ever(done),
-            None => Seen::Window(Recent::default()),
+            None => Seen::Window(Deduplicator::default()),
         };
         Ok(List { rule, origins: origins.into(), reader: None, is_broken: false, seen, duplicates: 0, already_done: 0 })
     }
@@ -219,7 +219,7 @@ fn shown(bytes: &[u8]) -> String {
 /// Chats that were met before.
 #[derive(Debug)]
 enum Seen {
-    Window(Recent<ChatKey>),
+    Window(Deduplicator),
     Ever(Done),
 }
 
@@ -239,7 +239,7 @@ impl Seen {
     fn meet(&mut self, key: ChatKey) -> Meeting {
         match self {
             Seen::Window(window) => {
-                if window.meet(key) {
+                if window.insert(&key) {
                     Meeting::First
                 } else {
                     Meeting::Again

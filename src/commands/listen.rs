@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::commands::Context;
 use crate::failure::{Failure, Kind};
 use crate::interrupt;
-use crate::results::endpoint::commit::Commit;
-use crate::results::endpoint::door::WebhookToken;
-use crate::results::endpoint::{Endpoint, Rules};
 use crate::results::require_lines;
 use crate::results::spool::Spool;
+use crate::results::webhook::{Server, WebhookToken, Writer};
 use crate::settings::{Error, read_first_line, webhook_token};
 
 const EXAMPLES: &str = "\
@@ -57,14 +55,13 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
             .hint("--spool FILE keeps them, --discard-foreign forgets them")
             .into());
     }
-    let rules = Rules { path: args.path.clone(), token: token(args, context)? };
-    let endpoint = Endpoint::bind(args.bind, rules)?;
+    let server = Server::bind(args.bind, args.path.clone(), token(args, context)?)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     // Where it cannot be done, signals do what they always do.
     let _ = interrupt::install();
-    report.note(&format!("listening on http://{}", endpoint.address()));
-    let commit = Commit::new(output, report, |lines| output.write(lines), spool, args.max);
-    Ok(endpoint.serve(commit)?)
+    report.note(&format!("listening on http://{}", server.address()));
+    let writer = Writer::new(output, report, |lines| output.write(lines), spool, args.max);
+    Ok(server.run(writer)?)
 }
 
 /// The webhook's token: flag, environment, `.env`. An empty one is an error wherever it stands.

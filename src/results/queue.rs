@@ -5,13 +5,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::identity;
 use super::lock::Lock;
-use super::repeats::Repeats;
 use super::spool::Spool;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::messages::{AvatarInfo, Foreign, Head, Notification, Receipt};
 use crate::interrupt;
+use crate::recent::Deduplicator;
 
 /// The shortest long poll that the service knows.
 pub const SHORTEST_POLL: Duration = Duration::from_secs(5);
@@ -70,7 +71,7 @@ pub struct Queue<'a> {
     client: &'a Client<'a>,
     retries: Retries,
     spool: Option<Spool>,
-    repeats: Repeats,
+    printed: Deduplicator,
     quiet_since: Instant,
     spacing: Duration,
     pause: Duration,
@@ -89,7 +90,7 @@ impl<'a> Queue<'a> {
             client,
             retries,
             spool,
-            repeats: Repeats::default(),
+            printed: Deduplicator::default(),
             quiet_since: now,
             spacing: Duration::ZERO,
             pause: Duration::ZERO,
@@ -126,7 +127,7 @@ impl<'a> Queue<'a> {
         self.count_return(is_back)?;
         let Head { receipt, notification } = head;
         match notification {
-            Notification::Avatar(info) if !self.repeats.knows(&info) => {
+            Notification::Avatar(info) if !self.printed.contains(&identity(&info)) => {
                 return Ok(Next::Result(Delivery { info, receipt }));
             }
             Notification::Foreign(ref foreign) if !is_back => self.keep(foreign)?,
@@ -151,7 +152,7 @@ impl<'a> Queue<'a> {
     /// Takes a result off the queue, now that its line is flushed.
     pub fn finish(&mut self, delivery: Delivery) -> Result<(), Failure> {
         // First of all: what is printed must not be printed again, even where it cannot be deleted.
-        self.repeats.remember(&delivery.info);
+        self.printed.insert(&identity(&delivery.info));
         let Delivery { info, receipt } = delivery;
         self.delete(&receipt)?;
         self.last_deleted = Some(Head { receipt, notification: Notification::Avatar(info) });

@@ -47,6 +47,8 @@ fn every_request_has_its_status() {
     let status = |method, path, headers, body: &str| ask(address, &request(method, path, headers, body)).0;
     let body = plain(1);
     assert_eq!(status("POST", "/avatars", token, &body), 200);
+    assert_eq!(status("POST", "/avatars?a=1", token, &body), 200);
+    assert_eq!(status("POST", "/avatars", token, &format!("{}{body}", " ".repeat(1024 * 1024 - body.len()))), 200);
     for text in ["", "not json", "[]", "null", "7", "{\"a\":", "<html>"] {
         assert_eq!(status("POST", "/avatars", token, text), 400, "{text}");
     }
@@ -63,6 +65,8 @@ fn every_request_has_its_status() {
     assert_eq!(status("POST", "/avatars", token, &long), 413);
     let chunked = format!("POST /avatars HTTP/1.1\r\nHost: x\r\n{token}Transfer-Encoding: chunked\r\n\r\n");
     assert_eq!(ask(address, &format!("{chunked}{:x}\r\n{long}\r\n0\r\n\r\n", long.len())).0, 413);
+    let asking = "POST /avatars HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n";
+    assert_eq!(ask(address, &format!("{asking}{token}\r\n")).0, 413, "before the body is sent");
     assert_eq!(status("GET", "/healthz", "", ""), 200);
     // None of this was printed but the first.
     assert_eq!(json(&end(running).stdout)["chatId"], chat(1));
@@ -213,6 +217,29 @@ fn max_ends_the_run_and_the_rest_is_not_acknowledged() {
 }
 
 #[test]
+fn no_more_than_max_results_are_printed_or_acknowledged_at_once() {
+    let running = listen(["--discard-foreign", "--max", "3"]).start();
+    let address = address_of(&running);
+    let mut clients: Vec<_> = (0..8).map(|_| Client::connect(address)).collect();
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.send(request("POST", "/", "", &plain(n)));
+    }
+    let acknowledged = clients.iter_mut().filter_map(|client| client.answer()).filter(|(status, _)| *status == 200);
+    assert_eq!(acknowledged.count(), 3);
+    assert_eq!(running.finish().stdout.lines().count(), 3);
+}
+
+#[test]
+fn a_client_that_half_closes_gets_its_answer() {
+    let running = listen(["--discard-foreign"]).dies(15).start();
+    let mut client = Client::connect(address_of(&running));
+    client.send(request("POST", "/", "", &plain(1)));
+    client.half_close();
+    assert_eq!(client.answer().map(|(status, _)| status), Some(200));
+    end(running);
+}
+
+#[test]
 fn a_signal_lets_finish_what_is_in_flight() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let running = listen(["--discard-foreign"]).dies(number).start();
@@ -245,6 +272,29 @@ fn a_client_that_stalls_does_not_hold_up_the_end() {
     let began = Instant::now();
     end(running);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_client_that_stalls_is_dropped_after_ten_seconds() {
+    let running = listen(["--discard-foreign"]).start();
+    let address = address_of(&running);
+    let connect = || Client::connect(address);
+    let (mut deaf, mut idle, mut kept, mut in_head, mut in_body) =
+        (connect(), connect(), connect(), connect(), connect());
+    // It sends requests until the answers that it does not read fill all buffers.
+    let sent = deaf.send_until_blocked(&request("GET", "/", "", ""));
+    let began = Instant::now();
+    assert_eq!(kept.post("/", "", &plain(1)), Some(200));
+    in_head.send("POST / HTTP/1.1\r\nHo");
+    in_body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    assert_eq!(in_body.answer().map(|(status, _)| status), Some(408));
+    for client in [&mut in_body, &mut in_head, &mut kept, &mut idle] {
+        assert!(client.is_dropped());
+    }
+    assert!((9..15).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let answers = deaf.rest().matches("HTTP/1.1 404").count();
+    assert!(answers < sent, "{answers} answers to {sent} requests");
+    drop(running);
 }
 
 #[test]

@@ -22,10 +22,8 @@ use greenavatar::pictures::show::{Canvas, Colors, Glyph};
 use greenavatar::pictures::url::{AllowedHost, check, expires_at, is_preview};
 use greenavatar::record::{Record, Status};
 use greenavatar::report::{Color, Report};
-use greenavatar::results::endpoint::commit::Commit;
-use greenavatar::results::endpoint::door::WebhookToken;
-use greenavatar::results::endpoint::{Endpoint, Rules};
 use greenavatar::results::record;
+use greenavatar::results::webhook::{Server, WebhookToken, Writer};
 use greenavatar::settings::env_file::EnvFile;
 use greenavatar::settings::precedence::is_ours;
 use greenavatar::token::Token;
@@ -328,8 +326,8 @@ pub fn journal_torn(chats: &[String], cut: usize) {
 /// The webhook's door and its reader: a header lets in only who has the token, and a body is refused or a notification.
 /// Then the endpoint itself, over a socket: it answers with a status of its own or not at all, and goes on.
 pub fn webhook_request(bytes: &[u8]) {
-    let door = WebhookToken::new(TOKEN).expect("a token");
-    if door.admits(Some(bytes)) {
+    let token = WebhookToken::new(TOKEN).expect("a token");
+    if token.verify(Some(bytes)) {
         assert!(bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
     }
     if let Some(notification) = Notification::read_unsolicited(bytes) {
@@ -352,7 +350,7 @@ pub fn webhook_status(verb: &str, path: &str, authorization: Option<&str>, body:
     if let Some(value) = authorization {
         request.push_str(&format!("Authorization: {value}\r\n"));
     }
-    let mut stream = TcpStream::connect(endpoint()).expect("it listens");
+    let mut stream = TcpStream::connect(webhook_server()).expect("it listens");
     stream.write_all(&[request.as_bytes(), b"\r\n", body].concat()).expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
@@ -371,7 +369,7 @@ pub fn webhook_status(verb: &str, path: &str, authorization: Option<&str>, body:
 }
 
 fn send(request: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(endpoint()).expect("it listens");
+    let mut stream = TcpStream::connect(webhook_server()).expect("it listens");
     let mut answer = Vec::new();
     // It may refuse and close before it has read all.
     let _ = stream.write_all(request).and_then(|()| stream.shutdown(Shutdown::Write));
@@ -379,22 +377,23 @@ fn send(request: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// One endpoint for the whole process.
-fn endpoint() -> SocketAddr {
+/// One server for the whole process.
+fn webhook_server() -> SocketAddr {
     static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
-        let rules = Rules { path: "/".to_owned(), token: Some(WebhookToken::new(TOKEN).expect("a token")) };
-        let endpoint = Endpoint::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), rules).expect("a free port");
-        let address = endpoint.address();
+        let token = Some(WebhookToken::new(TOKEN).expect("a token"));
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = Server::bind(loopback, "/".to_owned(), token).expect("a free port");
+        let address = server.address();
         std::thread::spawn(move || {
             let (output, report) = (Output::new(true, false, Color::Never), Report::default());
             let write = |lines: &[u8]| {
                 assert_printable(std::str::from_utf8(lines).expect("JSON").trim_end_matches('\n'));
                 Ok(())
             };
-            let ended = endpoint.serve(Commit::new(&output, &report, write, None, None));
+            let ended = server.run(Writer::new(&output, &report, write, None, None));
             // Nobody told it to end: the next connection fails, and with it the law.
-            panic!("the endpoint ended: {ended:?}");
+            panic!("the server ended: {ended:?}");
         });
         address
     })

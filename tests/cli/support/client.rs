@@ -1,7 +1,7 @@
 //! A client that sends what a test tells it to, and says what came back.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Nothing that a test waits for takes longer.
@@ -21,6 +21,40 @@ impl Client {
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // The other side may have said enough and closed: its answer tells.
         let _ = self.0.write_all(bytes.as_ref());
+    }
+
+    /// Sends a request again and again until no more is taken for half a second; how many were sent in whole.
+    pub fn send_until_blocked(&mut self, request: &str) -> usize {
+        // Few unread answers fill a small buffer.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&self.0, 4096).expect("a socket");
+        self.0.set_write_timeout(Some(Duration::from_millis(500))).expect("a socket");
+        let requests = request.repeat(100);
+        let mut sent = 0;
+        while let Ok(written) = self.0.write(&requests.as_bytes()[sent % request.len()..]) {
+            sent += written;
+        }
+        sent / request.len()
+    }
+
+    /// Nothing more is sent; answers are still read.
+    pub fn half_close(&self) {
+        self.0.shutdown(Shutdown::Write).expect("a socket");
+    }
+
+    /// Everything that still comes before the connection ends.
+    pub fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        // A connection that is reset has an end, too.
+        let _ = self.0.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Whether the other side closes the connection without another answer.
+    pub fn is_dropped(&mut self) -> bool {
+        match self.0.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
     }
 
     /// The status and the body of the next answer; `None` if the connection ends without one.
