@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::output::Output;
 use crate::report::Report;
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Config, Sandbox};
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
 
@@ -52,11 +52,11 @@ impl Context<'_> {
     }
 
     fn open_sandbox(&self) -> Result<Session, Failure> {
-        let sandbox = Sandbox::start(Options::default()).map_err(|error| {
+        let sandbox = Sandbox::start(Config::default()).map_err(|error| {
             Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the sandbox cannot start"))
         })?;
         let instance = Instance {
-            api_url: sandbox.api_url(),
+            api_url: sandbox.api_url().to_owned(),
             id: sandbox.id_instance().to_owned(),
             token: Token::parse(sandbox.token()).expect("the sandbox's own token has a token's shape"),
         };

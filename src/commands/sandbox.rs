@@ -1,52 +1,42 @@
-//! `sandbox`: serves a local stand-in for GREEN-API, in the foreground, beside a command, or behind the shell that asked.
-//!
-//! How it answers is the sandbox's business; here are its options, the lines for `eval`, and how long it lives.
+//! `sandbox`: serves a local mock of GREEN-API, in the foreground, for one command, or in the background of a shell.
 
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::event::PollFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, getpgrp, getppid, kill_process, pidfd_open, setsid};
-use rustix::stdio::dup2_stderr;
-use rustix::termios::tcgetpgrp;
-
-mod waiting_shell;
-use waiting_shell::waiting_shell;
 
 use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::{Failure, Kind};
 use crate::interrupt;
 use crate::output::Unwritten;
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Config, Sandbox};
 use crate::settings::Error;
 
 const EXAMPLES: &str = "\
 Examples:
   greenavatar sandbox -- greenavatar request 11001234567@c.us
   greenavatar sandbox -- sh nightly.sh      rehearse a script
-  eval \"$(greenavatar sandbox)\"             behind this shell until it ends
+  eval \"$(greenavatar sandbox --detach)\"    in the background of this shell
   greenavatar sandbox --bind 127.0.0.1:8088
 
 The last three digits of a number choose what happens: 400 401 403 404 466 499
-500 502 that status; 429 and 503 twice, then well; 901 none, 902 hidden, 903 no
-account; 904 no result, 905 it comes twice, 906 avatar timeout; 907 an answer
-after 3 s, 908 one that breaks off; any other: found.
+500 502 that status; 429 and 503 that status twice, then success; 901 none, 902
+hidden, 903 no account; 904 no result, 905 it comes twice, 906 avatar timeout;
+907 an answer after 3 s, 908 one that is cut off; any other: found.
 
-The sandbox plays getAvatarAsync, getAvatar, receiveNotification,
+The sandbox serves getAvatarAsync, getAvatar, receiveNotification,
 deleteNotification, getStateInstance and getSettings. --id-instance and
 --api-token-instance give it other credentials.";
 
-/// Serve a local stand-in for GREEN-API, to try things and rehearse errors
+/// Options of `sandbox`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Where to listen [default: 127.0.0.1:8088; beside a COMMAND or behind a shell a free port]
+    /// Address to listen on [default: 127.0.0.1:8088; with COMMAND or --detach a free port]
     #[arg(long, value_name = "ADDR")]
     bind: Option<SocketAddr>,
     /// Time between a request and its result
@@ -58,91 +48,68 @@ pub struct Args {
     /// Send this token with each push
     #[arg(long, value_name = "TOKEN", requires = "webhook_url")]
     webhook_token: Option<String>,
-    /// Pause before a push that failed is sent again
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "60s")]
-    resend_pause: Duration,
     /// Never answer 429 for too many calls a second
     #[arg(long)]
     no_rate_limit: bool,
-    /// Answer success with an empty 400, as the newest documentation has it
+    /// Answer success with an empty 400, as the newest documentation says
     #[arg(long)]
     literal_docs: bool,
-    /// Vary the delay of results by chance, the same way for the same seed
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Serve behind the process that asks, until that ends
+    /// Serve in the background until the parent shell ends
     #[arg(long, conflicts_with = "command")]
     detach: bool,
-    /// The process to outlive by nothing: how --detach starts itself again
-    #[arg(long, hide = true, value_name = "PID", conflicts_with = "detach")]
-    until_exit_of: Option<i32>,
-    /// Run this command with the sandbox in its environment, and end with its status
+    /// Internal: exit together with process PID (set by --detach)
+    #[arg(long, hide = true, value_name = "PID", conflicts_with_all = ["detach", "command"])]
+    until_exit_of: Option<u32>,
+    /// Run this command with the sandbox in its environment, and exit with its status
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
-    if args.command.is_empty() && args.until_exit_of.is_none() {
-        let parent = || getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
-        // In a subshell the parent ends with us, and only the shell around it is worth living for.
-        let shell = waiting_shell().or_else(|| args.detach.then(parent));
-        if let Some(shell) = shell {
-            return Ok(detach(shell, context)?);
-        }
+    if args.detach {
+        return Ok(detach(context)?);
     }
     let sandbox = start(args, context)?;
     let _ = interrupt::install();
-    if !args.command.is_empty() {
-        return Ok(run_beside(&args.command, &sandbox, context)?);
+    if let [program, arguments @ ..] = &args.command[..] {
+        return Ok(run_command(program, arguments, &sandbox, context)?);
     }
-    match context.output.write(exports(&sandbox).as_bytes()) {
+    let exports: String = variables(&sandbox).map(|(name, value)| format!("export {name}={value}\n")).concat();
+    match context.output.write(exports.as_bytes()) {
         Ok(()) => {}
-        // Nobody will know where it is.
+        // The address was not read.
         Err(Unwritten::PipeClosed) => return Ok(Kind::OutputFailed.exit()),
         Err(Unwritten::Failed(failure)) => return Err(failure.into()),
     }
-    match args.until_exit_of.and_then(Pid::from_raw) {
-        Some(shell) => {
-            // Ctrl-C in the shell is not meant for what serves behind it.
-            let _ = setsid();
-            // Whoever reads standard error to its end shall not wait for us either.
-            if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
-                let _ = dup2_stderr(null);
-            }
-            await_exit(shell)?;
-        }
-        None => {
-            context.report.note(&format!("sandbox at {}, until Ctrl-C", sandbox.api_url()));
-            while interrupt::sleep_until(Instant::now() + Duration::from_secs(3600)) {}
-        }
+    if let Some(pid) = args.until_exit_of {
+        while os::is_running(pid) && interrupt::sleep_until(Instant::now() + Duration::from_millis(200)) {}
+        return Ok(0);
     }
-    sandbox.stop();
+    context.report.note(&format!("sandbox at {}, until Ctrl-C", sandbox.api_url()));
+    if std::io::stderr().is_terminal() && os::is_pipe(&std::io::stdout()) {
+        context.report.note("it serves in the foreground; for eval, use: eval \"$(greenavatar sandbox --detach)\"");
+    }
+    while interrupt::sleep_until(Instant::now() + Duration::from_secs(3600)) {}
     Ok(0)
 }
 
 fn start(args: &Args, context: &Context<'_>) -> Result<Sandbox, Error> {
-    let mut options = Options {
+    let default = Config::default();
+    let is_foreground = args.command.is_empty() && args.until_exit_of.is_none();
+    let bind = if is_foreground { SocketAddr::from(([127, 0, 0, 1], 8088)) } else { default.bind };
+    let given = |flag: &Option<OsString>| flag.as_ref().map(|value| value.to_string_lossy().into_owned());
+    let config = Config {
+        bind: args.bind.unwrap_or(bind),
+        id_instance: given(&context.flags.id_instance).unwrap_or(default.id_instance),
+        token: given(&context.flags.api_token_instance).unwrap_or(default.token),
         delay: args.delay,
         webhook_url: args.webhook_url.clone(),
         webhook_token: args.webhook_token.clone(),
         rate_limit: !args.no_rate_limit,
         literal_docs: args.literal_docs,
-        seed: args.seed,
-        resend_pause: args.resend_pause,
-        ..Options::default()
     };
-    let is_foreground = args.command.is_empty() && args.until_exit_of.is_none();
-    if let Some(bind) = args.bind.or(is_foreground.then_some(SocketAddr::from(([127, 0, 0, 1], 8088)))) {
-        options.bind = bind;
-    }
-    if let Some(id) = &context.flags.id_instance {
-        options.id_instance = id.to_string_lossy().into_owned();
-    }
-    if let Some(token) = &context.flags.api_token_instance {
-        options.token = token.to_string_lossy().into_owned();
-    }
-    Sandbox::start(options).map_err(|error| match error.kind() {
+    Sandbox::start(config).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidInput => Error::Usage(error.to_string()),
         _ => {
             let error = anyhow::Error::from(error).context("the sandbox cannot start");
@@ -151,119 +118,156 @@ fn start(args: &Args, context: &Context<'_>) -> Result<Sandbox, Error> {
     })
 }
 
-/// The variables that lead a program to the sandbox.
-fn variables(sandbox: &Sandbox) -> [(&'static str, String); 3] {
+/// The variables that make a program call the sandbox.
+fn variables(sandbox: &Sandbox) -> [(&'static str, &str); 3] {
     [
         ("GREEN_API_URL", sandbox.api_url()),
-        ("GREEN_API_ID_INSTANCE", sandbox.id_instance().to_owned()),
-        ("GREEN_API_TOKEN_INSTANCE", sandbox.token().to_owned()),
+        ("GREEN_API_ID_INSTANCE", sandbox.id_instance()),
+        ("GREEN_API_TOKEN_INSTANCE", sandbox.token()),
     ]
 }
 
-fn exports(sandbox: &Sandbox) -> String {
-    variables(sandbox).iter().map(|(name, value)| format!("export {name}={value}\n")).collect()
-}
-
-/// Runs a command against the sandbox; its status is ours.
-fn run_beside(command: &[OsString], sandbox: &Sandbox, context: &Context<'_>) -> Result<u8, Failure> {
-    let mut child = Command::new(&command[0]);
-    child.args(&command[1..]).envs(variables(sandbox));
-    // Whatever else could lead to a real account, or take what is said to the sandbox elsewhere.
+/// Runs a command that calls the sandbox, and returns its exit status.
+fn run_command(
+    program: &OsString,
+    arguments: &[OsString],
+    sandbox: &Sandbox,
+    context: &Context<'_>,
+) -> Result<u8, Failure> {
+    let mut command = Command::new(program);
+    command.args(arguments).envs(variables(sandbox));
+    // Other settings that lead to a real account.
     for name in ["ID_INSTANCE", "API_TOKEN_INSTANCE", "GREEN_API_TOKEN_FILE", "GREEN_API_WEBHOOK_TOKEN"] {
-        child.env_remove(name);
+        command.env_remove(name);
     }
     for name in ["no_proxy", "NO_PROXY"] {
         let others = std::env::var(name).unwrap_or_default();
-        child.env(name, format!("127.0.0.1,localhost,{others}").trim_end_matches(','));
+        command.env(name, format!("127.0.0.1,localhost,{others}").trim_end_matches(','));
     }
-    // A terminal sends Ctrl-C to the command as well. Anywhere else it gets a group of its own, so that a signal for ours
-    // reaches it once, from us: two would be an order to end at once.
-    let is_foreground = has_the_terminal();
+    // On a terminal, Ctrl-C reaches the command as well. Elsewhere the command gets its own process group, so that a signal
+    // for ours reaches it once, from us: a second one would end it at once.
+    let is_foreground = os::has_terminal();
     if !is_foreground {
-        child.process_group(0);
+        os::set_process_group(&mut command);
     }
-    let mut child = match child.spawn() {
+    let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
             let exit = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
-            let error = anyhow::Error::from(error).context(format!("cannot run {}", command[0].to_string_lossy()));
+            let error = anyhow::Error::from(error).context(format!("cannot run {}", program.to_string_lossy()));
             context.report.failure(&Failure::caused(Kind::BadSettings, error));
             return Ok(exit);
         }
     };
-    let status = await_child(&mut child, is_foreground)
+    let status = wait(&mut child, is_foreground)
         .context("cannot wait for the command")
         .map_err(|error| Failure::caused(Kind::Unreachable, error))?;
-    if let Some(signal) = status.signal() {
+    if let Some(signal) = os::signal_of(status) {
         interrupt::die(signal);
     }
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    let code = exit_code(status);
     if interrupt::signal().is_some() {
-        // The command took the signal and ended in its own way. Its status is ours then too, not the signal.
+        // The command has handled the signal and exited. Its status is ours then, not the signal.
         std::process::exit(code.into());
     }
     Ok(code)
 }
 
-/// Whether Ctrl-C at our terminal, if there is one, is meant for us.
-fn has_the_terminal() -> bool {
-    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
-    tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
-}
-
-/// Waits for the command, and hands a signal that was sent to us on to it.
-fn await_child(child: &mut Child, is_foreground: bool) -> std::io::Result<std::process::ExitStatus> {
-    let pid = Pid::from_child(child);
-    let ended = pidfd_open(pid, PidfdFlags::empty())?;
-    if !interrupt::wait_for(ended.as_fd(), PollFlags::IN, None, Duration::ZERO)?
-        && let Some(signal) = interrupt::signal().and_then(Signal::from_named_raw)
-        && !(is_foreground && signal == Signal::INT)
-    {
-        let _ = kill_process(pid, signal);
+/// Waits for the command, and passes the first signal that we receive on to it.
+fn wait(child: &mut Child, is_foreground: bool) -> std::io::Result<ExitStatus> {
+    let mut is_passed_on = false;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if let Some(signal) = interrupt::signal().filter(|_| !is_passed_on) {
+            is_passed_on = true;
+            os::send_signal(child, signal, is_foreground);
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
-    child.wait()
 }
 
-/// Waits until a process that is not our child has ended.
-fn await_exit(pid: Pid) -> Result<(), Failure> {
-    // No such process: it has ended already.
-    let Ok(ended) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
-    interrupt::wait_for(ended.as_fd(), PollFlags::IN, None, Duration::ZERO)
-        .map(|_| ())
-        .map_err(|error| Failure::caused(Kind::Unreachable, error.into()))
+fn exit_code(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// Starts this command again behind the shell that asked, hands on the lines for `eval`, and ends.
-fn detach(shell: i32, context: &Context<'_>) -> Result<u8, Failure> {
+/// Starts this command again in the background, passes its `export` lines on, and returns.
+fn detach(context: &Context<'_>) -> Result<u8, Failure> {
     let cannot = |error: std::io::Error| {
-        Failure::caused(
-            Kind::BadSettings,
-            anyhow::Error::from(error).context("the sandbox cannot start behind the shell"),
-        )
-        .hint("run it in another terminal, or beside a command: greenavatar sandbox -- COMMAND")
+        let error = anyhow::Error::from(error).context("the sandbox cannot start in the background");
+        Failure::caused(Kind::BadSettings, error)
+            .hint("run it in another terminal, or with a command: greenavatar sandbox -- COMMAND")
     };
-    let mut server = Command::new(std::env::current_exe().map_err(cannot)?)
+    let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
+    command
         .args(std::env::args_os().skip(1).filter(|argument| argument != "--detach"))
-        .args(["--until-exit-of", &shell.to_string()])
+        .args(["--until-exit-of", &os::parent_id().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .spawn()
-        .map_err(cannot)?;
-    let mut lines = String::new();
-    if let Some(stdout) = server.stdout.take() {
-        let mut reader = std::io::BufReader::new(stdout);
-        for _ in 0..3 {
-            std::io::BufRead::read_line(&mut reader, &mut lines).map_err(cannot)?;
-        }
+        // Not ours: a reader of our standard error would wait for the background process.
+        .stderr(Stdio::piped());
+    // Ctrl-C in the shell is not for the background process.
+    os::set_process_group(&mut command);
+    let mut server = command.spawn().map_err(cannot)?;
+    let stdout = BufReader::new(server.stdout.take().expect("it is piped"));
+    let lines: Vec<String> = stdout.lines().take(3).collect::<Result<_, _>>().map_err(cannot)?;
+    if lines.len() < 3 {
+        // Its error message.
+        let _ = std::io::copy(&mut server.stderr.take().expect("it is piped"), &mut std::io::stderr());
+        return Ok(exit_code(server.wait().map_err(cannot)?));
     }
-    if lines.lines().count() < 3 {
-        // It has said on standard error why.
-        let status = server.wait().map_err(cannot)?;
-        return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
-    }
-    context.report.note("the sandbox serves behind this shell and ends with it");
-    match context.output.write(lines.as_bytes()) {
+    context.report.note("the sandbox serves in the background and ends with this shell");
+    match context.output.write((lines.join("\n") + "\n").as_bytes()) {
         Ok(()) | Err(Unwritten::PipeClosed) => Ok(0),
         Err(Unwritten::Failed(failure)) => Err(failure),
+    }
+}
+
+/// Everything here that depends on the operating system.
+mod os {
+    use std::os::fd::AsFd;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Child, Command, ExitStatus};
+
+    use rustix::fs::{FileType, fstat};
+    use rustix::io::Errno;
+    use rustix::process::{Pid, Signal, getpgrp, kill_process, test_kill_process};
+    use rustix::termios::tcgetpgrp;
+
+    pub fn parent_id() -> u32 {
+        std::os::unix::process::parent_id()
+    }
+
+    pub fn is_running(pid: u32) -> bool {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
+    }
+
+    pub fn is_pipe(stream: &impl AsFd) -> bool {
+        fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
+    }
+
+    /// Whether our process group is in the foreground of a terminal.
+    pub fn has_terminal() -> bool {
+        std::fs::File::open("/dev/tty").is_ok_and(|tty| tcgetpgrp(tty).is_ok_and(|group| group == getpgrp()))
+    }
+
+    pub fn set_process_group(command: &mut Command) {
+        command.process_group(0);
+    }
+
+    /// Sends the signal to the command, unless the terminal has done so already.
+    pub fn send_signal(child: &Child, signal: i32, is_foreground: bool) {
+        if let Some(signal) = Signal::from_named_raw(signal).filter(|signal| !(is_foreground && *signal == Signal::INT))
+        {
+            // The command may have ended already.
+            let _ = kill_process(Pid::from_child(child), signal);
+        }
+    }
+
+    /// The signal that killed a process.
+    pub fn signal_of(status: ExitStatus) -> Option<i32> {
+        status.signal()
     }
 }

@@ -1,18 +1,13 @@
-//! How the sandbox lives and ends: behind a shell that asks for its lines, and beside a command.
+//! How the sandbox starts and ends: in the background of a shell, and with a command.
 
 use crate::support::{CHAT, Cli};
 
-/// What a user might type to get the lines into a shell: none of it may wait for ever.
 #[test]
-fn a_shell_that_waits_for_its_lines_gets_them_and_a_sandbox_behind_it() {
+fn eval_gets_the_lines_and_a_sandbox_in_the_background() {
     for lines in [
-        r#"eval "$("$0" sandbox)""#,
-        r#"eval `"$0" sandbox`"#,
-        r#"eval "$("$0" sandbox 2>&1 | grep export)""#,
-        r#"eval "$("$0" sandbox | head -n 3)""#,
-        r#"eval "$("$0" sandbox; echo MORE=1)""#,
-        r#"eval "$(env "$0" sandbox 2>/dev/null)""#,
-        r#"eval "$(timeout 60 "$0" sandbox)""#,
+        r#"eval "$("$0" sandbox --detach)""#,
+        r#"eval `"$0" sandbox --detach`"#,
+        r#"eval "$(env "$0" sandbox --detach 2>/dev/null)""#,
         r#"lines=$("$0" sandbox --detach 2>&1); eval "$(echo "$lines" | grep export)""#,
     ] {
         for shell in ["sh", "bash"] {
@@ -24,8 +19,15 @@ fn a_shell_that_waits_for_its_lines_gets_them_and_a_sandbox_behind_it() {
 }
 
 #[test]
-fn behind_a_shell_it_ends_with_the_shell() {
-    let script = r#"sh -c 'eval "$("$0" sandbox)"; echo $GREEN_API_URL >url; "$0" request '"$1" "$0"
+fn a_detached_sandbox_that_cannot_start_says_why() {
+    let script = r#""$0" sandbox --detach --bind 127.0.0.1:0 >lines; eval "$(cat lines)"
+        "$0" sandbox --detach --bind "${GREEN_API_URL#http://}"; echo "status $?""#;
+    Cli::new().shell(script).stdout("status 78\n").stderr_has("the sandbox cannot start").run();
+}
+
+#[test]
+fn a_detached_sandbox_ends_with_the_shell() {
+    let script = r#"sh -c 'eval "$("$0" sandbox --detach)"; echo $GREEN_API_URL >url; "$0" request '"$1" "$0"
         GREEN_API_URL=$(cat url) GREEN_API_ID_INSTANCE=1 GREEN_API_TOKEN_INSTANCE=12345678
         export GREEN_API_URL GREEN_API_ID_INSTANCE GREEN_API_TOKEN_INSTANCE
         until ! "$0" --retries 0 request "$1" 2>&1 | grep -q unauthorized; do sleep 0.02; done; echo gone"#;
@@ -35,7 +37,7 @@ fn behind_a_shell_it_ends_with_the_shell() {
 
 #[test]
 fn it_dies_by_the_signal_that_killed_its_command() {
-    // Not 1: whoever runs the tests under nohup has it ignored.
+    // Not 1: it is ignored if the tests run under nohup.
     for signal in [9, 10, 15] {
         let kill = format!("kill -{signal} $$");
         Cli::new().args(["sandbox", "--", "/bin/sh", "-c", &kill]).dies(signal).any_stderr().run();

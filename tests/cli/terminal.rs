@@ -67,3 +67,16 @@ fn a_picture_is_drawn_above_its_line() {
     }
     assert!(get("dumb").starts_with(CHAT), "a terminal that shows none has the line");
 }
+
+#[test]
+fn a_sandbox_in_a_pipe_says_on_the_terminal_that_it_serves_in_the_foreground() {
+    let serve = |stdout: &str| {
+        let script = format!(
+            r#"mkfifo fifo; "$0" sandbox --bind 127.0.0.1:0 2>&1 >{stdout} & [ {stdout} != fifo ] || head -n 3 fifo >lines
+            until grep -q TOKEN lines; do sleep 0.02; done; kill $!; wait"#
+        );
+        written(Cli::new().shell(&script))
+    };
+    assert!(serve("fifo").contains(r#"eval "$(greenavatar sandbox --detach)""#));
+    assert!(!serve("lines").contains("eval"));
+}

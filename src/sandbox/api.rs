@@ -1,0 +1,326 @@
+//! The methods: who may call them and how often, what a call must look like, and what it answers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::picture;
+use super::reply::Reply;
+use super::scenario::{Outcome, Scenario};
+use super::state::State;
+
+/// Name, HTTP method and documented calls a second of each method.
+const METHODS: [(&str, &str, usize); 6] = [
+    ("getAvatarAsync", "POST", 10),
+    ("getAvatar", "POST", 10),
+    ("receiveNotification", "GET", 100),
+    ("deleteNotification", "DELETE", 100),
+    ("getStateInstance", "GET", 1),
+    ("getSettings", "GET", 1),
+];
+
+/// The account that the instance is signed in with.
+const WID: &str = "11001234567@c.us";
+
+/// The chat ids that the service accepts, in its words.
+const FORMATS: &str = "Validation failed. Details: 'chatId' must be one of the next formats: \
+                       'phone_number@c.us', 'chat_id@lid' or 'group_id@g.us'";
+
+/// A request, and the sandbox that received it.
+pub struct RequestContext<'a> {
+    pub state: &'a State,
+    /// The HTTP method.
+    pub verb: &'a str,
+    pub path: &'a str,
+    pub query: &'a str,
+    pub body: &'a [u8],
+}
+
+impl RequestContext<'_> {
+    /// The service's usual error. It echoes the whole path, token included.
+    fn error(&self, status: u16, message: &str) -> Reply {
+        let unix_ms = i64::try_from(self.state.unix(self.state.now()).as_millis()).unwrap_or_default();
+        let timestamp = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default();
+        let body = format!(
+            r#"{{"statusCode":{status},"timestamp":"{}","path":{},"message":{}}}"#,
+            timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"),
+            json!(self.whole_path()),
+            json!(message),
+        );
+        Reply::json(status, body)
+    }
+
+    /// There is no such method, or not with this HTTP method.
+    fn not_found(&self) -> Reply {
+        self.error(404, &format!("Cannot {} {}", self.verb, self.whole_path()))
+    }
+
+    fn whole_path(&self) -> String {
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        format!("{}{mark}{}", self.path, self.query)
+    }
+
+    /// The first value of a query parameter.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(key, value)| (key == name).then_some(value))
+    }
+}
+
+/// Answers a call, after the checks that the service makes, in its order: instance, method, token, rate.
+pub async fn respond(context: &RequestContext<'_>) -> Reply {
+    let config = &context.state.config;
+    let parts: Vec<&str> = context.path.split('/').skip(1).collect();
+    match parts.first().and_then(|part| part.strip_prefix("waInstance")) {
+        None => return context.not_found(),
+        Some(id) if id != config.id_instance => return Reply::nginx(403, "Forbidden"),
+        Some(_) => {}
+    }
+    let (name, token, receipt) = match parts[1..] {
+        [name, token] => (name, token, ""),
+        [name @ "deleteNotification", token, receipt] => (name, token, receipt),
+        _ => return context.not_found(),
+    };
+    let method = METHODS.into_iter().find(|(known, verb, _)| *known == name && *verb == context.verb);
+    let Some((method, _, per_second)) = method else { return context.not_found() };
+    if token != config.token {
+        return Reply::empty(401);
+    }
+    if !context.state.allow(method, per_second) {
+        return context.error(429, "Too Many Requests");
+    }
+    match method {
+        "getAvatarAsync" | "getAvatar" => get_avatar(context, method).await,
+        "receiveNotification" => receive_notification(context).await,
+        "deleteNotification" => delete_notification(context, receipt),
+        "getStateInstance" => Reply::json(200, r#"{"stateInstance":"authorized"}"#),
+        _ => get_settings(context.state),
+    }
+}
+
+async fn get_avatar(context: &RequestContext<'_>, method: &str) -> Reply {
+    let state = context.state;
+    let chat_id = match chat_id(context.body) {
+        Ok(chat_id) => chat_id,
+        Err(message) => return context.error(400, &message),
+    };
+    let scenario = Scenario::of(&chat_id);
+    let mut outcome = Outcome::Found;
+    match scenario {
+        Scenario::Status(status) => return documented_error(context, status, method),
+        Scenario::FailTwice(status) if !state.count_request(&chat_id).is_multiple_of(3) => {
+            return documented_error(context, status, method);
+        }
+        Scenario::Success(other) => outcome = other,
+        Scenario::Late => state.sleep(Duration::from_secs(3)).await,
+        _ => {}
+    }
+    if method == "getAvatar" || scenario == Scenario::CutOff {
+        let reply = Reply::json(200, avatar(outcome, &picture_url(state, &chat_id, state.now())));
+        // The same body for both methods: getAvatarAsync has none that could be cut off.
+        return if scenario == Scenario::CutOff { reply.cut_off() } else { reply };
+    }
+    let results = match scenario {
+        Scenario::NoResult => 0,
+        Scenario::DuplicateResult => 2,
+        _ => 1,
+    };
+    let due = state.now() + state.config.delay;
+    for _ in 0..results {
+        state.notify(due, avatar_info(state, &chat_id, outcome, due));
+    }
+    Reply::empty(if state.config.literal_docs { 400 } else { 200 })
+}
+
+/// Where a chat's picture is.
+fn picture_url(state: &State, chat_id: &str, at: Duration) -> String {
+    let number = chat_id.split('@').next().unwrap_or_default();
+    picture::url(&state.api_url, number, state.unix(at).as_secs())
+}
+
+/// The body of getAvatar.
+fn avatar(outcome: Outcome, url: &str) -> String {
+    match outcome {
+        Outcome::Found => format!(r#"{{"urlAvatar":"{url}","available":true}}"#),
+        Outcome::NoPicture => r#"{"urlAvatar":"","available":true}"#.to_owned(),
+        Outcome::Hidden => r#"{"urlAvatar":"","available":false}"#.to_owned(),
+        Outcome::NoAccount => r#"{"existsWhatsapp":false,"urlAvatar":""}"#.to_owned(),
+        Outcome::TimedOut => r#"{"reason":"get avatar timeout limit exceeded","urlAvatar":null}"#.to_owned(),
+    }
+}
+
+/// The notification with the result of getAvatarAsync. A hidden picture has no form of its own in it.
+fn avatar_info(state: &State, chat_id: &str, outcome: Outcome, due: Duration) -> String {
+    let result = match outcome {
+        Outcome::Found => format!(r#""existsWhatsapp":true,"urlAvatar":"{}""#, picture_url(state, chat_id, due)),
+        Outcome::NoPicture | Outcome::Hidden => r#""existsWhatsapp":true,"urlAvatar":"""#.to_owned(),
+        Outcome::NoAccount => r#""existsWhatsapp":false,"urlAvatar":"""#.to_owned(),
+        Outcome::TimedOut => r#""reason":"get avatar timeout limit exceeded""#.to_owned(),
+    };
+    // A JSON number has no leading zeros.
+    let id = match state.config.id_instance.trim_start_matches('0') {
+        "" => "0",
+        id => id,
+    };
+    let timestamp = state.unix(due).as_secs();
+    format!(
+        r#"{{"typeWebhook":"deviceInfo","instanceData":{{"idInstance":{id},"wid":"{WID}","typeInstance":"whatsapp"}},"timestamp":{timestamp},"avatarInfo":{{"chatId":"{chat_id}",{result}}}}}"#
+    )
+}
+
+async fn receive_notification(context: &RequestContext<'_>) -> Reply {
+    let state = context.state;
+    if state.config.webhook_url.is_some() {
+        let message = "Message cannot be received because custom webhook url is set. Go to cabinet, clear webhook url";
+        return context.error(400, message);
+    }
+    let seconds = match context.parameter("receiveTimeout").unwrap_or("5").parse() {
+        Ok(seconds @ 5..=60) => seconds,
+        _ => return context.error(400, "Validation failed. Details: 'receiveTimeout' must be an integer from 5 to 60"),
+    };
+    match state.timeout_at(state.now() + Duration::from_secs(seconds), state.head()).await {
+        Some((receipt, body)) => {
+            Reply::json(200, [format!(r#"{{"receiptId":{receipt},"body":"#).as_bytes(), &body, b"}"].concat())
+        }
+        None => Reply::json(200, "null"),
+    }
+}
+
+fn delete_notification(context: &RequestContext<'_>, receipt: &str) -> Reply {
+    let Ok(receipt) = receipt.parse() else { return context.error(400, "Parameter receiptId must be a Number") };
+    if context.state.delete(receipt) {
+        return Reply::json(200, r#"{"result":true,"reason":""}"#);
+    }
+    let reason = format!("Notification with receiptId {receipt} was not received or is deleted already");
+    Reply::json(200, json!({"result": false, "reason": reason}).to_string())
+}
+
+fn get_settings(state: &State) -> Reply {
+    let settings = json!({
+        "wid": WID,
+        "webhookUrl": state.config.webhook_url.as_deref().unwrap_or_default(),
+        "webhookUrlToken": state.config.webhook_token.as_deref().unwrap_or_default(),
+        "delaySendMessagesMilliseconds": 5000,
+        "incomingWebhook": "yes",
+        "deviceWebhook": "yes",
+        "outgoingWebhook": "no",
+        "stateWebhook": "no",
+    });
+    Reply::json(200, settings.to_string())
+}
+
+/// The chat id in a body, or the message of the 400 that the service answers.
+fn chat_id(body: &[u8]) -> Result<String, String> {
+    let failed = |details: &str| Err(format!("Validation failed. Details: {details}"));
+    // An empty body counts as an empty object.
+    let body = if body.is_empty() { b"{}" } else { body };
+    let mut keys = match serde_json::from_slice(body) {
+        Ok(Value::Object(keys)) => keys,
+        Ok(_) => return failed("'value' must be of type object"),
+        Err(error) if error.is_eof() => return Err("Unexpected end of JSON input".to_owned()),
+        Err(_) => return Err("Unexpected token in JSON".to_owned()),
+    };
+    match keys.remove("chatId") {
+        None => failed("'chatId' is required"),
+        Some(Value::String(id)) if !is_chat_id(&id) => Err(FORMATS.to_owned()),
+        Some(Value::String(id)) => match keys.keys().next() {
+            Some(unknown) => failed(&format!("'{unknown}' is not allowed")),
+            None => Ok(id),
+        },
+        Some(_) => failed("'chatId' must be a string"),
+    }
+}
+
+/// Whether the text is `11–16 digits@c.us`, `digits@g.us`, `digits-digits@g.us` or `digits@lid`.
+fn is_chat_id(text: &str) -> bool {
+    let digits = |part: &str| (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    match text.split_once('@') {
+        Some((number, "c.us")) => digits(number) && (11..=16).contains(&number.len()),
+        Some((group, "g.us")) => match group.split_once('-') {
+            Some((phone, created)) => digits(phone) && digits(created),
+            None => digits(group),
+        },
+        Some((number, "lid")) => digits(number),
+        _ => false,
+    }
+}
+
+/// A status that a chat's number asks for, with the body that the service documents or sends.
+fn documented_error(context: &RequestContext<'_>, status: u16, method: &str) -> Reply {
+    match status {
+        400 => context.error(400, "bad request data"),
+        401 => Reply::empty(401),
+        403 => Reply::nginx(403, "Forbidden"),
+        404 => context.not_found(),
+        429 => context.error(429, "Too Many Requests"),
+        466 => Reply::json(466, quota_exceeded(method)),
+        499 => context.error(499, "Client Closed Request"),
+        500 => context.error(500, "Internal Server Error"),
+        502 => Reply::nginx(502, "Bad Gateway"),
+        _ => Reply::nginx(503, "Service Temporarily Unavailable"),
+    }
+}
+
+fn quota_exceeded(method: &str) -> String {
+    format!(
+        r#"{{"invokeStatus":{{"method":"{}","used":67,"total":0,"status":"QUOTE_ALLOWED"}},"correspondentsStatus":{{"method":"correspondents","used":3,"total":3,"status":"CORRESPONDENTS_QUOTE_EXCEEDED","description":"Monthly quota has been exceeded. You can only send or receive messages from these numbers: 12345678901@c.us,12345678910@c.us,12345678911@c.us"}}}}"#,
+        method.to_ascii_lowercase()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chat_ids_of_the_documentation_are_accepted() {
+        for id in [
+            "11001234567@c.us",
+            "110012345678@c.us",
+            "1100123456789012@c.us",
+            "120363043968066561@g.us",
+            "79001234567-1581234048@g.us",
+            "210987654321@lid",
+        ] {
+            assert_eq!(chat_id(format!(r#"{{"chatId":"{id}"}}"#).as_bytes()).as_deref(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn other_chat_ids_are_refused_with_the_formats() {
+        for id in [
+            "",
+            "1100123456@c.us",
+            "11001234567890123@c.us",
+            "+11001234567@c.us",
+            "11001234567",
+            "11001234567@C.US",
+            "11001234567@c.us ",
+            "@g.us",
+            "1-@g.us",
+            "1-2-3@g.us",
+            "1@newsletter",
+            "status@broadcast",
+            "１1001234567@c.us",
+        ] {
+            assert_eq!(chat_id(format!(r#"{{"chatId":"{id}"}}"#).as_bytes()), Err(FORMATS.to_owned()), "{id}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_refused_in_the_words_of_the_service() {
+        for (body, message) in [
+            ("", "Validation failed. Details: 'chatId' is required"),
+            (r#"{"ChatId":"1"}"#, "Validation failed. Details: 'chatId' is required"),
+            (r#"{"chatId":11001234567}"#, "Validation failed. Details: 'chatId' must be a string"),
+            (r#"{"chatId":"11001234567@c.us","x":1}"#, "Validation failed. Details: 'x' is not allowed"),
+            ("[]", "Validation failed. Details: 'value' must be of type object"),
+            ("{oops", "Unexpected token in JSON"),
+            (r#"{"chatId":"#, "Unexpected end of JSON input"),
+            (&"[".repeat(60_000), "Unexpected token in JSON"),
+        ] {
+            assert_eq!(chat_id(body.as_bytes()), Err(message.to_owned()), "{}", &body[..body.len().min(40)]);
+        }
+        assert!(chat_id(b"{\"chatId\":\"\xff\"}").is_err());
+    }
+}
