@@ -1,13 +1,18 @@
-//! What names a chat: `<11-12 digits>@c.us`, `<digits>@g.us`, `<digits>-<digits>@g.us`.
+//! Chat ids: `<11-12 digits>@c.us`, `<digits>@g.us`, `<digits>-<digits>@g.us`, as GREEN-API documents them.
 //!
-//! Parsed once, at the edge; whoever holds a [`ChatId`] holds one that may be sent and that makes a safe file name.
-//! With [`Rule::Lenient`] the newer forms count too: 13-16 digits and `<digits>@lid`. The shapes are those that
-//! GREEN-API documents. This file knows nothing of lists: it says what is wrong with one id and what it might have meant.
+//! A [`ChatId`] was checked: it may be sent, and it is a safe file name. With [`Rule::Lenient`] newer forms are accepted
+//! too: 7 to 16 digits and `<digits>@lid`. For a text that is not a chat id, the error says what it may have meant.
+
+pub mod phone;
 
 use std::fmt;
 
+use self::phone::{Number, Unclear};
+
 /// The longest part before the `@`: the longest documented one has 23 characters, and up to 35 fit a [`ChatKey`].
 const LONGEST_NAME: usize = 35;
+/// The hint for a number of which the id is not certain. It never holds an id.
+const COUNTRY_CODE: &str = "write the number with its country code: digits only, then @c.us";
 
 /// A chat id of the right form.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -17,21 +22,21 @@ pub struct ChatId(Box<str>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChatKey(u128);
 
-/// Which forms count.
+/// Which forms are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// The documented forms.
     Strict,
-    /// Also 13-16 digits and `@lid`.
+    /// Also 7 to 16 digits and `@lid`.
     Lenient,
 }
 
-/// Why a text is no chat id, and what it might have meant.
+/// Why a text is not a chat id, and what it may have meant.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotAChatId {
     /// What is wrong, without the text itself.
     pub message: &'static str,
-    /// The way out, where there is one.
+    /// What to do.
     pub hint: Option<String>,
 }
 
@@ -42,8 +47,11 @@ impl ChatId {
             Some(Form::Documented) => Ok(ChatId(text.into())),
             Some(Form::Newer) if rule == Rule::Lenient => Ok(ChatId(text.into())),
             Some(Form::Newer) => Err(NotAChatId {
-                message: "a chat id of a newer form, which --lenient takes",
-                hint: Some("--lenient takes 13 to 16 digits and @lid, which only newer instances know".into()),
+                message: "a chat id that only --lenient accepts",
+                hint: Some(
+                    "--lenient or GREEN_API_LENIENT=1 accepts 7 to 16 digits and @lid; not every instance knows them"
+                        .into(),
+                ),
             }),
             None => Err(explain(text, rule)),
         }
@@ -94,8 +102,10 @@ impl fmt::Debug for ChatId {
     }
 }
 
+/// The form of a valid id.
 enum Form {
     Documented,
+    /// Accepted by [`Rule::Lenient`] only.
     Newer,
 }
 
@@ -107,8 +117,9 @@ impl Form {
             return None;
         }
         match domain {
-            "c.us" if digits(name) && (11..=12).contains(&name.len()) => Some(Form::Documented),
-            "c.us" if digits(name) && (13..=16).contains(&name.len()) => Some(Form::Newer),
+            "c.us" if !digits(name) || name.starts_with('0') => None,
+            "c.us" if (11..=12).contains(&name.len()) => Some(Form::Documented),
+            "c.us" if (7..=16).contains(&name.len()) => Some(Form::Newer),
             "g.us" if digits(name) => Some(Form::Documented),
             "g.us" => {
                 let (owner, made) = name.split_once('-')?;
@@ -120,83 +131,59 @@ impl Form {
     }
 }
 
-/// What is wrong with a text, and the id or the flag that it probably meant.
+/// What is wrong with a text, and the id that it meant if there is only one.
 fn explain(text: &str, rule: Rule) -> NotAChatId {
-    let bad = |message, hint: Option<String>| NotAChatId { message, hint };
+    let bad = |message, hint: &str| NotAChatId { message, hint: (!hint.is_empty()).then(|| hint.to_owned()) };
     if text.is_empty() {
-        return bad("an empty chat id", Some("a chat id looks like 11001234567@c.us".into()));
+        return bad("an empty chat id", "a chat id looks like 11001234567@c.us");
     }
     if looks_like_duration(text) {
-        return bad(
-            "a duration where a chat id should be",
-            Some(format!("a flag's optional value needs an equals sign: --wait={text}")),
-        );
+        return NotAChatId {
+            message: "a duration where a chat id should be",
+            hint: Some(format!("a flag's optional value needs an equals sign: --wait={text}")),
+        };
     }
-    match meant(text) {
-        Some((id, Form::Newer)) if rule == Rule::Strict => {
-            return bad("not a chat id", Some(format!("did you mean {id}? --lenient takes 13 to 16 digits")));
-        }
-        Some((id, _)) => return bad("not a chat id", Some(format!("did you mean {id}"))),
-        None => {}
+    let plain = phone::fold(text);
+    if let Some(form) = Form::of(&plain) {
+        return did_you_mean(&plain, form, rule);
     }
-    if text.contains("@newsletter") || text.contains("@broadcast") {
-        return bad("channels and broadcasts have no avatar that GREEN-API gives", None);
+    if plain.contains("@newsletter") || plain.contains("@broadcast") {
+        return bad("channels and broadcasts have no picture", "");
     }
-    let name = text.split('@').next().unwrap_or_default();
-    let all_digits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
-    if all_digits && name.len() < 11 && (text == name || text.ends_with("@c.us")) {
-        return bad(
+    let name = plain.strip_suffix("@c.us").or(plain.strip_suffix("@s.whatsapp.net")).unwrap_or(&plain);
+    let read = Number::read(name);
+    let meant = read.as_ref().ok().and_then(|number| Some(format!("{}@c.us", number.international()?)));
+    if let Some(id) = meant
+        && let Some(form) = Form::of(&id)
+    {
+        return did_you_mean(&id, form, rule);
+    }
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    match read {
+        Err(Unclear::Exponent) => bad(
+            "a number that a spreadsheet shortened: its last digits are lost",
+            "format the column as text and export it again",
+        ),
+        Ok(number) if number.digits.starts_with('0') => bad("a number without its country code", COUNTRY_CODE),
+        Ok(_) if digits < 7 => bad(
             "too few digits for a chat id: 11 or 12 are needed",
-            Some("write the number with its country code, as in 11001234567@c.us".into()),
-        );
-    }
-    if all_digits && name.len() > 12 && text.ends_with("@c.us") {
-        return bad("too many digits for a chat id: 11 or 12 are needed, with --lenient up to 16", None);
-    }
-    bad("not a chat id", Some("a chat id is 11 or 12 digits and @c.us, or digits and @g.us".into()))
-}
-
-/// The id that a phone number, a capital letter or a fullwidth digit stands for, if it is clear.
-fn meant(text: &str) -> Option<(String, Form)> {
-    let plain: String = text.trim().chars().map(fold).collect::<String>().to_lowercase();
-    let (name, domain) = match plain.split_once('@') {
-        Some((name, "c.us" | "s.whatsapp.net")) => (name, "c.us"),
-        Some((name, "g.us")) => (name, "g.us"),
-        Some(_) => return None,
-        None => (plain.as_str(), "c.us"),
-    };
-    let name = if domain == "c.us" { phone_digits(name)? } else { name.to_owned() };
-    let id = format!("{name}@{domain}");
-    let form = Form::of(&id).filter(|_| id != text)?;
-    Some((id, form))
-}
-
-/// The digits of a phone number as people write it; `None` where something else stands in it.
-fn phone_digits(name: &str) -> Option<String> {
-    let name = name.strip_prefix("tel:").unwrap_or(name);
-    let name = name.rsplit("wa.me/").next().unwrap_or(name);
-    let mut digits = String::new();
-    for c in name.chars() {
-        match c {
-            '0'..='9' => digits.push(c),
-            '+' | '(' | ')' | '-' | '.' | ' ' | '/' => {}
-            _ => return None,
+            "write the number with its country code, as in 11001234567@c.us",
+        ),
+        Ok(_) if digits > 16 => {
+            bad("too many digits for a chat id: 11 or 12 are needed", "the id of a group ends in @g.us")
         }
+        Ok(_) => bad("not a chat id", COUNTRY_CODE),
+        Err(_) if digits >= 7 && !name.contains('@') => bad("not a chat id", COUNTRY_CODE),
+        Err(_) => bad("not a chat id", "a chat id is 11 or 12 digits and @c.us, or digits and @g.us"),
     }
-    Some(match digits.strip_prefix("00") {
-        Some(rest) => rest.to_owned(),
-        None => digits,
-    })
 }
 
-/// Fullwidth forms to ASCII, and every kind of space and hyphen to the plain one.
-fn fold(c: char) -> char {
-    match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
-        c if c.is_whitespace() => ' ',
-        c => c,
-    }
+fn did_you_mean(id: &str, form: Form, rule: Rule) -> NotAChatId {
+    let flag = match form {
+        Form::Newer if rule == Rule::Strict => "? --lenient or GREEN_API_LENIENT=1 accepts 7 to 16 digits and @lid",
+        _ => "",
+    };
+    NotAChatId { message: "not a chat id", hint: Some(format!("did you mean {id}{flag}")) }
 }
 
 fn looks_like_duration(text: &str) -> bool {
@@ -221,8 +208,8 @@ mod tests {
 
     #[test]
     fn the_newer_forms_need_the_lenient_rule() {
-        for id in ["1100123456789@c.us", "1100123456789012@c.us", "123456789@lid"] {
-            assert!(hint(id).contains("--lenient"), "{id}");
+        for id in ["6581234567@c.us", "1234567@c.us", "1100123456789012@c.us", "123456789@lid"] {
+            assert!(hint(id).contains("--lenient") && hint(id).contains("GREEN_API_LENIENT"), "{id}");
             assert!(ChatId::parse(id, Rule::Lenient).is_ok(), "{id}");
         }
     }
@@ -234,7 +221,9 @@ mod tests {
             " ",
             "@c.us",
             "1@c.us",
-            "1100123456@c.us",
+            "110012@c.us",
+            "01001234567@c.us",
+            "0100123456789@c.us",
             "11001234567@C.US",
             "11001234567@c.us ",
             "11001234567@c.us\n",
@@ -261,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_gets_the_id_it_would_be() {
+    fn a_hint_shows_the_id_if_there_is_one_reading() {
         for text in [
             "+1 100 123-45-67",
             "11001234567",
@@ -269,9 +258,13 @@ mod tests {
             "11001234567@C.US",
             "１１００１２３４５６７@c.us",
             "0011001234567",
+            "0011001234567@c.us",
             "(1100) 123.45.67",
+            "11001234567.0",
             "11001234567@s.whatsapp.net",
             " 11001234567@c.us\n",
+            "\u{feff}11001234567@c.us",
+            "\u{200e}11001234567\u{202a}",
             "tel:+11001234567",
         ] {
             assert_eq!(hint(text), "did you mean 11001234567@c.us", "{text:?}");
@@ -280,12 +273,35 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_a_newer_form_gets_its_id_and_the_flag_that_takes_it() {
-        for text in ["+49 1512 3456789", "4915123456789", "004915123456789", "4915123456789@C.US"] {
-            assert_eq!(hint(text), "did you mean 4915123456789@c.us? --lenient takes 13 to 16 digits", "{text:?}");
+    fn a_hint_shows_no_id_if_there_is_another_reading() {
+        for text in [
+            "07700 900123",
+            "01001234567@c.us",
+            "8 (900) 123-45-67",
+            "8 (900) 123-45-67@c.us",
+            "11001234567/8",
+            "11001234567 ext. 5",
+            "11001234567.5",
+            "1100123456-7",
+            "81234567",
+            "4915123456789",
+        ] {
+            assert_eq!(hint(text), COUNTRY_CODE, "{text:?}");
+        }
+        assert!(hint("1.10012E+10").contains("format the column as text"));
+    }
+
+    #[test]
+    fn a_hinted_id_of_a_newer_form_names_the_flag() {
+        for text in ["+49 1512 3456789", "004915123456789", "4915123456789@C.US"] {
+            assert!(
+                hint(text).starts_with("did you mean 4915123456789@c.us? --lenient or GREEN_API_LENIENT"),
+                "{text:?}"
+            );
             let hint = ChatId::parse(text, Rule::Lenient).expect_err(text).hint;
             assert_eq!(hint.as_deref(), Some("did you mean 4915123456789@c.us"), "{text:?}");
         }
+        assert!(hint("+65 8123 4567").starts_with("did you mean 6581234567@c.us? --lenient"));
     }
 
     #[test]
@@ -299,7 +315,7 @@ mod tests {
         let key = |id| ChatId::parse(id, Rule::Lenient).expect(id).key();
         let ids = [
             "11001234567@c.us",
-            "011001234567@c.us",
+            "110012345670@c.us",
             "11001234567@g.us",
             "1-1001234567@g.us",
             "11001234567@lid",

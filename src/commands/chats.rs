@@ -29,7 +29,7 @@ pub struct Chats {
     /// Read chat ids from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,
-    /// Also take 13 to 16 digits and @lid [env: GREEN_API_LENIENT]
+    /// Also accept 7 to 16 digits and @lid [env: GREEN_API_LENIENT]
     #[arg(long)]
     pub lenient: bool,
     /// Requests a second at most, repeats included; 0 lifts the limit

@@ -14,6 +14,24 @@ const MISTYPED: &[(&str, Option<&str>)] = &[
     ("11001234567@C.US", Some(CHAT)),
     ("１１００１２３４５６７@c.us", Some(CHAT)),
     ("(1100) 123-45-67", Some(CHAT)),
+    ("0011001234567", Some(CHAT)),
+    ("11001234567.0", Some(CHAT)),
+    ("+44 (0)7700 900123", Some("447700900123@c.us")),
+    ("\u{200e}+1 100 123-45-67\u{202c}", Some(CHAT)),
+    ("\u{feff}11001234567@c.us", Some(CHAT)),
+    ("١١٠٠١٢٣٤٥٦٧", Some(CHAT)),
+    ("+65 8123 4567", Some("6581234567@c.us? --lenient or GREEN_API_LENIENT=1")),
+    ("07700 900123", None),
+    ("+44 07700 900123", None),
+    ("8 (900) 123-45-67", None),
+    ("11001234567/8", None),
+    ("11001234567.5", None),
+    ("1100123456-7", None),
+    ("11001234567 ext. 5", None),
+    ("+11001234567, +11001234568", None),
+    ("1.10012E+10", None),
+    ("81234567", None),
+    ("01001234567@c.us", None),
     ("", None),
     (" ", None),
     ("@c.us", None),
@@ -35,6 +53,12 @@ const MISTYPED: &[(&str, Option<&str>)] = &[
     ("\u{202e}su.c@76543210011", None),
 ];
 
+/// Whether a hint names an id, apart from the one that examples use.
+fn names_an_id(hint: &str) -> bool {
+    let is_id = |word: &str| word.contains('@') && word.contains(|c: char| c.is_ascii_digit());
+    hint.split_whitespace().any(|word| is_id(word) && word != CHAT)
+}
+
 #[test]
 fn what_is_mistyped_is_never_sent_and_has_its_line() {
     let server = Server::unasked();
@@ -45,9 +69,10 @@ fn what_is_mistyped_is_never_sent_and_has_its_line() {
         assert_eq!(line["error"]["code"], "invalid-chat-id", "{text:?}");
         assert_eq!((&line["attempts"], said.stdout.contains("\"elapsedMs\":_")), (&0.into(), true), "{text:?}");
         assert!(line["chatId"].is_string() && line["line"].is_null(), "{text:?}");
-        if let Some(meant) = meant {
-            let hint = line["error"]["hint"].as_str().unwrap_or_default();
-            assert!(hint.contains(meant), "{text:?}: {line}");
+        let hint = line["error"]["hint"].as_str().unwrap_or_default();
+        match meant {
+            Some(meant) => assert!(hint.starts_with(&format!("did you mean {meant}")), "{text:?}: {line}"),
+            None => assert!(!hint.contains("did you mean") && !names_an_id(hint), "{text:?}: {line}"),
         }
     });
 }
@@ -102,16 +127,37 @@ fn a_duration_where_an_id_should_be_has_a_hint() {
 
 #[test]
 fn newer_ids_need_the_lenient_rule() {
-    for id in ["1100123456789@c.us", "1100123456789012@c.us", "123456789012345@lid"] {
+    for id in ["6581234567@c.us", "1100123@c.us", "1100123456789@c.us", "1100123456789012@c.us", "123456789012345@lid"]
+    {
         let server = Server::answering([Answer::status(200)]);
         let said = Cli::request(&server, ["--json", id]).exits(65).any_stdout().run();
         let error = json(&said.stdout)["error"].to_string();
-        assert!(error.contains("--lenient"), "{id}: {error}");
+        assert!(error.contains("--lenient") && error.contains("GREEN_API_LENIENT"), "{id}: {error}");
         Cli::request(&server, ["--lenient", id]).stdout(format!("{id}\taccepted\n")).run();
         assert_eq!(server.chats(), [id]);
     }
     let server = Server::unasked();
-    Cli::request(&server, ["--lenient", "11001234567890123@c.us"]).exits(65).any_stdout().any_stderr().run();
+    for id in ["11001234567890123@c.us", "110012@c.us", "01001234567@c.us"] {
+        Cli::request(&server, ["--lenient", id]).exits(65).any_stdout().any_stderr().run();
+    }
+}
+
+#[test]
+fn a_number_that_begins_with_zero_needs_its_country_code() {
+    let server = Server::unasked();
+    for id in ["07700900123@c.us", "07700 900123", "077009001234567@c.us"] {
+        let said = Cli::request(&server, ["--lenient", "--json", id]).exits(65).any_stdout().run();
+        let error = json(&said.stdout)["error"].clone();
+        assert_eq!(error["message"], "a number without its country code", "{id}");
+        assert!(error["hint"].as_str().unwrap_or_default().contains("with its country code"), "{id}");
+    }
+}
+
+#[test]
+fn an_invisible_character_is_shown_as_its_number() {
+    let server = Server::unasked();
+    let cli = Cli::request(&server, ["1\u{fe0f}2\u{34f}3\u{e0100}"]).exits(65).any_stderr();
+    cli.stdout("1\\u{fe0f}2\\u{34f}3\\u{e0100}\tinvalid\tinvalid-chat-id\n").run();
 }
 
 /// Hints come once a code word in a list; that one must not be missed.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use greenavatar::batch::journal::{Journal, Owner};
 use greenavatar::batch::list::{Entry, List, Origin, Taken};
-use greenavatar::chat_id::{ChatId, Rule};
+use greenavatar::chat_id::{ChatId, Rule, phone};
 use greenavatar::escape::escape;
 use greenavatar::failure::Failure;
 use greenavatar::greenapi::avatar::Avatar;
@@ -34,7 +34,7 @@ use serde_json::value::RawValue;
 /// The token that answers echo. A byte 1 in an engine's input stands for it: no engine finds fifty digits by chance.
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
 
-/// A chat id is taken as it stands or refused with a hint that is itself right, and packing it loses nothing.
+/// A chat id is accepted unchanged or refused with a hint that is itself right, and packing it loses nothing.
 pub fn chat_id(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     for rule in [Rule::Strict, Rule::Lenient] {
@@ -50,8 +50,15 @@ pub fn chat_id(bytes: &[u8]) {
                 assert_printable(why.message);
                 assert_printable(&hint);
                 if let Some(meant) = hint.strip_prefix("did you mean ") {
-                    assert!(ChatId::parse(meant, Rule::Strict).is_ok(), "{meant}");
+                    // A question mark separates an id that needs --lenient from the note that says so.
+                    let (meant, note) = meant.split_once('?').unwrap_or((meant, ""));
+                    assert_eq!(note.contains("--lenient"), rule == Rule::Strict && ChatId::parse(meant, rule).is_err());
+                    assert!(ChatId::parse(meant, Rule::Lenient).is_ok(), "{meant}");
                     assert_ne!(meant, text);
+                    // Nothing is made up: its digits are in the text, in this order.
+                    let mut digits = phone::fold(text).into_bytes().into_iter();
+                    let mut number = meant.bytes().filter(u8::is_ascii_digit);
+                    assert!(number.all(|digit| digits.any(|b| b == digit)), "{meant} of {text:?}");
                 }
             }
         }
