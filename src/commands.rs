@@ -13,9 +13,11 @@ pub mod request;
 pub mod sandbox;
 
 use crate::failure::{Failure, Kind};
-use crate::greenapi::client::Instance;
+use crate::greenapi::client::{Client, Instance};
+use crate::http::{Agent, Options};
 use crate::output::Output;
 use crate::report::Report;
+use crate::results::queue::CALL_TIMEOUT;
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
@@ -36,6 +38,23 @@ pub struct Session {
     /// The settings.
     pub settings: Settings,
     _sandbox: Option<Sandbox>,
+}
+
+impl Session {
+    /// A client with this number of connections.
+    pub fn client<'a>(&'a self, connections: usize, context: &Context<'a>) -> Client<'a> {
+        self.client_with(Options { connections, ..self.settings.http.clone() }, context)
+    }
+
+    /// A client for the long polls of a queue.
+    pub fn poll_client<'a>(&'a self, context: &Context<'a>) -> Client<'a> {
+        let timeout = self.settings.http.timeout.max(CALL_TIMEOUT);
+        self.client_with(Options { timeout, connections: 1, ..self.settings.http.clone() }, context)
+    }
+
+    fn client_with<'a>(&'a self, options: Options, context: &Context<'a>) -> Client<'a> {
+        Client::new(&self.settings.instance, Agent::new(&options), options.timeout, context.report)
+    }
 }
 
 impl Context<'_> {

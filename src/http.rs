@@ -3,25 +3,24 @@
 //! This room alone names ureq. It knows neither GREEN-API nor what an answer means, and no text that leaves
 //! it holds a URL: ureq's own messages do, and the token is in the URL.
 
+mod connector;
+mod dns;
 pub mod origin;
 pub mod proxy;
-mod resolver;
 pub mod retry_after;
-mod transport;
 
-use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ureq::config::Config;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector, TcpConnector};
 
+use self::connector::{IS_STALE, WatchReuse};
+use self::dns::CachingResolver;
 pub use self::origin::Origin;
 pub use self::proxy::Proxy;
-use self::resolver::CachingResolver;
-use self::transport::{InterruptibleTcp, Opening, Watch};
 use crate::failure::{Failure, Kind};
 use crate::token::shown_path;
 
@@ -134,7 +133,7 @@ impl Answer {
 pub enum Trouble {
     /// The time limit ran out.
     Timeout,
-    /// The run was interrupted and the call cut off.
+    /// The caller's sink failed.
     Interrupted,
     /// No connection, or one that broke off.
     Unreachable(String),
@@ -163,25 +162,53 @@ impl Agent {
             .max_idle_connections(options.connections)
             .max_idle_connections_per_host(options.connections)
             .input_buffer_size(INPUT_BUFFER)
+            // A header that fills the buffer would otherwise pass for a connection that broke off.
+            .max_response_header_size(INPUT_BUFFER - 1)
             .output_buffer_size(OUTPUT_BUFFER)
             .user_agent(USER_AGENT)
             .accept_encoding("")
             .tls_config(TlsConfig::builder().root_certs(options.roots.0.clone()).build())
             .proxy(proxy)
             .build();
-        let connector = Opening
-            .chain(SocksConnector::default())
-            .chain(ConnectProxyConnector::default())
-            .chain(InterruptibleTcp)
-            .chain(RustlsConnector::default())
-            .chain(Watch);
+        let connector =
+            ().chain(SocksConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(RustlsConnector::default())
+                .chain(WatchReuse);
         Agent(ureq::Agent::with_parts(config, connector, resolver))
+    }
+
+    /// Ends every call of this agent, and refuses new ones. A body without a length that is cut off by this reads as
+    /// complete: what comes after it must not be trusted.
+    pub fn shutdown(&self) {
+        self.0.clone().shutdown();
+    }
+
+    fn send(
+        &self,
+        url: &str,
+        call: Call<'_>,
+        until: Option<Instant>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let own = self.0.config().timeouts().global;
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        let timeout = own.into_iter().chain(left).min();
+        // Only a timeout: any other setting of a single request would bypass the kept-alive connections.
+        match call {
+            Call::Get => self.0.get(url).config().timeout_global(timeout).build().call(),
+            Call::Delete => self.0.delete(url).config().timeout_global(timeout).build().call(),
+            Call::PostJson(json) => {
+                let post = self.0.post(url).config().timeout_global(timeout).build();
+                post.header("Content-Type", "application/json").send(json)
+            }
+        }
     }
 
     /// Makes a call and reads its answer up to [`ANSWER_LIMIT`]. Redirects are answers like any other.
     pub fn call(&self, url: &str, call: Call<'_>) -> Result<Answer, Trouble> {
         let mut body = Vec::new();
-        let mut answer = self.stream(url, call, ANSWER_LIMIT as u64, &mut |piece| {
+        let mut answer = self.stream(url, call, None, ANSWER_LIMIT as u64, &mut |piece| {
             body.extend_from_slice(piece);
             Ok(())
         })?;
@@ -189,28 +216,23 @@ impl Agent {
         Ok(answer)
     }
 
-    /// Makes a call and hands the body to `sink` piece by piece, up to `limit` bytes in all.
-    /// The answer's own body stays empty; an error of `sink` is told as an interrupted call and known to its caller.
+    /// Makes a call and passes the body to `sink` piece by piece, up to `limit` bytes in all. The answer's own body
+    /// stays empty. The call ends with a timeout at `until`; an error of `sink` ends it as interrupted.
     pub fn stream(
         &self,
         url: &str,
         call: Call<'_>,
+        until: Option<Instant>,
         limit: u64,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Answer, Trouble> {
         let mut response = loop {
-            IS_FRESH.set(false);
-            HAS_ANSWERED.set(false);
-            let result = match call {
-                Call::Get => self.0.get(url).call(),
-                Call::Delete => self.0.delete(url).call(),
-                Call::PostJson(json) => self.0.post(url).header("Content-Type", "application/json").send(json),
-            };
-            match result {
+            IS_STALE.set(false);
+            match self.send(url, call, until) {
                 Ok(response) => break response,
-                // A kept-alive connection that the server had closed meanwhile: the next one is tried at once.
-                // Every turn uses up one idle connection; a fresh one, or one that has begun to answer, never comes here.
-                Err(ureq::Error::Io(error)) if is_broken(&error) && !IS_FRESH.get() && !HAS_ANSWERED.get() => {}
+                // The server had closed a kept-alive connection: the next one is tried at once. Each try uses up one
+                // idle connection, and a fresh one ends the loop.
+                Err(ureq::Error::Io(error)) if is_broken(&error) && IS_STALE.get() => {}
                 Err(error) => return Err(trouble(error)),
             }
         };
@@ -239,13 +261,6 @@ impl Agent {
     }
 }
 
-thread_local! {
-    /// Whether this thread's call had to open a connection.
-    static IS_FRESH: Cell<bool> = const { Cell::new(false) };
-    /// Whether a byte of the answer to this thread's call has come.
-    static HAS_ANSWERED: Cell<bool> = const { Cell::new(false) };
-}
-
 fn is_broken(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -265,12 +280,13 @@ fn trouble(error: ureq::Error) -> Trouble {
         ureq::Error::Timeout(_) => Trouble::Timeout,
         ureq::Error::Io(error) => io_trouble(&error),
         ureq::Error::HostNotFound => Trouble::Unreachable("the host name is not known".into()),
+        ureq::Error::Other(error) if error.is::<dns::LookUpFailed>() => Trouble::Unreachable(error.to_string()),
         ureq::Error::Rustls(error) => Trouble::Tls(error.to_string()),
         ureq::Error::Tls(what) => Trouble::Tls(what.to_owned()),
         ureq::Error::ConnectProxyFailed(what) => Trouble::Unreachable(format!("the proxy gives no tunnel: {what}")),
         ureq::Error::LargeResponseHeader(..) => Trouble::NotHttp("the answer's header is too long".into()),
         ureq::Error::Protocol(error) => Trouble::NotHttp(error.to_string()),
-        ureq::Error::Other(error) if error.is::<resolver::NotPublic>() => Trouble::NotPublic,
+        ureq::Error::Other(error) if error.is::<dns::NotPublic>() => Trouble::NotPublic,
         ureq::Error::Other(error) => match error.downcast::<io::Error>() {
             Ok(error) => io_trouble(&error),
             Err(_) => Trouble::Unreachable("the connection failed".into()),

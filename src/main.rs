@@ -9,10 +9,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use greenavatar::cli::Cli;
 use greenavatar::commands::Context;
 use greenavatar::failure::{EXIT_BUG, EXIT_USAGE};
-use greenavatar::interrupt;
 use greenavatar::output::{Output, Unwritten};
 use greenavatar::report::{Color, Report};
 use greenavatar::settings::Error;
+use greenavatar::shutdown;
 use greenavatar::token::mask_value;
 
 #[cfg(target_env = "musl")]
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(usage(&error, &arguments)),
     };
+    shutdown::install();
     let report = Report::new(cli.output.json, cli.output.quiet, cli.output.verbose, cli.output.color.into());
     let output = Output::new(cli.output.json, cli.output.quiet, cli.output.color.into());
     let context = Context { flags: &cli.settings, output: &output, report: &report };
@@ -47,8 +48,8 @@ fn main() -> ExitCode {
             EXIT_USAGE
         }
     };
-    match interrupt::signal() {
-        Some(signal) => interrupt::die(signal),
+    match shutdown::signal() {
+        Some(signal) => shutdown::die(signal),
         None => ExitCode::from(exit),
     }
 }

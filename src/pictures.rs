@@ -12,7 +12,6 @@ use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
 
@@ -24,9 +23,10 @@ use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::http::proxy::Proxy;
 use crate::http::{self, Agent};
-use crate::interrupt;
 use crate::record::{Record, Status};
 use crate::report::Report;
+use crate::retry::RetryPolicy;
+use crate::shutdown::StopFlag;
 
 /// Which pictures are downloaded, and where they are saved.
 #[derive(Clone, Debug)]
@@ -41,10 +41,8 @@ pub struct Options {
     pub http: http::Options,
     /// Looks up the proxy variables.
     pub env: fn(&str) -> Option<String>,
-    /// How often a failed download is repeated.
+    /// Retries of a download.
     pub retries: u32,
-    /// The pause after the n-th failure, counted from 1, given what the host asked for.
-    pub pause: fn(u32, Option<Duration>) -> Duration,
 }
 
 /// Downloads and saves pictures. Shared by all workers.
@@ -68,11 +66,11 @@ impl<'a> Pictures<'a> {
 
     /// Downloads and saves the picture of a record, if it has one, and adds to the record what is known of the file.
     /// When this returns the picture is on disk.
-    pub fn save(&self, chat: &ChatId, record: &mut Record) -> Result<Option<Vec<u8>>, DownloadError> {
+    pub fn save(&self, chat: &ChatId, record: &mut Record, stop: &StopFlag) -> Result<Option<Vec<u8>>, DownloadError> {
         let Some(url) = record.url_avatar.as_deref().filter(|_| record.status == Status::Found) else {
             return Ok(None);
         };
-        let Downloaded { format, bytes } = self.download(url)?;
+        let Downloaded { format, bytes } = self.download(url, stop)?;
         let Options { destination, if_changed, .. } = &self.options;
         let (file, changed) =
             destination.save(chat, format, &bytes, *if_changed).map_err(|(path, error)| write_failure(&path, error))?;
@@ -84,24 +82,20 @@ impl<'a> Pictures<'a> {
     }
 
     /// Downloads a picture, again if that may help.
-    fn download(&self, url: &str) -> Result<Downloaded, DownloadError> {
+    fn download(&self, url: &str, stop: &StopFlag) -> Result<Downloaded, DownloadError> {
         let target = url::check(url, &self.options.allowed).map_err(|why| {
             Failure::new(Kind::BadPicture, format!("picture URL rejected: {why}"))
                 .hint("--allow-host HOST allows a host")
         })?;
         let agent = self.agent(&target)?;
-        let mut failed = 0;
+        let mut retries = RetryPolicy::new(self.options.retries);
         loop {
-            let result = download::download(agent, &target, self.options.http.timeout, self.report);
-            match &result {
-                Err(DownloadError { failure, .. }) if failure.is_retried() && failed < self.options.retries => {
-                    failed += 1;
-                    let pause = (self.options.pause)(failed, failure.retry_after);
-                    if !interrupt::sleep_until(Instant::now() + pause) {
-                        return result;
-                    }
-                }
-                _ => return result,
+            match download::download(agent, &target, self.options.http.timeout, self.report) {
+                Err(error) => match retries.pause_after(&error.failure) {
+                    Some(pause) if stop.sleep(pause) => {}
+                    _ => return Err(error),
+                },
+                downloaded => return downloaded,
             }
         }
     }

@@ -3,13 +3,14 @@
 //! Nothing is ever lost here: a notification is deleted or acknowledged only after its line is flushed, and one for
 //! another program only after it is on disk. This room knows nothing of flags, settings or lists.
 
-pub mod drain;
 pub mod lock;
-pub mod matching;
+pub mod pending;
 pub mod queue;
+pub mod receive;
 #[cfg(test)]
 mod script;
 pub mod spool;
+pub mod wait;
 pub mod webhook;
 
 use std::hash::Hash;

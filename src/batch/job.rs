@@ -1,70 +1,234 @@
-//! What a run is given: what to ask about each chat, how fast, and where lines go.
+//! What a run asks of a job and of a background task, and what they may do with the run.
 
-use indicatif::ProgressBar;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Instant;
 
-use crate::batch::sink::Sink;
+use crate::batch::journal::RowOf;
+use crate::batch::rate::RateLimiter;
+use crate::batch::writer::{Event, Line, RunContext, StopReason};
 use crate::chat_id::ChatId;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::record::Record;
-use crate::report::Report;
+use crate::retry;
+use crate::shutdown::StopFlag;
 
-/// What is asked about each chat.
+/// What is requested about each chat.
 pub trait Job: Sync {
-    /// One request, paced and repeated by the pool.
-    fn attempt(&self, chat: &ChatId, turn: Turn) -> Result<Record, Failure>;
+    /// Sends one request. The workers pace and retry it.
+    fn attempt(&self, chat: &ChatId, attempt: Attempt) -> Result<Record, Failure>;
 
-    /// What follows an answer, outside of the pace, such as a download. `None`: the line comes later, from elsewhere.
-    fn finish(&self, chat: &ChatId, record: Record, floor: &dyn Floor) -> Result<Option<Record>, Failure> {
-        let _ = (chat, floor);
+    /// Called after a response, outside of the rate: for a download, for example. `None`: the chat's result line is
+    /// reported later, by the background task.
+    fn after_response(&self, chat: &ChatId, record: Record, run: &RunHandle<'_>) -> Result<Option<Record>, Failure> {
+        let _ = (chat, run);
         Ok(Some(record))
     }
 
-    /// No attempt is left for a chat of the list. False: it has its line already, and the failure is nobody's business.
-    fn gave_up(&self, chat: &ChatId) -> bool {
+    /// Called when all attempts failed. Returns `false` if the chat already has its result line; the failure is then
+    /// not reported.
+    fn on_give_up(&self, chat: &ChatId) -> bool {
         let _ = chat;
         true
     }
 }
 
-/// What a job that finishes a chat finds in the run.
-pub trait Floor {
-    /// One more request about the chat, in its turn.
-    fn again(&self, chat: &ChatId) -> Result<Record, Failure>;
-}
-
 /// Which request about a chat it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// The first.
+pub enum Attempt {
+    /// The first one.
     First,
-    /// One more, after a failure that may pass.
-    Repeat,
-    /// The companion brought the chat in again.
-    Second,
+    /// A retry.
+    Retry,
+    /// The background task re-queued the chat.
+    Fallback,
 }
 
-/// How a run is carried out.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Requests a second at most; 0 lifts the limit.
-    pub rate: f64,
-    /// Workers, and so connections.
-    pub concurrency: usize,
-    /// How often a request is repeated.
-    pub retries: u32,
-    /// After so many chats in a row that found the service down the run ends; 0 never.
-    pub give_up_after: u32,
-    /// Whether there is exactly one chat, given as an argument: its failure is told with all its causes.
-    pub is_single: bool,
+/// What runs beside the workers, in a thread of its own, such as the collection of results.
+pub trait BackgroundTask: Sync {
+    /// Works until nothing more is to come. The run does not end before.
+    fn run(&self, run: &RunHandle<'_>);
+
+    /// Ends a wait of [`BackgroundTask::run`], from another thread: the run stops.
+    fn interrupt(&self);
+
+    /// The run ended before a re-queued chat was requested.
+    fn cancel(&self, chat: &ChatId, run: &RunHandle<'_>);
 }
 
-/// Where a run's lines and words go.
-#[derive(Clone, Copy)]
-pub struct Way<'a> {
-    /// Lines.
-    pub sink: &'a Sink<'a>,
-    /// Errors.
-    pub report: &'a Report,
-    /// The bar.
-    pub bar: Option<&'a ProgressBar>,
+/// What the threads of a run share.
+pub struct RunState<'a> {
+    /// Where lines go, and whether the run is to end.
+    pub context: RunContext<'a>,
+    /// The failure that stopped the run.
+    pub reason: StopReason,
+    /// When the next request may be sent.
+    pub limiter: Mutex<RateLimiter>,
+    /// Workers that have not reached the end of the list.
+    pub busy: AtomicUsize,
+    /// Chats that the background task has re-queued.
+    pub fallback: Mutex<FallbackQueue>,
+    /// A chat was re-queued, or none will be any more.
+    pub fallback_changed: Condvar,
+}
+
+/// Chats that the background task has re-queued.
+pub struct FallbackQueue {
+    /// The chats.
+    pub chats: VecDeque<ChatId>,
+    /// No more chats come.
+    pub is_closed: bool,
+}
+
+/// What a worker, a job and the background task do with the run.
+pub struct RunHandle<'a> {
+    state: &'a RunState<'a>,
+    job: &'a dyn Job,
+    events: SyncSender<Event>,
+}
+
+impl<'a> RunHandle<'a> {
+    /// A handle for one thread.
+    pub fn new(state: &'a RunState<'a>, job: &'a dyn Job, events: SyncSender<Event>) -> RunHandle<'a> {
+        RunHandle { state, job, events }
+    }
+}
+
+impl RunHandle<'_> {
+    /// Whether the run is to end before its work is done.
+    pub fn stop(&self) -> &StopFlag {
+        self.state.context.stop
+    }
+
+    /// The failure that stopped the run, if one did.
+    pub fn stop_reason(&self) -> Option<(Kind, String)> {
+        self.state.reason.get().cloned()
+    }
+
+    /// Whether every chat of the list was requested. Until then more chats may be waited for.
+    pub fn has_requested_all(&self) -> bool {
+        self.state.busy.load(Ordering::SeqCst) == 0
+    }
+
+    /// Re-queues a chat, for a request by another method.
+    pub fn fallback_ready(&self, chat: ChatId) {
+        lock(&self.state.fallback).chats.push_back(chat);
+        self.state.fallback_changed.notify_one();
+    }
+
+    /// Waits until a request may be sent. Returns `false` if none may be any more.
+    pub fn await_turn(&self) -> bool {
+        loop {
+            let now = Instant::now();
+            let wait = lock(&self.state.limiter).acquire(now);
+            if !self.stop().sleep_until(now + wait) {
+                return false;
+            }
+            if wait.is_zero() {
+                return true;
+            }
+        }
+    }
+
+    /// If the service said that requests come too fast, no worker sends one for some time.
+    pub fn slow_down_after(&self, failure: &Failure, attempts: u32) {
+        if failure.kind == Kind::TooManyRequests {
+            let pause = retry::pause(attempts, failure.retry_after, fastrand::f64());
+            lock(&self.state.limiter).pause(Instant::now() + pause);
+        }
+    }
+
+    /// Sends one more request about a chat, in its turn.
+    pub fn request_again(&self, chat: &ChatId) -> Result<Record, Failure> {
+        if !self.await_turn() {
+            let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
+            return Err(Failure { is_final: true, ..ended });
+        }
+        self.job.attempt(chat, Attempt::Retry).inspect_err(|failure| self.slow_down_after(failure, 1))
+    }
+
+    /// Reports a chat that was answered and whose line comes later.
+    pub fn note_answered(&self) {
+        let _ = self.events.send(Event::Answered);
+    }
+
+    /// Reports a chat that was taken from the list and not requested.
+    pub fn note_untried(&self) {
+        let _ = self.events.send(Event::Untried);
+    }
+
+    /// Journals a chat's result line and passes it to the writer. After a failure it returns when the writer has
+    /// decided whether the run goes on.
+    pub fn record_result(&self, record: &Record, failure: Option<Failure>) {
+        let waits = failure.is_some();
+        self.send(record, failure, RowOf::Command, true, waits);
+    }
+
+    /// Like [`RunHandle::record_result`], but returns when the line is flushed, and whether it is.
+    pub fn record_and_flush(&self, record: &Record, failure: Option<Failure>) -> bool {
+        self.send(record, failure, RowOf::Command, true, true)
+    }
+
+    /// Like [`RunHandle::record_and_flush`], for a result that this run did not request: it is not counted.
+    pub fn record_unsolicited(&self, record: &Record) -> bool {
+        self.send(record, None, RowOf::Unsolicited, false, true)
+    }
+
+    /// Prints a chat's line without journaling it: the next run still waits for the result.
+    pub fn print_only(&self, record: &Record, failure: Failure) -> bool {
+        self.send(record, Some(failure), RowOf::Nothing, true, true)
+    }
+
+    /// Journals a line that is not printed.
+    pub fn journal_only(&self, record: &Record) {
+        self.journal(record, RowOf::Command);
+    }
+
+    /// Prints text that is not a result line.
+    pub fn print_text(&self, text: String) {
+        let _ = self.events.send(Event::Text(self.state.context.output.masked(text)));
+    }
+
+    /// Something is left undone that is not a chat of the list.
+    pub fn mark_incomplete(&self) {
+        let _ = self.events.send(Event::Incomplete);
+    }
+
+    /// Ends the run because of a failure that is not one chat's.
+    pub fn end(&self, failure: Failure) {
+        let _ = self.state.reason.set((failure.kind, failure.message()));
+        self.stop().set();
+        let _ = self.events.send(Event::End(failure));
+    }
+
+    fn journal(&self, record: &Record, row: RowOf) {
+        if let Some(journal) = self.state.context.journal
+            && let Err(failure) = journal.append(self.state.context.output.masked(record.json()), row)
+        {
+            self.stop().set();
+            let _ = self.events.send(Event::Unwritten(failure));
+        }
+    }
+
+    fn send(&self, record: &Record, failure: Option<Failure>, row: RowOf, is_counted: bool, waits: bool) -> bool {
+        // Before it is printed, so that a kill costs at most one chat a worker. A line that the journal does not take
+        // is printed all the same: it is the chat's result.
+        self.journal(record, row);
+        let (written, is_written) = sync_channel(1);
+        let line = Line {
+            text: self.state.context.output.render(record),
+            chat_id: record.chat_id.clone(),
+            status: is_counted.then_some(record.status),
+            failure,
+            written: waits.then_some(written),
+        };
+        self.events.send(Event::Line(line)).is_ok() && (!waits || is_written.recv().unwrap_or(false))
+    }
+}
+
+/// Locks; a thread that panics ends the process.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
 }

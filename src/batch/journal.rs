@@ -1,18 +1,18 @@
-//! The journal: what is done, on disk before it counts, so that a run that was killed goes on where it stopped.
+//! The journal: what is done, on disk before it counts, so that a run that was killed goes on from there.
 //!
 //! Every line is the JSON line of standard output with `command`, `idInstance` and `at` added. A torn last line is
-//! cut off; a file with any other line that is not ours is refused and left as it is. What the lines mean to a
-//! command is told from outside.
+//! cut off; a file with any other line that is not ours is refused and left as it is.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::chat_id::{ChatId, ChatKey, Rule};
@@ -20,107 +20,119 @@ use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::record::Status;
 
-/// No line of ours is that long: a notification has 1 MiB at most, and JSON's escapes make six bytes of one.
+/// None of our lines is as long: a notification has 1 MiB at most, and an escape in JSON makes six bytes of one.
 const LONGEST_LINE: u64 = 8 * 1024 * 1024;
-/// The command that prints results as they come, and so the one that a line belongs to which answers no request.
-const BY_THE_WAY: &str = "receive";
-/// What each of our lines starts with; also a torn one, as far as it goes.
+/// Unsolicited results are journaled under `receive`.
+const UNSOLICITED_COMMAND: &str = "receive";
+/// The start of each of our lines, and of a torn one as far as it goes.
 const START: &[u8] = br#"{"chatId":""#;
-/// What follows the chat id, which has no quotation mark: it would be escaped.
+/// What follows the chat id, which holds no quotation mark: it would be escaped.
 const AFTER_ID: &[u8] = br#"","status":""#;
 
-/// Whose lines count, and how old they may be.
+/// Which lines count as done.
 #[derive(Clone, Copy, Debug)]
-pub struct Owner<'a> {
+pub struct JournalFilter<'a> {
     /// The command's name.
     pub command: &'a str,
     /// The instance that was asked.
     pub id_instance: &'a str,
-    /// Lines that are older do not count.
+    /// Lines that are older, or from the future, do not count.
     pub max_age: Option<Duration>,
-    /// Accepted means done. Under `--wait` it means asked and still waited for.
+    /// Whether accepted means done. With `--wait` it means requested, and the result is still waited for.
     pub accepted_is_done: bool,
 }
 
-/// The chats that are done or were met in this run, packed: at most 40 bytes each.
+/// The chats that are done or were seen in this run, packed: at most 40 bytes each.
 #[derive(Debug, Default)]
 pub struct Done {
     journaled: BTreeSet<ChatKey>,
-    /// Asked about by an earlier run, and waited for in this one.
+    /// Requested by an earlier run, and waited for in this one.
     awaited: BTreeSet<ChatKey>,
-    met: BTreeSet<ChatKey>,
+    seen: BTreeSet<ChatKey>,
 }
 
-/// Where a chat was met before.
+/// Why a chat is skipped.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Before {
+pub enum SeenIn {
     /// An earlier run has done it.
     Journal,
-    /// An earlier run has asked about it, and this one waits for its result: it will have a line.
+    /// An earlier run has requested it, and this one waits for its result: it will have a line.
     Awaited,
-    /// In this run.
+    /// It came before in this run.
     Run,
 }
 
 impl Done {
     /// Whether an earlier run has done the chat.
-    pub fn has(&self, key: ChatKey) -> bool {
+    pub fn contains(&self, key: ChatKey) -> bool {
         self.journaled.contains(&key)
     }
 
-    /// Where the chat was met before; `None` the first time, and afterwards it was.
-    pub fn meet(&mut self, key: ChatKey) -> Option<Before> {
-        if self.has(key) {
-            return Some(Before::Journal);
+    /// Adds the chat. Returns where it was seen before, if it was.
+    pub fn insert(&mut self, key: ChatKey) -> Option<SeenIn> {
+        if self.contains(key) {
+            return Some(SeenIn::Journal);
         }
-        match self.met.insert(key) {
-            false => Some(Before::Run),
-            true => self.awaited.contains(&key).then_some(Before::Awaited),
+        match self.seen.insert(key) {
+            false => Some(SeenIn::Run),
+            true => self.awaited.contains(&key).then_some(SeenIn::Awaited),
         }
     }
 }
 
-/// A chat that an earlier run asked about and did not get an answer for.
+/// A chat that an earlier run requested and has no result of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct Requested {
     /// The chat.
     pub chat: ChatId,
     /// When, in Unix seconds.
     pub at: i64,
 }
 
-/// What an opened journal tells.
+/// A journal and what it says.
 #[derive(Debug)]
-pub struct Opened {
-    /// To be written to.
+pub struct JournalState {
+    /// The journal.
     pub journal: Journal,
     /// What is done.
     pub done: Done,
-    /// What was asked and not answered, oldest first; empty where accepted means done.
-    pub asked: Vec<Asked>,
+    /// What is still waited for, oldest first; empty if accepted means done.
+    pub requested: Vec<Requested>,
 }
 
-/// A journal that this run holds locked.
+/// Which row a line becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOf {
+    /// One of the run's command.
+    Command,
+    /// One of `receive`: a result that the run did not request does not make its chat done.
+    Unsolicited,
+    /// None.
+    Nothing,
+}
+
+/// A journal that this run has locked.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
     name: String,
-    form: Form,
-    length: u64,
+    /// What is added to a line before its closing brace, up to the time.
+    tail: String,
+    unsolicited_tail: String,
+    file: Mutex<(Arc<File>, u64)>,
 }
 
 impl Journal {
-    /// Locks the file, made if need be, checks every line and takes in those of `owner`.
-    pub fn open(path: &Path, owner: Owner<'_>, now: Timestamp) -> Result<Opened, Failure> {
+    /// Opens the file, creating it if needed, locks it, and checks every line.
+    pub fn open(path: &Path, filter: JournalFilter<'_>, now: Timestamp) -> Result<JournalState, Failure> {
         let name = escape(&path.display().to_string());
         let unwritable = |error: io::Error| output_failed(&name, error);
-        let file =
-            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(unwritable)?;
+        // Not in append mode: Windows could not shorten such a file.
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(path).map_err(unwritable)?;
         if !file.metadata().map_err(unwritable)?.is_file() {
-            return Err(Failure::new(
-                Kind::BadSettings,
-                format!("{name} is not a regular file and cannot be a journal"),
-            ));
+            let what = format!("{name} is not a regular file and cannot be a journal");
+            return Err(Failure::new(Kind::BadSettings, what));
         }
         match file.try_lock() {
             Ok(()) => {}
@@ -130,101 +142,69 @@ impl Journal {
             }
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
-        // Only now it stands still: whoever held the lock may have written until just before.
+        // Only now: the other run may have written until it let go of the lock.
         let length_before = file.metadata().map_err(unwritable)?.len();
         if length_before == 0
             && let Some(folder) = path.parent()
         {
-            // The new name is on disk too, where the folder can be synced at all.
+            // So that the new name survives a power cut, if the file system can do that.
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
-        let mut reading = Reading { owner, now, done: Done::default(), asked: BTreeMap::new() };
+        let mut reading = Reading { filter, now, done: Done::default(), requested: BTreeMap::new() };
         let length = reading.read(&file, &name)?;
         if length < length_before {
             file.set_len(length).map_err(unwritable)?;
         }
-        let mut file = file;
         file.seek(SeekFrom::End(0)).map_err(unwritable)?;
         let tail = |command: &str| {
-            let (command, instance) = (serde_json::Value::from(command), serde_json::Value::from(owner.id_instance));
+            let (command, instance) = (serde_json::Value::from(command), serde_json::Value::from(filter.id_instance));
             format!(r#","command":{command},"idInstance":{instance},"at":"#)
         };
-        let form = Form { tail: tail(owner.command), tail_by_the_way: tail(BY_THE_WAY) };
-        let Reading { mut done, asked, .. } = reading;
-        let waiting = asked.into_iter().filter(|(key, _)| !done.journaled.contains(key));
-        let mut asked: Vec<_> = waiting.map(|(key, at)| Asked { chat: key.chat_id(), at }).collect();
-        asked.sort_by_key(|asked| asked.at);
-        // They are waited for, not asked again.
-        done.awaited.extend(asked.iter().map(|asked| asked.chat.key()));
-        Ok(Opened { journal: Journal { file, name, form, length }, done, asked })
+        let Reading { mut done, requested, .. } = reading;
+        let waiting = requested.into_iter().filter(|(key, _)| !done.contains(*key));
+        let mut requested: Vec<_> = waiting.map(|(key, at)| Requested { chat: key.chat_id(), at }).collect();
+        requested.sort_by_key(|requested| requested.at);
+        done.awaited.extend(requested.iter().map(|requested| requested.chat.key()));
+        let (tail, unsolicited_tail) = (tail(filter.command), tail(UNSOLICITED_COMMAND));
+        let journal = Journal { name, tail, unsolicited_tail, file: Mutex::new((Arc::new(file), length)) };
+        Ok(JournalState { journal, done, requested })
     }
 
-    /// How its lines are made.
-    pub fn form(&self) -> Form {
-        self.form.clone()
-    }
-
-    /// Hands one line to the system: from here on it survives our death, and after [`Syncer::sync`] the machine's.
-    pub fn append(&mut self, line: &str) -> Result<(), Failure> {
-        match self.file.write_all(line.as_bytes()) {
+    /// Appends a JSON line of standard output, without its newline. It survives the end of this process, and after
+    /// [`Journal::sync`] that of the machine.
+    pub fn append(&self, mut json: String, row: RowOf) -> Result<(), Failure> {
+        let tail = match row {
+            RowOf::Command => &self.tail,
+            RowOf::Unsolicited => &self.unsolicited_tail,
+            RowOf::Nothing => return Ok(()),
+        };
+        json.pop();
+        json.push_str(tail);
+        json.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
+        let (file, length) = &mut *self.lock();
+        match (&**file).write_all(json.as_bytes()) {
             Ok(()) => {
-                self.length += line.len() as u64;
+                *length += json.len() as u64;
                 Ok(())
             }
             Err(error) => {
                 // A full disk may have taken half a line.
-                let _ = self.file.set_len(self.length);
+                let _ = file.set_len(*length);
                 Err(output_failed(&self.name, error))
             }
         }
     }
 
-    /// A second handle to sync with, while lines are being written.
-    pub fn syncer(&self) -> Result<Syncer, Failure> {
-        let file = self.file.try_clone().map_err(|error| output_failed(&self.name, error))?;
-        Ok(Syncer { file, name: self.name.clone() })
-    }
-}
-
-/// Makes a journal's lines. Apart from the journal, so that workers needn't wait for each other meanwhile.
-#[derive(Clone, Debug)]
-pub struct Form {
-    /// What is added to every line, before its closing brace.
-    tail: String,
-    tail_by_the_way: String,
-}
-
-impl Form {
-    /// The journal's line, with its newline, for a finished one of standard output.
-    pub fn line(&self, line: String) -> String {
-        closed(line, &self.tail)
-    }
-
-    /// The same for a result that nobody asked for: what the command did for its chats is not told by it.
-    pub fn line_by_the_way(&self, line: String) -> String {
-        closed(line, &self.tail_by_the_way)
-    }
-}
-
-fn closed(mut line: String, tail: &str) -> String {
-    line.pop();
-    line.push_str(tail);
-    line.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
-    line
-}
-
-/// Puts a journal's lines on disk.
-#[derive(Debug)]
-pub struct Syncer {
-    file: File,
-    name: String,
-}
-
-impl Syncer {
     /// Returns when everything that was appended before is on disk.
     pub fn sync(&self) -> Result<(), Failure> {
-        self.file.sync_data().map_err(|error| output_failed(&self.name, error))
+        // Lines may be appended at the same time.
+        let file = Arc::clone(&self.lock().0);
+        file.sync_data().map_err(|error| output_failed(&self.name, error))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Arc<File>, u64)> {
+        self.file.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -233,10 +213,10 @@ fn output_failed(name: &str, error: io::Error) -> Failure {
     Failure::caused(Kind::OutputFailed, error)
 }
 
-/// What of a line matters.
+/// The parts of a line that matter.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct Row<'a> {
     #[serde(borrow)]
     chat_id: Cow<'a, str>,
     status: Status,
@@ -253,14 +233,14 @@ struct Line<'a> {
 }
 
 struct Reading<'a> {
-    owner: Owner<'a>,
+    filter: JournalFilter<'a>,
     now: Timestamp,
     done: Done,
-    asked: BTreeMap<ChatKey, i64>,
+    requested: BTreeMap<ChatKey, i64>,
 }
 
 impl Reading<'_> {
-    /// Reads all lines; how many bytes of the file are whole lines.
+    /// Reads all lines. Returns how many bytes of the file are whole lines.
     fn read(&mut self, file: &File, name: &str) -> Result<u64, Failure> {
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
@@ -268,49 +248,51 @@ impl Reading<'_> {
         loop {
             line.clear();
             number += 1;
-            let got = io::Read::take(&mut reader, LONGEST_LINE)
-                .read_until(b'\n', &mut line)
-                .map_err(|error| output_failed(name, error))?;
+            let got = Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line);
+            let got = got.map_err(|error| output_failed(name, error))? as u64;
             if got == 0 {
                 return Ok(length);
             }
-            if line.last() != Some(&b'\n') && (got as u64) < LONGEST_LINE && is_torn(&line) {
+            let is_whole = line.ends_with(b"\n");
+            // Of a file without a single line of ours only what can be the beginning of one is taken for torn: it may
+            // be somebody's text without a newline at its end.
+            if !is_whole && got < LONGEST_LINE && (number > 1 || is_torn(&line)) {
                 return Ok(length);
             }
-            if line.last() != Some(&b'\n') || !self.take(&line) {
+            if !(is_whole && self.add(&line)) {
                 return Err(Failure::new(
                     Kind::BadSettings,
-                    format!("{name} is not a journal: line {number} is not ours"),
+                    format!("{name} is not a journal: line {number} is not a journal line"),
                 )
-                .hint("it was left as it is; name another file, or none that exists"));
+                .hint("it was left as it is; name another file, or one that does not exist"));
             }
-            length += got as u64;
+            length += got;
         }
     }
 
-    /// Takes a line in. False: it is not ours.
-    fn take(&mut self, line: &[u8]) -> bool {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return false };
-        let Ok(at) = line.at.parse::<Timestamp>() else { return false };
-        if line.command != self.owner.command || line.id_instance != self.owner.id_instance || line.stale {
+    /// Adds a line. Returns `false` if it is not ours.
+    fn add(&mut self, line: &[u8]) -> bool {
+        let Ok(row) = serde_json::from_slice::<Row<'_>>(line) else { return false };
+        let Ok(at) = row.at.parse::<Timestamp>() else { return false };
+        if row.command != self.filter.command || row.id_instance != self.filter.id_instance || row.stale {
             return true;
         }
+        // A clock that was wrong once must not keep a chat done for ever: a line from the future is not young.
         let age = self.now.duration_since(at);
-        let is_old = self
-            .owner
-            .max_age
-            .is_some_and(|max| age > jiff::SignedDuration::try_from(max).unwrap_or(jiff::SignedDuration::MAX));
-        // A line that is no chat's has nothing to be done.
-        let Ok(chat) = ChatId::parse(&line.chat_id, Rule::Lenient) else { return true };
-        match line.status {
-            // Asked and failed for good, such as a wait that ended: to be asked again.
+        let is_young = |max| !age.is_negative() && age <= SignedDuration::try_from(max).unwrap_or(SignedDuration::MAX);
+        let counts = self.filter.max_age.is_none_or(is_young);
+        // An invalid entry's line makes nothing done.
+        let Ok(chat) = ChatId::parse(&row.chat_id, Rule::Lenient) else { return true };
+        match row.status {
+            // Requested and failed for good, such as a wait that ended: to be requested again.
             status if !status.went_well() => {
-                self.asked.remove(&chat.key());
+                self.requested.remove(&chat.key());
             }
-            _ if is_old => {}
-            Status::Accepted if !self.owner.accepted_is_done => {
-                // The line is of when the answer came; the result may be as old as the request.
-                self.asked.insert(chat.key(), at.as_millisecond().saturating_sub(line.elapsed_ms).div_euclid(1000));
+            _ if !counts => {}
+            Status::Accepted if !self.filter.accepted_is_done => {
+                // The line is from the response; the result may be as old as the request.
+                let requested_at = at.as_millisecond().saturating_sub(row.elapsed_ms).div_euclid(1000);
+                self.requested.insert(chat.key(), requested_at);
             }
             _ => {
                 self.done.journaled.insert(chat.key());
@@ -320,18 +302,16 @@ impl Reading<'_> {
     }
 }
 
-/// Whether the last bytes of a file can be a line of ours that was torn: the beginning of one as far as they go, and no
-/// JSON text of somebody else's that merely lacks its newline.
+/// Whether the only bytes of a file can be a torn line of ours: its beginning as far as they go, or the zeros that a
+/// power cut leaves, and not somebody's JSON that merely lacks its newline.
 fn is_torn(line: &[u8]) -> bool {
     let begins = |bytes: &[u8], with: &[u8]| bytes.iter().zip(with).all(|(byte, other)| byte == other);
-    let after_id = line.get(START.len()..).and_then(|rest| {
-        let end = rest.iter().position(|&byte| byte == b'"')?;
-        Some(&rest[end..])
-    });
-    begins(line, START)
-        && after_id.is_none_or(|rest| begins(rest, AFTER_ID))
-        && (serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err()
-            || serde_json::from_slice::<Line<'_>>(line).is_ok())
+    let after_start = line.get(START.len()..).unwrap_or_default();
+    let after_id = after_start.iter().position(|&byte| byte == b'"').map_or(&[][..], |end| &after_start[end..]);
+    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
+    let is_row = || serde_json::from_slice::<Row<'_>>(line).is_ok();
+    line.iter().all(|&byte| byte == 0)
+        || (begins(line, START) && begins(after_id, AFTER_ID) && (!is_json() || is_row()))
 }
 
 #[cfg(test)]

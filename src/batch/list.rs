@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::batch::journal::{Before, Done};
+use crate::batch::journal::{Done, SeenIn};
 use crate::batch::lines::{Line, Lines, Next};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::escape::{escape, shorten};
@@ -233,7 +233,7 @@ enum Meeting {
 impl Seen {
     /// Whether a journal has the chat as done.
     fn is_done(&self, key: ChatKey) -> bool {
-        matches!(self, Seen::Ever(done) if done.has(key))
+        matches!(self, Seen::Ever(done) if done.contains(key))
     }
 
     fn meet(&mut self, key: ChatKey) -> Meeting {
@@ -245,11 +245,11 @@ impl Seen {
                     Meeting::Again
                 }
             }
-            Seen::Ever(done) => match done.meet(key) {
+            Seen::Ever(done) => match done.insert(key) {
                 None => Meeting::First,
-                Some(Before::Journal) => Meeting::Done,
-                Some(Before::Awaited) => Meeting::Awaited,
-                Some(Before::Run) => Meeting::Again,
+                Some(SeenIn::Journal) => Meeting::Done,
+                Some(SeenIn::Awaited) => Meeting::Awaited,
+                Some(SeenIn::Run) => Meeting::Again,
             },
         }
     }

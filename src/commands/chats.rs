@@ -6,19 +6,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::batch::job::{Job, Plan, Way};
-use crate::batch::journal::{Asked, Journal, Owner};
+use crate::batch::job::{BackgroundTask, Job};
+use crate::batch::journal::{Journal, JournalFilter, Requested};
 use crate::batch::list::{List, Origin};
-use crate::batch::pool::{self, Companion};
-use crate::batch::progress;
-use crate::batch::sink::Sink;
+use crate::batch::workers;
+use crate::batch::writer::{RunConfig, RunContext};
 use crate::chat_id::Rule;
 use crate::commands::Context;
 use crate::duration::parse_duration;
-use crate::failure::Failure;
-use crate::interrupt;
-use crate::output::Unwritten;
+use crate::output::Output;
 use crate::settings::{Error, Flags, Settings};
+use crate::shutdown::StopFlag;
 
 /// Where chats come from and how fast they go: the same for every command that takes a list.
 #[derive(Debug, clap::Args)]
@@ -86,13 +84,14 @@ impl Chats {
     }
 
     /// How the run is carried out.
-    pub fn plan(&self, retries: u32) -> Plan {
-        Plan {
+    pub fn run_config(&self, retries: u32) -> RunConfig {
+        RunConfig {
             rate: self.rate,
             concurrency: self.concurrency.into(),
             retries,
             give_up_after: self.give_up_after,
             is_single: self.is_single(),
+            has_summary: true,
         }
     }
 }
@@ -102,14 +101,14 @@ impl Chats {
 pub struct OpenList {
     /// The chats.
     pub list: List,
-    /// Where their lines are remembered.
+    /// Where their lines are recorded.
     pub journal: Option<Journal>,
-    /// Chats that an earlier run asked about and still waited for.
-    pub asked: Vec<Asked>,
+    /// Chats that an earlier run requested and has no result of.
+    pub requested: Vec<Requested>,
 }
 
 impl Chats {
-    /// Opens the journal, then the list without what is done. `accepted_is_done`: see [`Owner`].
+    /// Opens the journal, then the list without what is done. `accepted_is_done`: see [`JournalFilter`].
     pub fn open(
         &self,
         origins: Vec<Origin>,
@@ -122,44 +121,31 @@ impl Chats {
             return Ok(OpenList {
                 list: List::open(origins, self.rule(settings)?, None)?,
                 journal: None,
-                asked: Vec::new(),
+                requested: Vec::new(),
             });
         };
-        let owner = Owner { command, id_instance: &settings.instance.id, max_age: self.max_age, accepted_is_done };
-        let opened = Journal::open(path, owner, Timestamp::now())?;
-        let list = List::open(origins, self.rule(settings)?, Some(opened.done))?;
-        Ok(OpenList { list, journal: Some(opened.journal), asked: opened.asked })
+        let id_instance = &settings.instance.id;
+        let filter = JournalFilter { command, id_instance, max_age: self.max_age, accepted_is_done };
+        let state = Journal::open(path, filter, Timestamp::now())?;
+        let list = List::open(origins, self.rule(settings)?, Some(state.done))?;
+        Ok(OpenList { list, journal: Some(state.journal), requested: state.requested })
     }
+}
 
-    /// Runs the list through a job, its lines into the journal and to standard output; the exit status.
-    pub fn carry_out(&self, open: OpenList, plan: Plan, job: &dyn Job, context: &Context<'_>) -> Result<u8, Failure> {
-        let sink = Sink::new(context.output, context.report, open.journal);
-        self.carry_out_to(&sink, open.list, plan, job, None, context)
-    }
-
-    /// [`Chats::carry_out`] with a sink of the caller's, and a companion.
-    pub fn carry_out_to(
-        &self,
-        sink: &Sink<'_>,
-        list: List,
-        plan: Plan,
+impl OpenList {
+    /// Runs the list through a job, its lines to `output`; returns the exit status.
+    pub fn run(
+        self,
+        config: RunConfig,
         job: &dyn Job,
-        companion: Option<&dyn Companion>,
+        background: Option<&dyn BackgroundTask>,
+        stop: &StopFlag,
+        output: &Output,
         context: &Context<'_>,
-    ) -> Result<u8, Failure> {
-        // Where it cannot be done, signals do what they always do.
-        let _ = interrupt::install();
-        let report = context.report;
-        let bar = progress::bar(report, || list.count_ahead());
-        let way = Way { sink, report, bar: bar.as_ref() };
-        let outcome = pool::run(list, job, companion, plan, way);
-        report.clear_bar();
-        // One chat's line says it all, where there is one; and whoever reads no more is told nothing.
-        let is_read = !matches!(outcome.unwritten, Some(Unwritten::PipeClosed));
-        if is_read && (!plan.is_single || outcome.tally.lines() == 0) {
-            outcome.tally.report(report);
-        }
-        outcome.exit(plan.is_single)
+    ) -> Result<u8, Error> {
+        let journal = self.journal.as_ref();
+        let run_context = RunContext { output, report: context.report, journal, stop };
+        Ok(workers::run(self.list, job, background, config, run_context)?)
     }
 }
 

@@ -16,11 +16,11 @@ use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::state::{InstanceSettings, State};
 use crate::http::{Agent, Options, Origin};
-use crate::interrupt;
 use crate::output::{Output, Unwritten};
 use crate::report::Report;
 use crate::settings;
 use crate::settings::api_url::origin_of;
+use crate::shutdown;
 use crate::token::MASK;
 
 /// What follows the flags in `doctor --help`.
@@ -41,8 +41,6 @@ pub struct Args {}
 /// Runs the command.
 pub fn run(_: &Args, context: &Context<'_>) -> Result<u8, settings::Error> {
     let Context { output, report, .. } = *context;
-    // Where it cannot be done, signals do what they always do.
-    let _ = interrupt::install();
     let checked = match context.open() {
         Ok(session) => {
             let found = &session.settings;
@@ -154,7 +152,7 @@ fn examine(settings: Settings<'_>, sheet: &mut Sheet<'_>) -> Result<(), Unwritte
             }
         }
     }
-    if interrupt::signal().is_some() {
+    if shutdown::signal().is_some() {
         sheet.write(Finding::skipped("notifications", "interrupted"))?;
         return Ok(());
     }
@@ -298,7 +296,7 @@ fn patiently<T>(call: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
         match call() {
             Err(failure) if failure.kind == Kind::TooManyRequests && repeats < REPEATS => {
                 repeats += 1;
-                if !interrupt::sleep_until(Instant::now() + failure.retry_after.unwrap_or(PAUSE)) {
+                if !shutdown::StopFlag::default().sleep(failure.retry_after.unwrap_or(PAUSE)) {
                     return Err(failure);
                 }
             }

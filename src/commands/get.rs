@@ -3,14 +3,13 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use crate::batch::job::{Floor, Job, Turn};
-use crate::batch::pace;
+use crate::batch::job::{Attempt, Job, RunHandle};
 use crate::chat_id::ChatId;
 use crate::commands::Context;
 use crate::commands::chats::Chats;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::http::{self, Agent};
+use crate::http;
 use crate::output::{Output, Unwritten};
 use crate::pictures::folder::Destination;
 use crate::pictures::show::Canvas;
@@ -19,6 +18,7 @@ use crate::pictures::{Options, Pictures};
 use crate::record::Record;
 use crate::report::{Color, Report};
 use crate::settings::Error;
+use crate::shutdown::StopFlag;
 
 /// What follows the flags in `get --help`.
 pub const HELP: &str = "\
@@ -90,12 +90,11 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let origins = args.chats.origins(context.flags)?;
     let session = context.open()?;
     let settings = &session.settings;
-    let mut plan = args.chats.plan(settings.retries);
+    let mut config = args.chats.run_config(settings.retries);
     if matches!(print, Print::Drawing(_)) {
         // Each picture is drawn just above its line.
-        plan.concurrency = 1;
+        config.concurrency = 1;
     }
-    let http = http::Options { connections: plan.concurrency, ..settings.http.clone() };
     let mut allowed = args.allow_host.clone();
     let mut env: fn(&str) -> Option<String> = |name| std::env::var(name).ok();
     if context.flags.sandbox {
@@ -107,21 +106,21 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         destination,
         if_changed: args.if_changed,
         allowed,
-        http: http.clone(),
+        http: http::Options { connections: config.concurrency, ..settings.http.clone() },
         env,
         retries: settings.retries,
-        pause: |failed, asked| pace::delay(failed, asked, fastrand::f64()),
     };
     let pictures = destination.map(|destination| Pictures::new(options(destination), report)).transpose()?;
-    let client = Client::new(&settings.instance, Agent::new(&http), http.timeout, report);
+    let client = session.client(config.concurrency, context);
     let job = GetJob { client, pictures, print, output, report };
     let open = args.chats.open(origins, "get", settings, true)?;
+    let stop = StopFlag::default();
     if is_stdout {
         let no_lines = Output::new(false, true, Color::Never);
         no_lines.mask(&settings.instance.token);
-        return Ok(args.chats.carry_out(open, plan, &job, &Context { output: &no_lines, ..*context })?);
+        return open.run(config, &job, None, &stop, &no_lines, context);
     }
-    Ok(args.chats.carry_out(open, plan, &job, context)?)
+    open.run(config, &job, None, &stop, output, context)
 }
 
 /// What is written to standard output besides the lines.
@@ -143,20 +142,25 @@ struct GetJob<'a> {
 }
 
 impl Job for GetJob<'_> {
-    fn attempt(&self, chat: &ChatId, _: Turn) -> Result<Record, Failure> {
+    fn attempt(&self, chat: &ChatId, _: Attempt) -> Result<Record, Failure> {
         let mut record = self.client.get_avatar(chat)?.record(chat);
         url::annotate(&mut record);
         Ok(record)
     }
 
-    fn finish(&self, chat: &ChatId, mut record: Record, floor: &dyn Floor) -> Result<Option<Record>, Failure> {
+    fn after_response(
+        &self,
+        chat: &ChatId,
+        mut record: Record,
+        run: &RunHandle<'_>,
+    ) -> Result<Option<Record>, Failure> {
         let Some(pictures) = &self.pictures else { return Ok(Some(record)) };
-        let picture = match pictures.save(chat, &mut record) {
+        let picture = match pictures.save(chat, &mut record, run.stop()) {
             // One more request, for a fresh URL.
             Err(error) if error.url_expired => {
                 let Record { attempts, elapsed_ms, .. } = record;
-                record = Record { attempts, elapsed_ms, ..floor.again(chat)? };
-                pictures.save(chat, &mut record)
+                record = Record { attempts, elapsed_ms, ..run.request_again(chat)? };
+                pictures.save(chat, &mut record, run.stop())
             }
             result => result,
         };

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::Context;
 use crate::failure::{Failure, Kind};
-use crate::interrupt;
 use crate::results::require_lines;
 use crate::results::spool::Spool;
 use crate::results::webhook::{Server, WebhookToken, Writer};
@@ -57,8 +56,6 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     }
     let server = Server::bind(args.bind, args.path.clone(), token(args, context)?)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
-    // Where it cannot be done, signals do what they always do.
-    let _ = interrupt::install();
     report.note(&format!("listening on http://{}", server.address()));
     let writer = Writer::new(output, report, |lines| output.write(lines), spool, args.max);
     Ok(server.run(writer)?)

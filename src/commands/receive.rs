@@ -3,18 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::batch::pace;
 use crate::commands::Context;
 use crate::duration::parse_timeout;
-use crate::greenapi::client::Client;
-use crate::http::{self, Agent};
-use crate::interrupt;
-use crate::results::drain::{Ends, drain};
 use crate::results::lock::Lock;
-use crate::results::queue::{CALL_TIMEOUT, Queue, Retries};
+use crate::results::queue::{Clients, Queue};
+use crate::results::receive::{StopCondition, receive_loop};
 use crate::results::spool::Spool;
 use crate::results::{record, require_lines};
 use crate::settings::Error;
+use crate::shutdown::{self, StopFlag};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,17 +48,18 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     require_lines(output)?;
     let session = context.open()?;
     let settings = &session.settings;
-    // Where it cannot be done, signals do what they always do.
-    let _ = interrupt::install();
     let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
-    let timeout = settings.http.timeout.max(CALL_TIMEOUT);
-    let agent = Agent::new(&http::Options { timeout, connections: 1, ..settings.http.clone() });
-    let client = Client::new(&settings.instance, agent, timeout, report);
-    let delay = |failed, asked| pace::delay(failed, asked, fastrand::f64());
-    let mut queue = Queue::new(&client, Retries { times: settings.retries, delay }, spool, lock);
-    let ends = Ends { follow: args.follow, idle: args.idle, max: args.max };
-    let exit = drain(&mut queue, ends, &mut |info| {
+    let stop = StopFlag::default();
+    let (poll, delete) = (session.poll_client(context), session.client(1, context));
+    shutdown::on_signal(poll.shutdown_handle());
+    let clients = Clients { poll: &poll, delete: &delete };
+    let mut queue = Queue::new(clients, settings.retries, spool, lock, &stop, report);
+    if args.follow {
+        queue = queue.patient();
+    }
+    let condition = StopCondition { follow: args.follow, idle: args.idle, max: args.max };
+    let exit = receive_loop(&mut queue, condition, &stop, &mut |info| {
         output.line(&record(info))?;
         let failure = info.failure();
         if let Some(failure) = &failure {

@@ -4,17 +4,17 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::{Failure, Kind};
-use crate::interrupt;
 use crate::output::Unwritten;
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::Error;
+use crate::shutdown::{self, StopFlag};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,7 +71,6 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         return Ok(detach(context)?);
     }
     let sandbox = start(args, context)?;
-    let _ = interrupt::install();
     if let [program, arguments @ ..] = &args.command[..] {
         return Ok(run_command(program, arguments, &sandbox, context)?);
     }
@@ -82,15 +81,16 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         Err(Unwritten::PipeClosed) => return Ok(Kind::OutputFailed.exit()),
         Err(Unwritten::Failed(failure)) => return Err(failure.into()),
     }
+    let stop = StopFlag::default();
     if let Some(pid) = args.until_exit_of {
-        while os::is_running(pid) && interrupt::sleep_until(Instant::now() + Duration::from_millis(200)) {}
+        while os::is_running(pid) && stop.sleep(Duration::from_millis(200)) {}
         return Ok(0);
     }
     context.report.note(&format!("sandbox at {}, until Ctrl-C", sandbox.api_url()));
     if std::io::stderr().is_terminal() && os::is_pipe(&std::io::stdout()) {
         context.report.note("it serves in the foreground; for eval, use: eval \"$(greenavatar sandbox --detach)\"");
     }
-    while interrupt::sleep_until(Instant::now() + Duration::from_secs(3600)) {}
+    while stop.sleep(Duration::from_secs(3600)) {}
     Ok(0)
 }
 
@@ -163,10 +163,10 @@ fn run_command(
         .context("cannot wait for the command")
         .map_err(|error| Failure::caused(Kind::Unreachable, error))?;
     if let Some(signal) = os::signal_of(status) {
-        interrupt::die(signal);
+        shutdown::die(signal);
     }
     let code = exit_code(status);
-    if interrupt::signal().is_some() {
+    if shutdown::signal().is_some() {
         // The command has handled the signal and exited. Its status is ours then, not the signal.
         std::process::exit(code.into());
     }
@@ -175,12 +175,13 @@ fn run_command(
 
 /// Waits for the command, and passes the first signal that we receive on to it.
 fn wait(child: &mut Child, is_foreground: bool) -> std::io::Result<ExitStatus> {
+    shutdown::be_patient();
     let mut is_passed_on = false;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        if let Some(signal) = interrupt::signal().filter(|_| !is_passed_on) {
+        if let Some(signal) = shutdown::signal().filter(|_| !is_passed_on) {
             is_passed_on = true;
             os::send_signal(child, signal, is_foreground);
         }

@@ -1,5 +1,6 @@
 //! Calls of GREEN-API's methods for one instance: builds the URL, the only place with the token in it, and sorts the answer.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::avatar::Avatar;
@@ -78,10 +79,11 @@ impl<'a> Client<'a> {
     }
 
     /// receiveNotification: the queue's head, or `None` where nothing came in `wait`, which is 5 to 60 whole seconds.
-    /// The head stays until it is deleted. The agent's and this client's time limit must be at least 10 s longer.
-    pub fn receive_notification(&self, wait: Duration) -> Result<Option<Head>, Failure> {
+    /// The head stays until it is deleted. The agent's and this client's time limit must be at least 10 s longer. At
+    /// `until` the call ends with a timeout.
+    pub fn receive_notification(&self, wait: Duration, until: Option<Instant>) -> Result<Option<Head>, Failure> {
         let tail = format!("?receiveTimeout={}", wait.as_secs().clamp(5, 60));
-        let answer = self.call_up_to("receiveNotification", &tail, Call::Get, NOTIFICATION_LIMIT + ENVELOPE)?;
+        let answer = self.call_up_to("receiveNotification", &tail, Call::Get, until, NOTIFICATION_LIMIT + ENVELOPE)?;
         match answer.status {
             408 | 504 => return Ok(None),
             200..=299 => match answer.body.trim_ascii() {
@@ -132,12 +134,44 @@ impl<'a> Client<'a> {
 
     /// Calls a method; `tail` follows the token in the URL.
     pub fn call(&self, method: &str, tail: &str, call: Call<'_>) -> Result<Answer, Failure> {
-        self.call_up_to(method, tail, call, ANSWER_LIMIT)
+        self.call_up_to(method, tail, call, None, ANSWER_LIMIT)
     }
 
-    fn call_up_to(&self, method: &str, tail: &str, call: Call<'_>, limit: usize) -> Result<Answer, Failure> {
-        let Instance { api_url, id, token } = self.instance;
-        let url = format!("{api_url}/waInstance{id}/{method}/{}{tail}", token.expose());
+    /// Ends every call of this client's agent, and refuses new ones.
+    pub fn shutdown(&self) {
+        self.agent.shutdown();
+    }
+
+    /// Does the same as [`Client::shutdown`], later and from any thread.
+    pub fn shutdown_handle(&self) -> impl FnOnce() + Send + 'static {
+        let agent = self.agent.clone();
+        move || agent.shutdown()
+    }
+
+    /// The curl command that does the same as [`Client::request_avatar`], with the token as a shell variable.
+    pub fn as_curl(&self, chat: &ChatId, cacert: Option<&Path>) -> String {
+        let quoted = |path: &Path| format!(" --cacert '{}'", path.display().to_string().replace('\'', r"'\''"));
+        let trust = cacert.map(quoted).unwrap_or_default();
+        let url = self.url("getAvatarAsync", "$GREEN_API_TOKEN_INSTANCE", "");
+        let body = chat_body(chat);
+        format!("curl -sS{trust} -X POST -H 'Content-Type: application/json' -d '{body}' \"{url}\"\n")
+    }
+
+    fn url(&self, method: &str, token: &str, tail: &str) -> String {
+        let Instance { api_url, id, .. } = self.instance;
+        format!("{api_url}/waInstance{id}/{method}/{token}{tail}")
+    }
+
+    fn call_up_to(
+        &self,
+        method: &str,
+        tail: &str,
+        call: Call<'_>,
+        until: Option<Instant>,
+        limit: usize,
+    ) -> Result<Answer, Failure> {
+        let token = &self.instance.token;
+        let url = self.url(method, token.expose(), tail);
         self.report.wire(|| {
             let (verb, body) = match call {
                 Call::Get => ("GET", ""),
@@ -148,7 +182,7 @@ impl<'a> Client<'a> {
         });
         let began = Instant::now();
         let mut body = Vec::new();
-        let result = self.agent.stream(&url, call, limit as u64, &mut |piece| {
+        let result = self.agent.stream(&url, call, until, limit as u64, &mut |piece| {
             body.extend_from_slice(piece);
             Ok(())
         });

@@ -84,7 +84,7 @@ pub fn download(
 ) -> Result<Downloaded, DownloadError> {
     report.wire(|| format!("> GET {}", target.url));
     let mut bytes = Vec::new();
-    let result = agent.stream(target.url, Call::Get, SIZE_LIMIT, &mut |piece| {
+    let result = agent.stream(target.url, Call::Get, None, SIZE_LIMIT, &mut |piece| {
         bytes.extend_from_slice(piece);
         Ok(())
     });

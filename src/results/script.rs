@@ -9,16 +9,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::lock::Lock;
-use super::queue::{CALL_TIMEOUT, Queue, Retries};
+use super::queue::{CALL_TIMEOUT, Clients, Queue};
 use super::spool::Spool;
 use crate::greenapi::client::{Client, Instance};
 use crate::http::{Agent, Options};
 use crate::report::Report;
+use crate::shutdown::StopFlag;
 use crate::token::Token;
 
-/// A whole answer, after which the connection is closed.
+/// A whole answer, after which the connection is closed. If it is a failure, the call may be repeated at once.
 pub fn reply(status: u16, body: &str) -> String {
-    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status} X\r\nRetry-After: 0\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// The server.
@@ -59,15 +63,17 @@ impl Script {
         Script { instance: Instance { api_url, id: "1101".into(), token }, player: Some(player) }
     }
 
-    /// Opens the queue of this server, with two quick repeats a call.
+    /// Opens the queue of this server, with two retries a call.
     pub fn queue(self, spool: Option<Spool>, work: impl FnOnce(&mut Queue<'_>)) {
         let home = tempfile::tempdir().expect("a directory");
         let lock = Lock::acquire_in(home.path(), &self.instance.api_url, &self.instance.id).expect("the lock");
         let report = Report::default();
-        let agent = Agent::new(&Options { timeout: CALL_TIMEOUT, ..Options::default() });
-        let client = Client::new(&self.instance, agent, CALL_TIMEOUT, &report);
-        let retries = Retries { times: 2, delay: |_, _| Duration::from_millis(1) };
-        work(&mut Queue::new(&client, retries, spool, lock));
+        let client = || {
+            let agent = Agent::new(&Options { timeout: CALL_TIMEOUT, ..Options::default() });
+            Client::new(&self.instance, agent, CALL_TIMEOUT, &report)
+        };
+        let (poll, delete, stop) = (client(), client(), StopFlag::default());
+        work(&mut Queue::new(Clients { poll: &poll, delete: &delete }, 2, spool, lock, &stop, &report));
     }
 }
 

@@ -32,10 +32,10 @@ use super::{identity, record};
 use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
 use crate::greenapi::client::NOTIFICATION_LIMIT;
 use crate::greenapi::messages::Notification;
-use crate::interrupt;
 use crate::output::{Output, Unwritten};
 use crate::recent::Deduplicator;
 use crate::report::Report;
+use crate::shutdown;
 
 /// Open connections; further ones wait in the system's queue.
 const CONNECTIONS: usize = 512;
@@ -134,11 +134,11 @@ impl Server {
             let writer = scope.spawn(move || writer.run(&inbox));
             self.serve(deliveries, &writer)?;
             while !writer.is_finished() {
-                if let Some(signal) = interrupt::signal()
-                    && interrupt::cut_off().is_some_and(|cut_off| cut_off <= std::time::Instant::now())
+                if let Some(signal) = shutdown::signal()
+                    && shutdown::cut_off().is_some_and(|cut_off| cut_off <= std::time::Instant::now())
                 {
                     // The disk or the reader of the output hangs. What it was to take was not acknowledged.
-                    interrupt::die(signal);
+                    shutdown::die(signal);
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -160,7 +160,7 @@ impl Server {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(self.listener)?;
             let (places, connections) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
-            while interrupt::signal().is_none() && !writer.is_finished() {
+            while shutdown::signal().is_none() && !writer.is_finished() {
                 let accept = async {
                     let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
                     (place, listener.accept().await)
@@ -180,7 +180,7 @@ impl Server {
                 }
             }
             drop(listener);
-            let until = interrupt::cut_off().map_or_else(|| Instant::now() + interrupt::GRACE, Instant::from_std);
+            let until = shutdown::cut_off().map_or_else(|| Instant::now() + shutdown::GRACE, Instant::from_std);
             let _ = timeout_at(until, connections.shutdown()).await;
             Ok(())
         })

@@ -137,7 +137,7 @@ fn a_file_that_is_no_journal_is_refused_and_left_as_it_is() {
             "{\"chatId\":\"11001234567@c.us\"}\n".to_owned(),
             "[1,2,3]\n".to_owned(),
             format!("{ours}11001234567@c.us\n{ours}"),
-            format!("{ours}11001234567@c.us"),
+            "11001234567@c.us".to_owned(),
             format!("{}\n{ours}", &ours[..40]),
             "name,phone\nA,11001234567\n".to_owned(),
             format!("\u{feff}{ours}"),

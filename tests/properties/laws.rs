@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 
-use greenavatar::batch::journal::{Journal, Owner};
+use greenavatar::batch::journal::{Journal, JournalFilter, RowOf, SeenIn};
 use greenavatar::batch::list::{Entry, List, Origin, Taken};
 use greenavatar::chat_id::{ChatId, Rule, phone};
 use greenavatar::escape::escape;
@@ -278,7 +278,7 @@ fn assert_same_reading(url: &str, host: &str) {
 /// a line can be added to it.
 pub fn journal(bytes: &[u8]) {
     let file = file_of(bytes);
-    let owner = Owner {
+    let owner = JournalFilter {
         command: "request",
         id_instance: "1101999999",
         max_age: None,
@@ -286,7 +286,7 @@ pub fn journal(bytes: &[u8]) {
     };
     let opened = Journal::open(file.path(), owner, Timestamp::UNIX_EPOCH);
     let left = std::fs::read(file.path()).expect("it is there");
-    let mut opened = match opened {
+    let opened = match opened {
         Ok(opened) => opened,
         Err(failure) => {
             assert_printable(&failure.message());
@@ -296,26 +296,26 @@ pub fn journal(bytes: &[u8]) {
     assert!(bytes.starts_with(&left) && (left.is_empty() || left.ends_with(b"\n")));
     assert!(bytes[left.len()..].iter().all(|&b| b != b'\n'), "only what follows the last newline is cut off");
     let added = Record::new("11001234567@c.us", Status::Found);
-    opened.journal.append(&opened.journal.form().line(added.json())).expect("it can be written");
-    let (asked, done) = (opened.asked.clone(), format!("{:?}", opened.done));
+    opened.journal.append(added.json(), RowOf::Command).expect("it can be written");
+    let (requested, done) = (opened.requested.clone(), format!("{:?}", opened.done));
     drop(opened);
     std::fs::write(file.path(), &left).expect("it can be written");
     let again = Journal::open(file.path(), owner, Timestamp::UNIX_EPOCH).expect("what was left is a journal");
-    assert_eq!((again.asked, format!("{:?}", again.done)), (asked, done));
+    assert_eq!((again.requested, format!("{:?}", again.done)), (requested, done));
 }
 
 /// Cut off anywhere, a journal of ours opens again, and every whole line of it still counts.
 pub fn journal_torn(chats: &[String], cut: usize) {
     let file = file_of(b"");
-    let owner = Owner { command: "get", id_instance: "1101999999", max_age: None, accepted_is_done: true };
+    let owner = JournalFilter { command: "get", id_instance: "1101999999", max_age: None, accepted_is_done: true };
     let chats: Vec<ChatId> = chats.iter().map(|chat| ChatId::parse(chat, Rule::Lenient).expect("a chat id")).collect();
-    let mut opened = Journal::open(file.path(), owner, Timestamp::now()).expect("an empty journal");
+    let opened = Journal::open(file.path(), owner, Timestamp::now()).expect("an empty journal");
     for chat in &chats {
         let found = Record {
             url_avatar: Some("https://pps.whatsapp.net/x\u{202e}\n.jpg".to_owned()),
             ..Record::new(chat.as_str(), Status::Found)
         };
-        opened.journal.append(&opened.journal.form().line(found.json())).expect("it can be written");
+        opened.journal.append(found.json(), RowOf::Command).expect("it can be written");
     }
     drop(opened);
     let whole = std::fs::read(file.path()).expect("it is there");
@@ -324,8 +324,8 @@ pub fn journal_torn(chats: &[String], cut: usize) {
     let kept = torn.iter().filter(|&&b| b == b'\n').count();
     let mut opened = Journal::open(file.path(), owner, Timestamp::now()).expect("a torn journal is one");
     for (nth, chat) in chats.iter().enumerate() {
-        let before = opened.done.meet(chat.key());
-        let is_done = before == Some(greenavatar::batch::journal::Before::Journal);
+        let before = opened.done.insert(chat.key());
+        let is_done = before == Some(SeenIn::Journal);
         assert_eq!(is_done, chats[..kept].contains(chat), "{chat}, number {nth} of {kept}");
     }
 }

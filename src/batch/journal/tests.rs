@@ -3,16 +3,17 @@
 use super::*;
 use crate::record::Record;
 
-const OWNER: Owner<'_> = Owner { command: "request", id_instance: "1101000001", max_age: None, accepted_is_done: true };
+const FILTER: JournalFilter<'_> =
+    JournalFilter { command: "request", id_instance: "1101000001", max_age: None, accepted_is_done: true };
 
 fn key(id: &str) -> ChatKey {
     ChatId::parse(id, Rule::Strict).expect("an id").key()
 }
 
-fn open_with(text: &str, owner: Owner<'_>) -> (Result<Opened, Failure>, tempfile::NamedTempFile) {
+fn open_with(text: &str, filter: JournalFilter<'_>) -> (Result<JournalState, Failure>, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), text).expect("written");
-    (Journal::open(file.path(), owner, Timestamp::now()), file)
+    (Journal::open(file.path(), filter, Timestamp::now()), file)
 }
 
 fn line(id: &str, status: &str, command: &str, instance: &str, at: &str) -> String {
@@ -22,17 +23,17 @@ fn line(id: &str, status: &str, command: &str, instance: &str, at: &str) -> Stri
 
 #[test]
 fn what_is_written_is_done_in_the_next_run() {
-    let (opened, file) = open_with("", OWNER);
-    let mut journal = opened.expect("opened").journal;
+    let (opened, file) = open_with("", FILTER);
+    let journal = opened.expect("opened").journal;
     for (id, status) in [("11001234567@c.us", Status::Accepted), ("11001234568@c.us", Status::Failed)] {
-        journal.append(&journal.form().line(Record::new(id, status).json())).expect("appended");
+        journal.append(Record::new(id, status).json(), RowOf::Command).expect("appended");
     }
-    journal.syncer().expect("a syncer").sync().expect("synced");
+    journal.sync().expect("synced");
     drop(journal);
-    let mut done = Journal::open(file.path(), OWNER, Timestamp::now()).expect("opened").done;
-    assert_eq!(done.meet(key("11001234567@c.us")), Some(Before::Journal));
-    assert_eq!(done.meet(key("11001234568@c.us")), None);
-    assert_eq!(done.meet(key("11001234568@c.us")), Some(Before::Run));
+    let mut done = Journal::open(file.path(), FILTER, Timestamp::now()).expect("opened").done;
+    assert_eq!(done.insert(key("11001234567@c.us")), Some(SeenIn::Journal));
+    assert_eq!(done.insert(key("11001234568@c.us")), None);
+    assert_eq!(done.insert(key("11001234568@c.us")), Some(SeenIn::Run));
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn done_is_per_command_and_instance_and_age() {
         + &line("11001234563@c.us", "accepted", "request", "1101000001", &old)
         + &line("11001234564@c.us", "none", "request", "1101000001", &now)
         + &line("nonsense", "invalid", "request", "1101000001", &now);
-    let (opened, _file) = open_with(&text, Owner { max_age: Some(Duration::from_secs(60)), ..OWNER });
+    let (opened, _file) = open_with(&text, JournalFilter { max_age: Some(Duration::from_secs(60)), ..FILTER });
     let done = opened.expect("opened").done;
     assert_eq!(done.journaled, BTreeSet::from([key("11001234564@c.us")]));
 }
@@ -55,10 +56,32 @@ fn a_torn_last_line_is_cut_off_wherever_it_was_torn() {
     let whole = line("11001234561@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
     let second = line("11001234562@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
     for cut in 0..second.len() {
-        let (opened, file) = open_with(&(whole.clone() + &second[..cut]), OWNER);
+        let (opened, file) = open_with(&(whole.clone() + &second[..cut]), FILTER);
         assert_eq!(opened.expect("opened").done.journaled.len(), 1, "cut at {cut}");
         assert_eq!(std::fs::read_to_string(file.path()).expect("read"), whole, "cut at {cut}");
     }
+}
+
+/// A full disk or a power cut may leave anything behind the last line, zeros for example.
+#[test]
+fn a_tail_without_a_newline_is_cut_off_whatever_it_holds() {
+    let whole = line("11001234561@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
+    let zeros = "\0".repeat(4096);
+    for tail in ["x", &zeros, &format!("{{\"chatId\":\"1{zeros}"), "{\"a\":1}"] {
+        let (opened, file) = open_with(&(whole.clone() + tail), FILTER);
+        assert_eq!(opened.expect("opened").done.journaled.len(), 1);
+        assert_eq!(std::fs::read_to_string(file.path()).expect("read"), whole);
+    }
+    let (opened, file) = open_with(&zeros, FILTER);
+    assert!(opened.is_ok());
+    assert_eq!(file.path().metadata().expect("it is there").len(), 0);
+}
+
+#[test]
+fn a_line_from_the_future_is_not_young() {
+    let text = line("11001234561@c.us", "accepted", "request", "1101000001", "2096-11-22T10:00:00Z");
+    let done = |max_age| open_with(&text, JournalFilter { max_age, ..FILTER }).0.expect("opened").done.journaled.len();
+    assert_eq!((done(None), done(Some(Duration::from_secs(72_000)))), (1, 0));
 }
 
 #[test]
@@ -72,11 +95,10 @@ fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
         "\n".to_owned(),
         "{\"chatId\":\"1\"}\n".to_owned(),
         ours.clone() + "x\n" + &ours,
-        ours.clone() + "x",
         ours.replace("2026-11-22T10:00:00Z", "yesterday"),
         "y".repeat(200_000),
     ] {
-        let (opened, file) = open_with(&text, OWNER);
+        let (opened, file) = open_with(&text, FILTER);
         assert_eq!(opened.expect_err("refused").kind, Kind::BadSettings);
         assert_eq!(std::fs::read_to_string(file.path()).expect("read"), text);
     }
@@ -90,7 +112,7 @@ fn what_merely_begins_like_a_line_of_ours_is_left_as_it_is() {
         r#"{"chatId":"11001234567@c.us","status":"mine"}"#,
         r#"{"chatId":"11001234567@c.us"}"#,
     ] {
-        let (opened, file) = open_with(text, OWNER);
+        let (opened, file) = open_with(text, FILTER);
         assert_eq!(opened.expect_err("not ours").kind, Kind::BadSettings, "{text}");
         assert_eq!(std::fs::read_to_string(file.path()).expect("read"), text);
     }
@@ -98,29 +120,29 @@ fn what_merely_begins_like_a_line_of_ours_is_left_as_it_is() {
 
 #[test]
 fn a_second_run_finds_it_busy() {
-    let (opened, file) = open_with("", OWNER);
+    let (opened, file) = open_with("", FILTER);
     let opened = opened.expect("opened");
-    let second = Journal::open(file.path(), OWNER, Timestamp::now()).expect_err("busy");
+    let second = Journal::open(file.path(), FILTER, Timestamp::now()).expect_err("busy");
     assert_eq!(second.kind, Kind::JournalBusy);
     drop(opened);
-    assert!(Journal::open(file.path(), OWNER, Timestamp::now()).is_ok());
+    assert!(Journal::open(file.path(), FILTER, Timestamp::now()).is_ok());
 }
 
 #[test]
-fn under_wait_accepted_means_asked_until_a_result_comes() {
+fn with_wait_accepted_means_requested_until_a_result_comes() {
     let at = "2026-11-22T10:00:00Z";
     let text = line("11001234561@c.us", "accepted", "request", "1101000001", at)
         + &line("11001234562@c.us", "accepted", "request", "1101000001", at)
         + &line("11001234561@c.us", "found", "request", "1101000001", at)
         + &line("11001234563@c.us", "accepted", "request", "1101000001", at)
         + &line("11001234563@c.us", "timed-out", "request", "1101000001", at);
-    let (opened, _file) = open_with(&text, Owner { accepted_is_done: false, ..OWNER });
+    let (opened, _file) = open_with(&text, JournalFilter { accepted_is_done: false, ..FILTER });
     let opened = opened.expect("opened");
     let mut done = opened.done;
-    assert_eq!(done.meet(key("11001234561@c.us")), Some(Before::Journal));
-    assert_eq!(done.meet(key("11001234562@c.us")), Some(Before::Awaited));
-    assert_eq!(done.meet(key("11001234562@c.us")), Some(Before::Run));
-    assert_eq!(done.meet(key("11001234563@c.us")), None);
-    let asked: Vec<_> = opened.asked.iter().map(|asked| asked.chat.as_str()).collect();
-    assert_eq!(asked, ["11001234562@c.us"]);
+    assert_eq!(done.insert(key("11001234561@c.us")), Some(SeenIn::Journal));
+    assert_eq!(done.insert(key("11001234562@c.us")), Some(SeenIn::Awaited));
+    assert_eq!(done.insert(key("11001234562@c.us")), Some(SeenIn::Run));
+    assert_eq!(done.insert(key("11001234563@c.us")), None);
+    let requested: Vec<_> = opened.requested.iter().map(|requested| requested.chat.as_str()).collect();
+    assert_eq!(requested, ["11001234562@c.us"]);
 }

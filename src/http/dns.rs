@@ -4,10 +4,10 @@
 //! literal itself and remembers the rest; a minute, so that a run of days survives a change of the name.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Mutex;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
@@ -17,7 +17,6 @@ use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
 use super::proxy::Proxy;
-use crate::interrupt;
 
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// More hosts than one run ever talks to; pictures come from a handful.
@@ -35,6 +34,18 @@ impl fmt::Display for NotPublic {
 }
 
 impl std::error::Error for NotPublic {}
+
+/// The system's words for a name that could not be looked up: unknown, or a resolver that does not answer.
+#[derive(Debug)]
+pub struct LookUpFailed(String);
+
+impl fmt::Display for LookUpFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LookUpFailed {}
 
 #[derive(Debug)]
 pub struct CachingResolver {
@@ -100,8 +111,8 @@ impl Resolver for CachingResolver {
         if let Some(addresses) = self.recall(host, port) {
             return Ok(addresses);
         }
-        let deadline = asked.checked_add(*timeout.after);
-        let all = look_up(host.to_owned(), port, deadline, timeout.reason)?;
+        let left = timeout.after.saturating_sub(asked.elapsed());
+        let all = look_up(host.to_owned(), port, left)?;
         let allowed = |address: &SocketAddr| self.may_be_private(host, port) || is_public(address.ip());
         let any = !all.is_empty();
         for address in all.into_iter().filter(allowed).take(MOST_ADDRESSES) {
@@ -118,30 +129,16 @@ impl Resolver for CachingResolver {
     }
 }
 
-/// getaddrinfo in a thread, since nothing else bounds it. The thread outlives a time-out, idle.
-fn look_up(host: String, port: u16, deadline: Option<Instant>, reason: Timeout) -> Result<Vec<SocketAddr>, Error> {
-    const SLICE: Duration = Duration::from_millis(100);
-    let given_up = || {
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Error::Timeout(reason));
-        }
-        match interrupt::cut_off() {
-            Some(cut) if Instant::now() >= cut => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
-            _ => Ok(()),
-        }
-    };
-    given_up()?;
-    let (tell, told) = sync_channel(1);
-    std::thread::Builder::new().name("resolver".into()).stack_size(256 * 1024).spawn(move || {
-        let _ = tell.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
+/// Looks a name up. In a thread, since nothing else bounds getaddrinfo; after a timeout the thread is left behind.
+fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, Error> {
+    let (sender, receiver) = sync_channel(1);
+    thread::Builder::new().name("resolver".into()).stack_size(256 * 1024).spawn(move || {
+        let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
     })?;
-    loop {
-        match told.recv_timeout(SLICE) {
-            Ok(Ok(addresses)) => return Ok(addresses),
-            Ok(Err(_)) => return Err(Error::HostNotFound),
-            Err(RecvTimeoutError::Disconnected) => return Err(Error::HostNotFound),
-            Err(RecvTimeoutError::Timeout) => given_up()?,
-        }
+    match receiver.recv_timeout(timeout) {
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(error)) => Err(Error::Other(Box::new(LookUpFailed(error.to_string())))),
+        Err(_) => Err(Error::Timeout(Timeout::Resolve)),
     }
 }
 

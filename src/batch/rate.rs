@@ -1,0 +1,103 @@
+//! When the next request may be sent: the rate and its pauses as arithmetic on instants.
+//!
+//! Nothing here sleeps or reads a clock; the workers do both.
+
+use std::time::{Duration, Instant};
+
+/// Spaces requests out. One for all workers of a run.
+#[derive(Debug)]
+pub struct RateLimiter {
+    interval: Duration,
+    next: Option<Instant>,
+    paused_until: Option<Instant>,
+}
+
+impl RateLimiter {
+    /// At most `rate` requests a second; 0: no limit.
+    pub fn new(rate: f64) -> RateLimiter {
+        let interval = if rate > 0.0 { Duration::from_secs_f64(1.0 / rate) } else { Duration::ZERO };
+        RateLimiter { interval, next: None, paused_until: None }
+    }
+
+    /// Returns how long to wait before asking again. Zero: a request may be sent now, and its slot is taken.
+    ///
+    /// A worker that wakes late keeps the grid if it is late by less than half an interval: so the rate is reached,
+    /// and still no second holds more than rate + 1 requests.
+    pub fn acquire(&mut self, now: Instant) -> Duration {
+        let slot = self.next.unwrap_or(now);
+        let due = self.paused_until.map_or(slot, |until| slot.max(until));
+        if due > now {
+            return due - now;
+        }
+        let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
+        self.next = Some(slot.max(earliest) + self.interval);
+        Duration::ZERO
+    }
+
+    /// No request may be sent before `until`.
+    pub fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets workers ask as fast as they like, each grant `late` after it could have been; the instants of the grants.
+    fn grants(rate: f64, count: usize, late: impl Fn(usize) -> Duration) -> Vec<Duration> {
+        let start = Instant::now();
+        let mut limiter = RateLimiter::new(rate);
+        let mut now = start;
+        (0..count)
+            .map(|i| {
+                loop {
+                    let wait = limiter.acquire(now);
+                    if wait.is_zero() {
+                        return now - start;
+                    }
+                    now += wait + late(i);
+                }
+            })
+            .collect()
+    }
+
+    fn most_in_a_second(grants: &[Duration]) -> usize {
+        let within =
+            |from: &Duration| grants.iter().filter(|at| *at >= from && **at <= *from + Duration::from_secs(1)).count();
+        grants.iter().map(within).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn no_second_holds_more_than_rate_and_one_requests() {
+        for rate in [1.0, 10.0, 50.0, 333.0] {
+            for late_micros in [0, 100, 2_000, 40_000, 400_000] {
+                let late = |i: usize| Duration::from_micros(if i.is_multiple_of(3) { late_micros } else { 0 });
+                let most = most_in_a_second(&grants(rate, 700, late));
+                assert!(most <= rate as usize + 1, "{most} at {rate} a second, {late_micros} us late");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rate_is_reached_although_every_wake_is_late() {
+        let grants = grants(100.0, 501, |_| Duration::from_micros(300));
+        let took = grants[500] - grants[0];
+        assert!(took < Duration::from_millis(5_010), "{took:?}");
+    }
+
+    #[test]
+    fn a_rate_of_zero_never_waits() {
+        assert!(grants(0.0, 1000, |_| Duration::ZERO).iter().all(Duration::is_zero));
+    }
+
+    #[test]
+    fn a_pause_holds_everyone_back_and_is_never_shortened() {
+        let start = Instant::now();
+        let mut limiter = RateLimiter::new(10.0);
+        limiter.pause(start + Duration::from_secs(5));
+        limiter.pause(start + Duration::from_secs(2));
+        assert_eq!(limiter.acquire(start), Duration::from_secs(5));
+        assert_eq!(limiter.acquire(start + Duration::from_secs(5)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,268 @@
+//! A run: workers take chats from the list, request them at a common rate, retry, and report to one writer.
+//!
+//! What is requested is a [`Job`]'s business; `failure` says which failure ends a run and which is
+//! retried. The writer is the calling thread, so that the run ends at the cut-off without waiting for a worker whose
+//! call is stuck.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Condvar, Mutex};
+use std::thread::{self, Scope};
+use std::time::Instant;
+
+use crate::batch::job::{Attempt, BackgroundTask, FallbackQueue, Job, RunHandle, RunState, lock};
+use crate::batch::list::{Entry, List, Taken};
+use crate::batch::rate::RateLimiter;
+use crate::batch::writer::{RunConfig, RunContext, Writer};
+use crate::chat_id::{ChatId, NotAChatId};
+use crate::failure::{Failure, Kind};
+use crate::record::Record;
+use crate::retry::RetryPolicy;
+use crate::shutdown::{self, SLICE};
+
+/// Events that may wait for the writer. Workers wait for a slow reader of standard output, so that memory is bounded.
+const WAITING_EVENTS: usize = 1024;
+/// Enough for a call through TLS.
+const STACK_SIZE: usize = 512 * 1024;
+
+/// Runs a list through a job and returns the exit status. Ends when the list does, when a failure ends the run, when
+/// lines cannot be written, or at a signal; requests in flight are finished in each case, until the cut-off.
+pub fn run(
+    list: List,
+    job: &dyn Job,
+    background: Option<&dyn BackgroundTask>,
+    config: RunConfig,
+    context: RunContext<'_>,
+) -> Result<u8, Failure> {
+    let workers = list.known_length().unwrap_or(usize::MAX).min(config.concurrency).max(1);
+    let mut writer = Writer::new(config, context, || list.count_ahead());
+    let (events, receiver) = sync_channel(WAITING_EVENTS);
+    let state = RunState {
+        context,
+        reason: writer.reason(),
+        limiter: Mutex::new(RateLimiter::new(config.rate)),
+        busy: AtomicUsize::new(0),
+        fallback: Mutex::new(FallbackQueue { chats: VecDeque::new(), is_closed: background.is_none() }),
+        fallback_changed: Condvar::new(),
+    };
+    let list = Mutex::new(list);
+    let in_flight: Vec<_> = (0..workers).map(|_| Mutex::new(None)).collect();
+    thread::scope(|scope| {
+        let worker = |in_flight| {
+            let handle = RunHandle::new(&state, job, events.clone());
+            Worker { list: &list, state: &state, job, background, retries: config.retries, handle, in_flight }
+        };
+        let mut started = Ok(());
+        for in_flight in &in_flight {
+            let worker = worker(in_flight);
+            state.busy.fetch_add(1, Ordering::SeqCst);
+            if let Err(error) = start(scope, move || worker.work()) {
+                // If there are others, they do its work.
+                started = if state.busy.fetch_sub(1, Ordering::SeqCst) == 1 { Err(error) } else { Ok(()) };
+                break;
+            }
+        }
+        if let Some(background) = background.filter(|_| started.is_ok()) {
+            let handle = RunHandle::new(&state, job, events.clone());
+            let state = &state;
+            started = start(scope, move || run_background(background, state, &handle));
+        }
+        if let Err(error) = started {
+            context.stop.set();
+            return Err(no_thread(error));
+        }
+        drop(events);
+        let interrupt = || background.iter().for_each(|background| background.interrupt());
+        if writer.receive(&receiver, &interrupt) {
+            return writer.finish(Some(&mut *lock(&list)));
+        }
+        // The cut-off: what still runs is not waited for.
+        for slot in &in_flight {
+            let flight = slot.try_lock().ok().and_then(|mut slot| slot.take());
+            if let Some(flight) = flight.filter(|flight| job.on_give_up(&flight.chat)) {
+                writer.print_cut_off(&flight.record(), cut_off_failure());
+            }
+        }
+        writer.finish(list.try_lock().ok().as_deref_mut())?;
+        shutdown::die(shutdown::signal().expect("only a signal has a cut-off"))
+    })
+}
+
+fn run_background(background: &dyn BackgroundTask, state: &RunState<'_>, handle: &RunHandle<'_>) {
+    background.run(handle);
+    let left = {
+        let mut fallback = lock(&state.fallback);
+        fallback.is_closed = true;
+        if handle.stop().is_set() { std::mem::take(&mut fallback.chats) } else { VecDeque::new() }
+    };
+    state.fallback_changed.notify_all();
+    left.iter().for_each(|chat| background.cancel(chat, handle));
+}
+
+fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 'scope) -> io::Result<()> {
+    thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, work).map(drop)
+}
+
+fn no_thread(error: io::Error) -> Failure {
+    Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("cannot start a thread"))
+        .hint("raise the limit on processes: `ulimit -u` shows it")
+}
+
+fn cut_off_failure() -> Failure {
+    let seconds = shutdown::GRACE.as_secs();
+    let failure =
+        Failure::new(Kind::Timeout, format!("the run was interrupted, and the request cut off after {seconds} s"));
+    Failure { is_final: true, ..failure }
+}
+
+/// A chat that a worker is at.
+struct InFlight {
+    chat: ChatId,
+    attempts: u32,
+    began: Option<Instant>,
+}
+
+impl InFlight {
+    fn record(&self) -> Record {
+        let mut record = Record::failed(self.chat.as_str(), &cut_off_failure());
+        record.attempts = Some(self.attempts);
+        record.elapsed_ms = self.began.map(|began| began.elapsed().as_millis() as u64);
+        record
+    }
+}
+
+/// One worker.
+struct Worker<'a> {
+    list: &'a Mutex<List>,
+    state: &'a RunState<'a>,
+    job: &'a dyn Job,
+    background: Option<&'a dyn BackgroundTask>,
+    retries: u32,
+    handle: RunHandle<'a>,
+    /// What it is at, for the writer at the cut-off.
+    in_flight: &'a Mutex<Option<InFlight>>,
+}
+
+impl Worker<'_> {
+    fn work(&self) {
+        while let Some(entry) = self.next_entry() {
+            match entry {
+                Entry::Invalid { shown, line, why } => self.refuse(shown, line, why),
+                Entry::Chat(chat) => self.request(&chat, false),
+            }
+            self.request_fallback();
+        }
+        self.state.busy.fetch_sub(1, Ordering::SeqCst);
+        while !self.handle.stop().is_set() {
+            self.request_fallback();
+            let fallback = lock(&self.state.fallback);
+            if fallback.chats.is_empty() && fallback.is_closed {
+                return;
+            }
+            let is_idle = |fallback: &mut FallbackQueue| fallback.chats.is_empty() && !fallback.is_closed;
+            drop(self.state.fallback_changed.wait_timeout_while(fallback, SLICE, is_idle));
+        }
+    }
+
+    fn request_fallback(&self) {
+        while !self.handle.stop().is_set() {
+            let Some(chat) = lock(&self.state.fallback).chats.pop_front() else { return };
+            self.request(&chat, true);
+        }
+    }
+
+    /// Tells the background task that the run ended before a re-queued chat was requested.
+    fn cancel(&self, chat: &ChatId) {
+        self.background.iter().for_each(|background| background.cancel(chat, &self.handle));
+    }
+
+    /// Waits for the list's next entry; serves re-queued chats while a pipe is silent.
+    fn next_entry(&self) -> Option<Entry> {
+        while !self.handle.stop().is_set() {
+            let taken = lock(self.list).take(Some(Instant::now() + SLICE));
+            match taken {
+                Ok(Taken::Entry(entry)) => return Some(entry),
+                Ok(Taken::End) => return None,
+                Ok(Taken::Nothing) => self.request_fallback(),
+                Err(failure) => self.handle.end(failure),
+            }
+        }
+        None
+    }
+
+    fn refuse(&self, shown: String, line: Option<u64>, why: NotAChatId) {
+        let mut failure = Failure::new(Kind::InvalidChatId, why.message);
+        failure.hint = why.hint;
+        let record = Record { line, attempts: Some(0), elapsed_ms: Some(0), ..Record::failed(shown, &failure) };
+        self.handle.record_result(&record, Some(failure));
+    }
+
+    fn request(&self, chat: &ChatId, is_fallback: bool) {
+        *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), attempts: 0, began: None });
+        self.request_and_report(chat, is_fallback);
+        *lock(self.in_flight) = None;
+    }
+
+    fn request_and_report(&self, chat: &ChatId, is_fallback: bool) {
+        let mut retries = RetryPolicy::new(self.retries);
+        let mut attempts = 0;
+        let mut began = None;
+        let mut last = None;
+        let result = loop {
+            if !self.handle.await_turn() {
+                match last {
+                    Some(failure) => break Err(failure),
+                    None if is_fallback => self.cancel(chat),
+                    None => self.handle.note_untried(),
+                }
+                return;
+            }
+            let began = *began.get_or_insert_with(Instant::now);
+            attempts += 1;
+            *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), attempts, began: Some(began) });
+            let attempt = match (is_fallback, attempts) {
+                (true, _) => Attempt::Fallback,
+                (false, 1) => Attempt::First,
+                (false, _) => Attempt::Retry,
+            };
+            let failure = match self.job.attempt(chat, attempt) {
+                Ok(mut record) => {
+                    note_effort(&mut record, attempts, began);
+                    break self.job.after_response(chat, record, &self.handle);
+                }
+                Err(failure) => failure,
+            };
+            self.handle.slow_down_after(&failure, attempts);
+            match retries.pause_after(&failure) {
+                // It waits for its turn, like all workers.
+                Some(_) if failure.kind == Kind::TooManyRequests => {}
+                Some(pause) if self.handle.stop().sleep(pause) => {}
+                _ => break Err(failure),
+            }
+            last = Some(failure);
+        };
+        let (mut record, failure) = match result {
+            Ok(None) => {
+                self.handle.note_answered();
+                return;
+            }
+            Ok(Some(record)) => (record, None),
+            // The background task waits for the line of a chat that it re-queued.
+            Err(failure) if is_fallback || self.job.on_give_up(chat) => {
+                (Record::failed(chat.as_str(), &failure), Some(failure))
+            }
+            Err(_) => return,
+        };
+        if let Some(began) = began {
+            note_effort(&mut record, attempts, began);
+        }
+        self.handle.record_result(&record, failure);
+    }
+}
+
+fn note_effort(record: &mut Record, attempts: u32, began: Instant) {
+    record.attempts = Some(attempts);
+    record.elapsed_ms = Some(began.elapsed().as_millis() as u64);
+}

@@ -1,0 +1,393 @@
+//! The writer of a run: syncs the journal, prints, counts, draws the bar, and decides when the run ends and how.
+//!
+//! It takes what has arrived at once, so that many lines share one sync and one write.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::batch::journal::Journal;
+use crate::batch::list::List;
+use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
+use crate::output::{Output, Unwritten};
+use crate::record::{Record, Status};
+use crate::report::Report;
+use crate::shutdown::{self, SLICE, StopFlag};
+
+/// The time after the cut-off in which the background task reports what it still knows.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Events that share one sync and one write.
+const MOST_AT_ONCE: usize = 1024;
+
+/// Where the lines and messages of a run go.
+#[derive(Clone, Copy)]
+pub struct RunContext<'a> {
+    /// Standard output.
+    pub output: &'a Output,
+    /// Standard error.
+    pub report: &'a Report,
+    /// Where the lines are recorded.
+    pub journal: Option<&'a Journal>,
+    /// Asks the run to end.
+    pub stop: &'a StopFlag,
+}
+
+/// How a run is carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct RunConfig {
+    /// Requests a second; 0: no limit.
+    pub rate: f64,
+    /// Workers, and so connections.
+    pub concurrency: usize,
+    /// Retries of a request.
+    pub retries: u32,
+    /// The run ends after this number of chats in a row that failed because the service is unavailable; 0: never.
+    pub give_up_after: u32,
+    /// Whether there is exactly one chat, given as an argument: its failure is printed with all its causes.
+    pub is_single: bool,
+    /// Whether the tally is printed at the end.
+    pub has_summary: bool,
+}
+
+/// The failure that stopped the run: its kind and its message, for chats that were still waited for.
+pub type StopReason = Arc<OnceLock<(Kind, String)>>;
+
+/// What the threads of a run report to the writer.
+pub enum Event {
+    /// A result line.
+    Line(Line),
+    /// Text to print that is not a result line.
+    Text(String),
+    /// A response came for a chat whose line is reported later.
+    Answered,
+    /// A chat was taken from the list and not requested.
+    Untried,
+    /// Something is left undone that is not a chat of the list.
+    Incomplete,
+    /// A failure that is not one chat's ends the run.
+    End(Failure),
+    /// The journal cannot be written.
+    Unwritten(Failure),
+}
+
+/// A result line.
+pub struct Line {
+    /// What is printed, with its newline; may be empty.
+    pub text: String,
+    /// The chat.
+    pub chat_id: String,
+    /// What is counted; `None` for a result that the run did not request.
+    pub status: Option<Status>,
+    /// Why the chat failed.
+    pub failure: Option<Failure>,
+    /// Receives whether the line is flushed, once the writer has dealt with it.
+    pub written: Option<SyncSender<bool>>,
+}
+
+/// Deals with the events of a run, one batch after the other.
+pub struct Writer<'a> {
+    config: RunConfig,
+    context: RunContext<'a>,
+    bar: Option<ProgressBar>,
+    tally: Tally,
+    /// Failures in a row that mean that the service is unavailable.
+    in_a_row: u32,
+    given_up: Option<Failure>,
+    ended_by: Option<Failure>,
+    reason: StopReason,
+    last_failure: Option<Kind>,
+    /// Chats that were taken from the list and not requested.
+    untried: u64,
+    is_incomplete: bool,
+    output_error: Option<Unwritten>,
+    /// Set for good once lines could not be synced or printed: no more are.
+    is_broken: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer, with a progress bar if one is wanted; only then `count` is asked for the number of chats.
+    pub fn new(config: RunConfig, context: RunContext<'a>, count: impl FnOnce() -> Option<u64>) -> Writer<'a> {
+        Writer {
+            config,
+            context,
+            bar: progress_bar(context.report, count),
+            tally: Tally::default(),
+            in_a_row: 0,
+            given_up: None,
+            ended_by: None,
+            reason: StopReason::default(),
+            last_failure: None,
+            untried: 0,
+            is_incomplete: false,
+            output_error: None,
+            is_broken: false,
+        }
+    }
+
+    /// Why the run stopped, for the other threads.
+    pub fn reason(&self) -> StopReason {
+        Arc::clone(&self.reason)
+    }
+
+    /// Deals with events until all senders are gone. Returns `false` if the cut-off came first. Calls `interrupt` once
+    /// when the run stops.
+    pub fn receive(&mut self, events: &Receiver<Event>, interrupt: &dyn Fn()) -> bool {
+        let mut is_interrupted = false;
+        loop {
+            match events.recv_timeout(SLICE) {
+                Ok(first) => self.write([first].into_iter().chain(events.try_iter()).take(MOST_AT_ONCE).collect()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+            if !is_interrupted && self.context.stop.is_set() {
+                is_interrupted = true;
+                interrupt();
+            }
+            if shutdown::cut_off().is_some_and(|cut_off| Instant::now() >= cut_off + LAST_WORDS) {
+                return false;
+            }
+        }
+    }
+
+    /// Puts a batch on disk, prints it, and only then reports and counts it.
+    fn write(&mut self, batch: Vec<Event>) {
+        let mut text = String::new();
+        for event in &batch {
+            match event {
+                Event::Line(line) => text.push_str(&line.text),
+                Event::Text(other) => text.push_str(other),
+                _ => {}
+            }
+        }
+        let has_lines = batch.iter().any(|event| matches!(event, Event::Line(_) | Event::Answered));
+        if let Some(journal) = self.context.journal.filter(|_| has_lines && !self.is_broken)
+            && let Err(failure) = journal.sync()
+        {
+            self.break_off(Unwritten::Failed(failure));
+        }
+        self.print(&text);
+        for event in batch {
+            match event {
+                Event::Line(line) => self.count(line),
+                Event::Answered => self.in_a_row = 0,
+                Event::Untried => self.untried += 1,
+                Event::Incomplete => self.is_incomplete = true,
+                Event::End(failure) => {
+                    self.context.report.failure(&failure);
+                    self.stop(&failure);
+                    self.ended_by.get_or_insert(failure);
+                }
+                Event::Unwritten(failure) => {
+                    self.context.stop.set();
+                    self.output_error.get_or_insert(Unwritten::Failed(failure));
+                }
+                Event::Text(_) => self.is_incomplete |= self.is_broken,
+            }
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        if self.is_broken || text.is_empty() {
+            return;
+        }
+        let RunContext { output, report, .. } = self.context;
+        if let Err(error) = report.around_bar(&io::stdout(), || output.write(text.as_bytes())) {
+            self.break_off(error);
+        }
+    }
+
+    fn break_off(&mut self, error: Unwritten) {
+        self.is_broken = true;
+        self.context.stop.set();
+        self.output_error.get_or_insert(error);
+    }
+
+    fn count(&mut self, line: Line) {
+        if let Some(failure) = &line.failure {
+            self.report_failure(&line.chat_id, failure);
+        }
+        if let Some(status) = line.status {
+            self.tally.count(status);
+            match line.failure {
+                None => self.in_a_row = 0,
+                Some(failure) => self.note_failure(failure),
+            }
+            if let Some(bar) = &self.bar {
+                bar.inc(1);
+                match self.tally.failures() {
+                    0 => {}
+                    failures => bar.set_message(format!("{failures} failed")),
+                }
+            }
+        }
+        if let Some(written) = line.written {
+            let _ = written.send(!self.is_broken);
+        }
+    }
+
+    fn report_failure(&self, chat: &str, failure: &Failure) {
+        let RunContext { output, report, .. } = self.context;
+        if report.is_json() && output.is_silent() {
+            // No line reports it.
+            report.failure(failure);
+        } else if self.config.is_single {
+            report.chat_failure(chat, failure);
+        } else {
+            report.chat_failure_in_list(chat, failure);
+        }
+    }
+
+    fn note_failure(&mut self, failure: Failure) {
+        self.last_failure = Some(failure.kind);
+        if failure.kind.ends_run() {
+            self.stop(&failure);
+            self.ended_by.get_or_insert(failure);
+        } else if failure.kind.means_service_down() && !was_cut_off(&failure) {
+            self.in_a_row += 1;
+            if self.in_a_row == self.config.give_up_after && !self.config.is_single {
+                self.stop(&failure);
+                self.given_up = Some(failure);
+            }
+        } else if failure.kind != Kind::InvalidChatId {
+            self.in_a_row = 0;
+        }
+    }
+
+    fn stop(&self, failure: &Failure) {
+        let _ = self.reason.set((failure.kind, failure.message()));
+        self.context.stop.set();
+    }
+
+    /// Prints the line of a chat whose request was cut off.
+    pub fn print_cut_off(&mut self, record: &Record, failure: Failure) {
+        let text = self.context.output.render(record);
+        let status = Some(record.status);
+        let line = Line { text, chat_id: record.chat_id.clone(), status, failure: Some(failure), written: None };
+        self.write(vec![Event::Line(line)]);
+    }
+
+    /// Prints the summary. Returns the exit status; an output error is returned for the caller to report. `list`: what
+    /// is left of it; `None` if it cannot be looked at.
+    pub fn finish(mut self, list: Option<&mut List>) -> Result<u8, Failure> {
+        if let Some(bar) = &self.bar {
+            self.context.report.clear_bar();
+            bar.finish_and_clear();
+        }
+        if let Some(list) = list {
+            self.tally.duplicates = list.duplicates;
+            self.tally.already_done = list.already_done;
+            self.tally.not_tried = match self.context.stop.is_set() {
+                true => list.count_rest().map(|rest| rest + self.untried),
+                false => Some(0),
+            };
+        }
+        let is_cut_short = self.is_incomplete || self.tally.not_tried != Some(0);
+        // If nothing was left to try, it was merely the end of the list.
+        let given_up = self.given_up.take().filter(|_| self.ended_by.is_none() && self.tally.not_tried != Some(0));
+        if let Some(failure) = given_up.map(|failure| self.giving_up(failure)) {
+            self.context.report.failure(&failure);
+            self.ended_by = Some(failure);
+        }
+        // A single chat's line says it all, and a reader who left is not told anything.
+        let is_read = !matches!(self.output_error, Some(Unwritten::PipeClosed));
+        if is_read && self.config.has_summary && (!self.config.is_single || self.tally.lines() == 0) {
+            self.tally.report(self.context.report);
+        }
+        match self.output_error {
+            Some(Unwritten::Failed(failure)) => return Err(failure),
+            Some(Unwritten::PipeClosed) if is_cut_short => return Ok(Kind::OutputFailed.exit()),
+            Some(Unwritten::PipeClosed) | None => {}
+        }
+        Ok(match (self.ended_by, self.last_failure) {
+            (Some(failure), _) => failure.kind.exit(),
+            (None, Some(kind)) if self.config.is_single => kind.exit(),
+            (None, _) if self.tally.failures() > 0 => EXIT_SOME_FAILED,
+            (None, _) => 0,
+        })
+    }
+
+    fn giving_up(&self, failure: Failure) -> Failure {
+        let chats = self.config.give_up_after;
+        let kind = if failure.kind == Kind::Timeout { Kind::Unreachable } else { failure.kind };
+        let error = failure.error.context(format!("service unavailable for {chats} chats in a row"));
+        Failure::caused(kind, error).hint("--give-up-after N tries more chats, 0 all of them")
+    }
+}
+
+/// Whether the run's own end cut the request off, which says nothing about the service.
+fn was_cut_off(failure: &Failure) -> bool {
+    failure.kind == Kind::Timeout && failure.is_final
+}
+
+/// A bar on standard error: done of total, rate, failures, time left. Only on a terminal, and for more than one chat.
+fn progress_bar(report: &Report, count: impl FnOnce() -> Option<u64>) -> Option<ProgressBar> {
+    if report.is_quiet() || !io::stderr().is_terminal() {
+        return None;
+    }
+    let total = count();
+    if total.is_some_and(|total| total < 2) {
+        return None;
+    }
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8));
+    let template = match total {
+        Some(_) => "{wide_bar} {pos}/{len} {per_sec} {msg} {eta} left",
+        None => "{pos} done {per_sec} {msg} {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template).expect("a template of ours");
+    let style = style.with_key("per_sec", |state: &ProgressState, to: &mut dyn fmt::Write| {
+        let _ = write!(to, "{:.1}/s", state.per_sec());
+    });
+    // Plain characters: a terminal need not know Unicode.
+    bar.set_style(style.progress_chars("=> "));
+    report.attach_bar(bar.clone());
+    Some(bar)
+}
+/// Lines by status, and the chats that got none.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    by_status: [u64; 8],
+    /// Chats that came twice.
+    pub duplicates: u64,
+    /// Chats that a journal had done.
+    pub already_done: u64,
+    /// Chats that were left when the run ended; `None`: nobody knows how many.
+    pub not_tried: Option<u64>,
+}
+impl Tally {
+    /// Counts a line.
+    pub fn count(&mut self, status: Status) {
+        self.by_status[status as usize] += 1;
+    }
+
+    /// Lines that are no answer.
+    pub fn failures(&self) -> u64 {
+        [Status::TimedOut, Status::Failed, Status::Invalid].iter().map(|status| self.by_status[*status as usize]).sum()
+    }
+
+    /// All lines.
+    pub fn lines(&self) -> u64 {
+        self.by_status.iter().sum()
+    }
+
+    /// Says it on standard error.
+    pub fn report(&self, report: &Report) {
+        let of = |status: Status| Some(self.by_status[status as usize]);
+        report.tally(&[
+            ("accepted", "accepted", of(Status::Accepted)),
+            ("found", "found", of(Status::Found)),
+            ("none", "without an avatar", of(Status::None)),
+            ("hidden", "hidden", of(Status::Hidden)),
+            ("noAccount", "without an account", of(Status::NoAccount)),
+            ("timedOut", "timed out", of(Status::TimedOut)),
+            ("failed", "failed", of(Status::Failed)),
+            ("invalid", "invalid", of(Status::Invalid)),
+            ("duplicates", "repeated", Some(self.duplicates)),
+            ("alreadyDone", "done before", Some(self.already_done)),
+            ("notTried", "not tried", self.not_tried),
+        ]);
+    }
+}

@@ -1,0 +1,203 @@
+//! `request --wait`: requests the chats, reads the queue beside that, and matches results with requests.
+//!
+//! A chat gets one line, its last: the result, or timed-out with the reason. A notification is deleted only after its
+//! line is flushed.
+
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::pending::{Match, PendingRequests};
+use super::queue::{Clients, Message, Next, Queue, SHORTEST_POLL};
+use super::record;
+use crate::batch::job::{Attempt, BackgroundTask, Job, RunHandle};
+use crate::batch::journal::Requested;
+use crate::chat_id::ChatId;
+use crate::failure::{Failure, Kind};
+use crate::greenapi::client::Client;
+use crate::pictures::url;
+use crate::record::{ErrorBody, Record, Status};
+use crate::shutdown::{self, SLICE};
+
+/// How long the look at the queue may take before anything is sent. An empty queue answers only after five seconds; a
+/// notification is there at once.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// How long the run goes on at its end to delete what it has printed.
+const LAST_DELETION: Duration = Duration::from_secs(5);
+
+/// Requests chats and collects their results.
+pub struct Collector<'a> {
+    client: &'a Client<'a>,
+    clients: Clients<'a>,
+    queue: Mutex<Queue<'a>>,
+    pending: Mutex<PendingRequests>,
+    /// A chat was accepted.
+    accepted: Condvar,
+    wait: Duration,
+    /// Whether a chat without a result at its deadline is asked for with getAvatar.
+    fallback: bool,
+}
+
+impl<'a> Collector<'a> {
+    /// A collector that waits for `wait` after each request. `requested`: the chats of an earlier run; their results
+    /// are waited for anew, and they are not requested again.
+    pub fn new(
+        client: &'a Client<'a>,
+        clients: Clients<'a>,
+        queue: Queue<'a>,
+        wait: Duration,
+        fallback: bool,
+        requested: &[Requested],
+    ) -> Collector<'a> {
+        let mut pending = PendingRequests::default();
+        let deadline = Instant::now() + wait;
+        for Requested { chat, at } in requested {
+            pending.insert(chat.clone(), *at);
+            pending.accept(chat, deadline);
+        }
+        let (queue, pending) = (Mutex::new(queue), Mutex::new(pending));
+        Collector { client, clients, queue, pending, accepted: Condvar::new(), wait, fallback }
+    }
+
+    /// Looks at the queue before anything is sent. Another program's notification is an error without a spool, and
+    /// stays in the queue.
+    pub fn look_first(&self) -> Result<(), Failure> {
+        let until = Instant::now() + FIRST_LOOK;
+        // A result stays, too: it may be an older answer to what is requested now. A service that is unavailable for
+        // the moment is tried again beside the requests.
+        while let Next::Skipped = lock(&self.queue).next(SHORTEST_POLL, Some(until))? {}
+        Ok(())
+    }
+
+    fn collect(&self, run: &RunHandle<'_>) {
+        while !run.stop().is_set() {
+            self.expire(run);
+            // Looked at first: a worker sets a chat's deadline before it counts as done.
+            let no_more = run.has_requested_all();
+            let Some(deadline) = lock(&self.pending).next_deadline() else {
+                if no_more {
+                    return;
+                }
+                drop(self.accepted.wait_timeout(lock(&self.pending), SLICE));
+                continue;
+            };
+            let next = lock(&self.queue).next(SHORTEST_POLL, Some(deadline));
+            match next {
+                Ok(Next::Result(message)) => self.deliver(message, deadline, run),
+                Ok(Next::Skipped | Next::Empty | Next::Waited) => {}
+                Err(failure) => run.end(failure),
+            }
+        }
+    }
+
+    /// Prints a result, and deletes its notification once the line is flushed.
+    fn deliver(&self, message: Message, deadline: Instant, run: &RunHandle<'_>) {
+        let found = lock(&self.pending).match_result(&message.info);
+        let mut record = record(&message.info);
+        record.method = self.fallback.then_some("getAvatarAsync");
+        let is_written = match found {
+            Match::Answer(_) => run.record_and_flush(&record, message.info.failure()),
+            Match::Unmatched | Match::Stale if message.is_repeat => true,
+            Match::Unmatched => run.record_unsolicited(&record),
+            Match::Stale => run.record_unsolicited(&Record { stale: Some(true), ..record }),
+        };
+        // If it is not written, it stays in the queue, and the run is over.
+        if !is_written {
+            run.mark_incomplete();
+        } else if let Err(failure) = lock(&self.queue).ack(message, Some(deadline)) {
+            run.end(failure);
+        }
+    }
+
+    fn expire(&self, run: &RunHandle<'_>) {
+        let expired: Vec<_> = lock(&self.pending).expired(Instant::now()).collect();
+        for chat in expired {
+            if self.fallback {
+                run.fallback_ready(chat);
+                continue;
+            }
+            let failure = self.no_result();
+            run.record_result(&Record::failed(chat.as_str(), &failure), Some(failure));
+        }
+    }
+
+    fn no_result(&self) -> Failure {
+        let waited = self.wait.as_secs_f64();
+        let what = format!("no notification came within {waited} s: GREEN-API marks it as temporarily not working");
+        Failure::new(Kind::NoResult, what)
+            .hint("`greenavatar get` asks with another method that answers at once; --fallback does so here")
+    }
+}
+
+impl Job for Collector<'_> {
+    fn attempt(&self, chat: &ChatId, attempt: Attempt) -> Result<Record, Failure> {
+        match attempt {
+            Attempt::Fallback => {
+                let mut record = self.client.get_avatar(chat)?.record(chat);
+                url::annotate(&mut record);
+                return Ok(Record { method: Some("getAvatar"), ..record });
+            }
+            // Before it is sent: the result may come before the response.
+            Attempt::First => lock(&self.pending).insert(chat.clone(), Timestamp::now().as_second()),
+            // A request that failed may have been accepted all the same.
+            Attempt::Retry if !lock(&self.pending).contains(chat) => {
+                return Ok(Record::new(chat.as_str(), Status::Accepted));
+            }
+            Attempt::Retry => {}
+        }
+        let status = self.client.request_avatar(chat)?;
+        Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) })
+    }
+
+    fn after_response(&self, chat: &ChatId, record: Record, run: &RunHandle<'_>) -> Result<Option<Record>, Failure> {
+        if record.status != Status::Accepted {
+            return Ok(Some(record));
+        }
+        // The next run must not wait for a chat that already has its line.
+        if lock(&self.pending).contains(chat) {
+            run.journal_only(&record);
+            lock(&self.pending).accept(chat, Instant::now() + self.wait);
+            self.accepted.notify_all();
+        }
+        Ok(None)
+    }
+
+    fn on_give_up(&self, chat: &ChatId) -> bool {
+        lock(&self.pending).remove(chat)
+    }
+}
+
+impl BackgroundTask for Collector<'_> {
+    fn run(&self, run: &RunHandle<'_>) {
+        self.collect(run);
+        if let Err(failure) = lock(&self.queue).delete_pending(Some(Instant::now() + LAST_DELETION)) {
+            run.end(failure);
+        }
+        // A request in flight when the run ends may still fail, and has then another line.
+        let is_cut_off = || shutdown::cut_off().is_some_and(|cut_off| Instant::now() >= cut_off);
+        while !run.has_requested_all() && !is_cut_off() {
+            drop(self.accepted.wait_timeout(lock(&self.pending), SLICE));
+        }
+        let left: Vec<_> = lock(&self.pending).drain().collect();
+        left.iter().for_each(|chat| self.cancel(chat, run));
+    }
+
+    fn interrupt(&self) {
+        Queue::interrupt(self.clients);
+    }
+
+    /// Prints the line of a chat that is no longer waited for. The journal keeps it as requested: the next run waits on.
+    fn cancel(&self, chat: &ChatId, run: &RunHandle<'_>) {
+        let failure = match run.stop_reason() {
+            Some((kind, message)) => Failure::new(kind, message),
+            None => Failure::new(Kind::NoResult, "the run ended before a notification came"),
+        };
+        let error = Some(ErrorBody::from(&failure));
+        run.print_only(&Record { error, ..Record::new(chat.as_str(), Status::TimedOut) }, failure);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}

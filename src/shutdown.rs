@@ -1,0 +1,158 @@
+//! SIGINT and SIGTERM: one flag, one way to sleep, and a cut-off five seconds after the signal.
+//!
+//! The first signal asks the run to end, a second one ends the process at once. A run looks at the flag between two
+//! requests and in every pause. Whatever blocks longer than the cut-off, such as an open, a connect or a write to a
+//! reader that has stalled, ends with the process: a thread watches the clock.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::{flag, low_level};
+
+/// How long requests in flight may go on after the first signal.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// The longest sleep without a look at the flag.
+pub const SLICE: Duration = Duration::from_millis(50);
+/// The time after the cut-off in which a run writes what it knows.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The number of the signal that came; 0: none.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+/// When the signal was noticed.
+static NOTICED: OnceLock<Instant> = OnceLock::new();
+/// What the watching thread does at the first signal.
+static ACTIONS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
+/// Whether the process may outlive the cut-off.
+static IS_PATIENT: AtomicBool = AtomicBool::new(false);
+
+/// Takes over SIGINT and SIGTERM, once, for the whole process. If that fails, they do what they always do.
+///
+/// A signal that was ignored when the process started stays ignored. SIGXFSZ is ignored so that exceeding `ulimit -f`
+/// becomes a write error.
+pub fn install() {
+    let has_come = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        if is_ignored(signal) {
+            continue;
+        }
+        // Actions run in the order in which they were registered: the first signal finds the flag unset.
+        let _ = flag::register_conditional_default(signal, Arc::clone(&has_come))
+            .and_then(|_| flag::register(signal, Arc::clone(&has_come)))
+            .and_then(|_| flag::register_usize(signal, Arc::clone(&SIGNAL), signal as usize));
+    }
+    let _ = flag::register(SIGXFSZ, Arc::default());
+    // Without the thread only a blocked call outlives the cut-off.
+    let _ = thread::Builder::new().name("signals".into()).stack_size(64 * 1024).spawn(watch);
+}
+
+/// Runs the actions at the signal, and ends the process if it still runs after the cut-off.
+fn watch() {
+    let signal = loop {
+        match signal() {
+            Some(signal) => break signal,
+            None => thread::sleep(SLICE),
+        }
+    };
+    let end = cut_off().map_or_else(Instant::now, |cut_off| cut_off + LINGER);
+    let actions = std::mem::take(&mut *ACTIONS.lock().expect("no action is registered in a panic"));
+    actions.into_iter().for_each(|action| action());
+    thread::sleep(end.saturating_duration_since(Instant::now()));
+    if !IS_PATIENT.load(Ordering::SeqCst) {
+        die(signal);
+    }
+}
+
+/// Whether the parent had the signal ignored (SigIgn in proc_pid_status(5)), as `nohup` and a shell's `&` do.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+/// The signal that asked the run to end, if one did.
+pub fn signal() -> Option<i32> {
+    match SIGNAL.load(Ordering::SeqCst) {
+        0 => None,
+        signal => Some(signal as i32),
+    }
+}
+
+/// When requests in flight are cut off: [`GRACE`] after the signal was first noticed.
+pub fn cut_off() -> Option<Instant> {
+    signal()?;
+    Some(*NOTICED.get_or_init(Instant::now) + GRACE)
+}
+
+/// Registers something to do at the first signal, from another thread, such as shutting down a long poll.
+pub fn on_signal(action: impl FnOnce() + Send + 'static) {
+    ACTIONS.lock().expect("no action is registered in a panic").push(Box::new(action));
+}
+
+/// Lets the process outlive the cut-off: it waits for another process that has the signal too.
+pub fn be_patient() {
+    IS_PATIENT.store(true, Ordering::SeqCst);
+}
+
+/// Ends the process by the signal, so that a shell, a loop and systemd see what happened.
+pub fn die(signal: i32) -> ! {
+    let _ = low_level::emulate_default_handler(signal);
+    std::process::exit(128 + signal)
+}
+
+/// Whether a run is to end before its work is done: by its own decision, or by a signal.
+#[derive(Debug, Default)]
+pub struct StopFlag(AtomicBool);
+
+impl StopFlag {
+    /// Asks the run to end.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether nothing new may be started.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst) || signal().is_some()
+    }
+
+    /// Sleeps until `until`. Returns `false` as soon as the flag is set.
+    pub fn sleep_until(&self, until: Instant) -> bool {
+        loop {
+            if self.is_set() {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(left.min(SLICE));
+        }
+    }
+
+    /// Sleeps for `pause`. Returns `false` as soon as the flag is set.
+    pub fn sleep(&self, pause: Duration) -> bool {
+        self.sleep_until(Instant::now() + pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleep_lasts_its_time_or_until_the_flag_is_set() {
+        let stop = StopFlag::default();
+        let began = Instant::now();
+        assert!(stop.sleep(Duration::from_millis(5)) && began.elapsed() >= Duration::from_millis(5));
+        thread::scope(|scope| {
+            let sleepers: Vec<_> = (0..3).map(|_| scope.spawn(|| stop.sleep(Duration::from_secs(3600)))).collect();
+            stop.set();
+            assert!(sleepers.into_iter().all(|sleeper| !sleeper.join().expect("no panic")));
+        });
+        assert!(stop.is_set() && !stop.sleep(Duration::ZERO));
+    }
+}
