@@ -276,6 +276,6 @@ fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     let origin = origin_of(url);
     Proxy::for_host(origin.is_https, &origin.host, &env).map_err(|malformed| {
         Failure::new(Kind::BadSettings, format!("environment variable {} is not a proxy", malformed.variable))
-            .hint("write it like http://host:port or socks5h://host:port, or unset it")
+            .hint("write it like http://host:port or socks5h://user:password@host:port, with %23 for # and so on, or unset it")
     })
 }

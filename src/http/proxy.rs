@@ -35,7 +35,7 @@ impl Proxy {
         // Not HTTP_PROXY: a web server sets it from a request's header.
         const HTTP: &[&str] = &["http_proxy", "all_proxy", "ALL_PROXY"];
         const HTTPS: &[&str] = &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-        let set = |name: &str| env(name).filter(|value| !value.is_empty());
+        let set = |name: &str| env(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let variables = if is_https { HTTPS } else { HTTP };
         let Some((variable, value)) = variables.iter().find_map(|name| Some((*name, set(name)?))) else {
             return Ok(None);
@@ -44,8 +44,12 @@ impl Proxy {
         if exempt.is_some_and(|list| is_exempt(host, &list)) {
             return Ok(None);
         }
-        let normal = normalize(value.trim()).ok_or(Malformed { variable })?;
-        ureq::Proxy::new(&normal).map(|proxy| Some(Proxy(proxy))).map_err(|_| Malformed { variable })
+        let proxy = normalize(&value).and_then(|value| ureq::Proxy::new(&value).ok()).ok_or(Malformed { variable })?;
+        let is_odd = |part: Option<&str>| part.is_some_and(|part| part.contains(char::is_control));
+        if is_odd(proxy.username()) || is_odd(proxy.password()) {
+            return Err(Malformed { variable });
+        }
+        Ok(Some(Proxy(proxy)))
     }
 
     /// Scheme, host and port, without name and password.
@@ -55,28 +59,41 @@ impl Proxy {
     }
 }
 
-/// The value with its scheme and port written out; `None` where it is none of curl's forms.
+/// The value with its scheme and port written out, and each odd character of the user name and password percent-encoded:
+/// ureq decodes them once, as curl does. `None` if curl would not use the value either.
 fn normalize(value: &str) -> Option<String> {
-    let (scheme, rest) = match value.split_once("://") {
-        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
-        None => ("http".to_owned(), value),
-    };
-    let default_port = match scheme.as_str() {
-        "https" => 443,
-        // curl's default for every other kind, http included.
-        "http" | "socks4" | "socks4a" | "socks5" | "socks5h" => 1080,
+    let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
+    let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ("http", 1080),
+        "https" => ("https", 443),
+        "socks" | "socks4" => ("socks4", 1080),
+        "socks4a" => ("socks4a", 1080),
+        "socks5" => ("socks5", 1080),
+        "socks5h" => ("socks5h", 1080),
         _ => return None,
     };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (user, address) = match authority.rsplit_once('@') {
-        Some((user, address)) => (Some(user), address),
-        None => (None, authority),
+    let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // A password with one of these in it must be encoded: the part before would be taken for the host.
+    if tail.contains('@') {
+        return None;
+    }
+    let (user, address) = match authority.split_once('@') {
+        Some((user, address)) => (encode(user)? + "@", address),
+        None => (String::new(), authority),
     };
     let (host, port) = split_host(address)?;
     let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let port = port.unwrap_or(default_port);
-    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-    Some(format!("{scheme}://{user}{host}:{port}"))
+    Some(format!("{scheme}://{user}{host}:{}", port.unwrap_or(default_port)))
+}
+
+/// A user name and password as a URL may contain them; `%` is taken to be encoded already.
+fn encode(user: &str) -> Option<String> {
+    let one = |b: u8| match b {
+        b'%' | b':' | b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    };
+    (!user.contains(|c: char| c == ' ' || c.is_control())).then(|| user.bytes().map(one).collect())
 }
 
 /// Whether the list of NO_PROXY names the host: `*`, a name with all that ends in it, an address, or a CIDR block.
@@ -135,14 +152,31 @@ mod tests {
 
     #[test]
     fn a_value_is_read_as_curl_reads_it() {
-        let one = |value| choose(true, "h", &[("ALL_PROXY", value)]);
+        let one = |value: &str| choose(true, "h", &[("ALL_PROXY", value)]);
         assert_eq!(one("proxy.example"), Ok(Some("http://proxy.example:1080".into())));
         assert_eq!(one("https://p"), Ok(Some("https://p:443".into())));
         assert_eq!(one("socks5h://u:p@p:1234/"), Ok(Some("socks5h://p:1234".into())));
         assert_eq!(one("http://[::1]:3128"), Ok(Some("http://[::1]:3128".into())));
+        assert_eq!(one("socks://p"), Ok(Some("socks4://p:1080".into())));
         for bad in ["http://", "http://p:port", "http://p:99999", "ftp://p", "http://p q", "socks9://p", "://p", "p:"] {
             assert!(one(bad).is_err(), "{bad}");
         }
+        for bad in ["u:p#q@p", "u:p?q@p", "u:1/q@p", "u:p@q@p", "u u:p@p", "u:%0a@p", "u:%ff@p"] {
+            assert!(one(&format!("http://{bad}:1")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn user_name_and_password_are_decoded_once() {
+        let user = |value: &str| {
+            let proxy = ureq::Proxy::new(&normalize(value).expect(value)).expect(value);
+            [proxy.username(), proxy.password()].map(|part| part.unwrap_or_default().to_owned()).join(" ")
+        };
+        assert_eq!(user(r"dom\user:p%40ss@p"), r"dom\user p@ss");
+        assert_eq!(user("http://u%3Ax:%zz%2541+%@p"), "u:x %zz%41+%");
+        assert_eq!(user("socks5://ü:\"<>'|@p"), "ü \"<>'|");
+        assert_eq!(user("u@p"), "u ");
+        assert_eq!(user("u:a:b@p"), "u a:b");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Proxies as curl finds them; what goes through them, and what never goes round them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::tls::Authority;
 use crate::support::{Answer, CHAT, Cli, Server, TOKEN, Tunnel, at_once, json};
 
@@ -132,13 +135,52 @@ fn socks5_is_a_proxy_like_any_other() {
 }
 
 #[test]
+fn socks_without_a_number_is_socks4() {
+    let server = Server::answering([Answer::status(200)]);
+    let proxy = Tunnel::socks4(server.address());
+    accepted(Cli::request(&server, [CHAT]).env("http_proxy", format!("socks://{}\n", proxy.address())));
+    assert_eq!(proxy.targets(), [server.address().to_string()]);
+}
+
+#[test]
+fn user_name_and_password_are_what_curl_would_send() {
+    for (user, sent) in [
+        (r"dom\user:p%40ss%20word", r"dom\user:p@ss word"),
+        ("u%3Ax:p+%zz%2541", "u:x:p+%zz%41"),
+        ("ü:\"'<>", "ü:\"'<>"),
+        ("user", "user:"),
+    ] {
+        let server = Server::answering([Answer::status(200)]);
+        let proxy = Tunnel::http(server.address());
+        let cli = Cli::request(&server, [CHAT]).env("http_proxy", format!("http://{user}@{}", proxy.address()));
+        accepted(cli);
+        let saw = proxy.saw().to_lowercase();
+        let header = format!("proxy-authorization: basic {}\r\n", STANDARD.encode(sent).to_lowercase());
+        assert!(saw.contains(&header), "{header} is in {saw}");
+    }
+}
+
+#[test]
 fn a_malformed_proxy_is_never_passed_over() {
     let server = Server::unasked();
     at_once(
-        ["http://", "http://proxy:port", "http://proxy:99999", "ftp://proxy:21", "http://pro xy:1", "://", "p:"],
+        [
+            "http://",
+            "http://proxy:port",
+            "http://proxy:99999",
+            "ftp://proxy:21",
+            "http://pro xy:1",
+            "://",
+            "p:",
+            "http://user:p#ss@127.0.0.1:9",
+            "http://user:p?ss@127.0.0.1:9",
+            "http://user:1/ss@127.0.0.1:9",
+            "user:p@ss@127.0.0.1:9",
+            "http://user:p%0Ass@127.0.0.1:9",
+        ],
         |value| {
             let cli = Cli::request(&server, ["--json", CHAT]).env("http_proxy", value);
-            let said = cli.exits(78).any_stderr().run();
+            let said = cli.secret("user").exits(78).any_stderr().run();
             let error = json(&said.stderr);
             assert_eq!(error["error"]["code"], "bad-settings", "{value}");
             assert!(error["error"]["message"].as_str().expect("a message").contains("http_proxy"), "{error}");

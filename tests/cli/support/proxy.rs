@@ -20,6 +20,7 @@ struct Memory {
 #[derive(Clone, Copy)]
 enum Kind {
     Connect,
+    Socks4,
     Socks5,
     Refusing,
 }
@@ -35,6 +36,11 @@ impl Tunnel {
     /// A forward proxy that knows CONNECT.
     pub fn http(to: SocketAddr) -> Tunnel {
         Tunnel::start(Kind::Connect, to)
+    }
+
+    /// A SOCKS4 proxy.
+    pub fn socks4(to: SocketAddr) -> Tunnel {
+        Tunnel::start(Kind::Socks4, to)
     }
 
     /// A SOCKS5 proxy without a password.
@@ -119,6 +125,15 @@ fn lead(mut client: TcpStream, kind: Kind, to: SocketAddr, memory: &Memory) -> O
                 return client.write_all(b"HTTP/1.1 403 No Tunnel\r\nContent-Length: 0\r\n\r\n").ok();
             }
             client.write_all(b"HTTP/1.1 200 Well\r\n\r\n").ok()?;
+        }
+        Kind::Socks4 => {
+            let request = bytes(&mut client, 8)?;
+            assert_eq!(request[..2], [4, 1], "SOCKS4, connect");
+            while byte(&mut client)? != 0 {}
+            let port = u16::from_be_bytes([request[2], request[3]]);
+            let host = request[4..].iter().map(u8::to_string).collect::<Vec<_>>().join(".");
+            memory.targets.lock().expect("a lock").push(format!("{host}:{port}"));
+            client.write_all(&[0, 90, 0, 0, 0, 0, 0, 0]).ok()?;
         }
         Kind::Socks5 => {
             let greeting = bytes(&mut client, 2)?;
