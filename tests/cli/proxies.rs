@@ -172,15 +172,15 @@ fn a_malformed_proxy_is_never_passed_over() {
             "http://pro xy:1",
             "://",
             "p:",
-            "http://user:p#ss@127.0.0.1:9",
-            "http://user:p?ss@127.0.0.1:9",
-            "http://user:1/ss@127.0.0.1:9",
-            "user:p@ss@127.0.0.1:9",
-            "http://user:p%0Ass@127.0.0.1:9",
+            "http://hunter2:p#ss@127.0.0.1:9",
+            "http://hunter2:p?ss@127.0.0.1:9",
+            "http://hunter2:1/ss@127.0.0.1:9",
+            "hunter2:p@ss@127.0.0.1:9",
+            "http://hunter2:p%0Ass@127.0.0.1:9",
         ],
         |value| {
             let cli = Cli::request(&server, ["--json", CHAT]).env("http_proxy", value);
-            let said = cli.secret("user").exits(78).any_stderr().run();
+            let said = cli.secret("hunter2").exits(78).any_stderr().run();
             let error = json(&said.stderr);
             assert_eq!(error["error"]["code"], "bad-settings", "{value}");
             assert!(error["error"]["message"].as_str().expect("a message").contains("http_proxy"), "{error}");
