@@ -1,4 +1,4 @@
-// GREEN-API's JavaScript package against the sandbox: a receive loop, getAvatar, the state and the settings.
+// GREEN-API's JavaScript package against the sandbox: a receive loop, getAvatar, state, settings and contacts.
 
 import assert from "node:assert/strict";
 import { GreenApiClient } from "@green-api/whatsapp-api-client-js-v2";
@@ -25,6 +25,11 @@ assert.deepEqual(await client.getStateInstance(), { stateInstance: "authorized" 
 const settings = await client.getSettings();
 assert.equal(settings.webhookUrl, "");
 assert.equal(settings.incomingWebhook, "yes");
+
+const contacts = await client.getContacts();
+assert.deepEqual(contacts[0], { id: chat, name: "Ada Lovelace", contactName: "Ada (work)", type: "user" });
+assert.ok(contacts.some((contact) => contact.type === "group"));
+assert.equal((await client.getWaSettings()).historySyncProgress, 100);
 
 const found = await client.getAvatar({ chatId: chat });
 assert.equal(found.available, true);

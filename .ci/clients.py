@@ -1,4 +1,4 @@
-"""GREEN-API's Python package against the sandbox: the receive loop, getAvatar, the state and the settings."""
+"""GREEN-API's Python package against the sandbox: the receive loop, getAvatar, state, settings, contacts and chats."""
 
 import json
 import logging
@@ -35,6 +35,19 @@ same((state.code, state.data), (200, {"stateInstance": "authorized"}))
 
 settings = api.account.getSettings()
 same((settings.code, settings.data["webhookUrl"], settings.data["incomingWebhook"]), (200, "", "yes"))
+
+account = api.account.getWaSettings()
+same((account.data["chatId"], account.data["historySyncProgress"]), (CHAT, 100))
+
+# One call a second: the package itself repeats after a 429.
+people = api.serviceMethods.getContacts(group=False).data
+same(people[0], {"id": CHAT, "name": "Ada Lovelace", "contactName": "Ada (work)", "type": "user"})
+groups = api.serviceMethods.getContacts(group=True, count=1).data
+same(groups, [{"id": "120363043968066561@g.us", "name": "Family", "type": "group"}])
+chats = api.serviceMethods.getChats(count=3).data
+same([chat["type"] for chat in chats], ["group", "group", "user"])
+wrong = api.serviceMethods.getChats(count="many")
+same((wrong.code, "json: cannot unmarshal" in wrong.error), (400, True))
 
 found = api.serviceMethods.getAvatar(CHAT)
 same((found.code, found.data["available"]), (200, True))

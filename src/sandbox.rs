@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod api;
+mod contacts;
 mod picture;
 mod reply;
 mod scenario;
@@ -45,6 +46,8 @@ pub struct Config {
     pub rate_limit: bool,
     /// Answer an accepted getAvatarAsync with an empty 400, as the newest documentation says, instead of an empty 200.
     pub literal_docs: bool,
+    /// Answer `[]` to the first two calls of getContacts and of getChats.
+    pub contacts_late: bool,
 }
 
 impl Default for Config {
@@ -58,6 +61,7 @@ impl Default for Config {
             webhook_token: None,
             rate_limit: true,
             literal_docs: false,
+            contacts_late: false,
         }
     }
 }

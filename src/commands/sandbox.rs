@@ -25,12 +25,13 @@ Examples:
 
 The last three digits of a number choose what happens: 400 401 403 404 466 499
 500 502 that status; 429 and 503 that status twice, then success; 901 none, 902
-hidden, 903 no account; 904 no result, 905 it comes twice, 906 avatar timeout;
-907 an answer after 3 s, 908 one that is cut off; any other: found.
+hidden, 903 none (no account), 913 no account as older instances say it; 904 no
+result, 905 it comes twice, 906 avatar timeout; 907 an answer after 3 s, 908 one
+that is cut off; 920 another picture each time; any other: found.
 
 The sandbox serves getAvatarAsync, getAvatar, receiveNotification,
-deleteNotification, getStateInstance and getSettings. --id-instance and
---api-token-instance give it other credentials.";
+deleteNotification, getStateInstance, getSettings, getContacts, getChats and
+getWaSettings. --id-instance and --api-token-instance give it other credentials.";
 
 /// Options of `sandbox`.
 #[derive(Debug, clap::Args)]
@@ -54,6 +55,9 @@ pub struct Args {
     /// Answer success with an empty 400, as the newest documentation says
     #[arg(long)]
     literal_docs: bool,
+    /// Answer the first two calls of getContacts and of getChats with an empty list
+    #[arg(long)]
+    contacts_late: bool,
     /// Serve in the background until the parent shell ends
     #[arg(long, conflicts_with = "command")]
     detach: bool,
@@ -108,6 +112,7 @@ fn start(args: &Args, context: &Context<'_>) -> Result<Sandbox, Error> {
         webhook_token: args.webhook_token.clone(),
         rate_limit: !args.no_rate_limit,
         literal_docs: args.literal_docs,
+        contacts_late: args.contacts_late,
     };
     Sandbox::start(config).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidInput => Error::Usage(error.to_string()),

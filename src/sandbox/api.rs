@@ -4,23 +4,30 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::contacts;
 use super::picture;
 use super::reply::Reply;
 use super::scenario::{Outcome, Scenario};
 use super::state::State;
 
 /// Name, HTTP method and documented calls a second of each method.
-const METHODS: [(&str, &str, usize); 6] = [
+const METHODS: [(&str, &str, usize); 9] = [
     ("getAvatarAsync", "POST", 10),
     ("getAvatar", "POST", 10),
     ("receiveNotification", "GET", 100),
     ("deleteNotification", "DELETE", 100),
     ("getStateInstance", "GET", 1),
     ("getSettings", "GET", 1),
+    ("getContacts", "GET", 1),
+    ("getChats", "GET", 1),
+    ("getWaSettings", "GET", 1),
 ];
 
 /// The account that the instance is signed in with.
 const WID: &str = "11001234567@c.us";
+
+/// Number of empty answers of each list with `--contacts-late`.
+const LATE: u64 = 2;
 
 /// The chat ids that the service accepts, in its words.
 const FORMATS: &str = "Validation failed. Details: 'chatId' must be one of the next formats: \
@@ -94,7 +101,9 @@ pub async fn respond(context: &RequestContext<'_>) -> Reply {
         "receiveNotification" => receive_notification(context).await,
         "deleteNotification" => delete_notification(context, receipt),
         "getStateInstance" => Reply::json(200, r#"{"stateInstance":"authorized"}"#),
-        _ => get_settings(context.state),
+        "getSettings" => get_settings(context.state),
+        "getWaSettings" => get_wa_settings(context.state),
+        _ => get_list(context, method),
     }
 }
 
@@ -105,6 +114,7 @@ async fn get_avatar(context: &RequestContext<'_>, method: &str) -> Reply {
         Err(message) => return context.error(400, &message),
     };
     let scenario = Scenario::of(&chat_id);
+    let mut number = chat_id.split('@').next().unwrap_or_default().to_owned();
     let mut outcome = Outcome::Found;
     match scenario {
         Scenario::Status(status) => return documented_error(context, status, method),
@@ -112,11 +122,14 @@ async fn get_avatar(context: &RequestContext<'_>, method: &str) -> Reply {
             return documented_error(context, status, method);
         }
         Scenario::Success(other) => outcome = other,
+        // Of this very moment, so that another sandbox gives another picture, too.
+        Scenario::NewPicture => number += &format!("-{}", state.unix(state.now()).as_micros()),
         Scenario::Late => state.sleep(Duration::from_secs(3)).await,
         _ => {}
     }
+    let picture_url = |at| picture::url(&state.api_url, &number, state.unix(at).as_secs());
     if method == "getAvatar" || scenario == Scenario::CutOff {
-        let reply = Reply::json(200, avatar(outcome, &picture_url(state, &chat_id, state.now())));
+        let reply = Reply::json(200, avatar(outcome, &picture_url(state.now())));
         // The same body for both methods: getAvatarAsync has none that could be cut off.
         return if scenario == Scenario::CutOff { reply.cut_off() } else { reply };
     }
@@ -127,36 +140,33 @@ async fn get_avatar(context: &RequestContext<'_>, method: &str) -> Reply {
     };
     let due = state.now() + state.config.delay;
     for _ in 0..results {
-        state.notify(due, avatar_info(state, &chat_id, outcome, due));
+        state.notify(due, avatar_info(state, &chat_id, due, &result(outcome, &picture_url(due))));
     }
     Reply::empty(if state.config.literal_docs { 400 } else { 200 })
 }
 
-/// Where a chat's picture is.
-fn picture_url(state: &State, chat_id: &str, at: Duration) -> String {
-    let number = chat_id.split('@').next().unwrap_or_default();
-    picture::url(&state.api_url, number, state.unix(at).as_secs())
+/// The keys that getAvatar and the notification have in common.
+fn result(outcome: Outcome, url: &str) -> String {
+    match outcome {
+        Outcome::Found => format!(r#""urlAvatar":"{url}""#),
+        Outcome::NoPicture | Outcome::Hidden => r#""urlAvatar":"""#.to_owned(),
+        Outcome::NoAccount => r#""existsWhatsapp":false,"urlAvatar":"""#.to_owned(),
+        Outcome::TimedOut => r#""reason":"get avatar timeout limit exceeded""#.to_owned(),
+    }
 }
 
 /// The body of getAvatar.
 fn avatar(outcome: Outcome, url: &str) -> String {
-    match outcome {
-        Outcome::Found => format!(r#"{{"urlAvatar":"{url}","available":true}}"#),
-        Outcome::NoPicture => r#"{"urlAvatar":"","available":true}"#.to_owned(),
-        Outcome::Hidden => r#"{"urlAvatar":"","available":false}"#.to_owned(),
-        Outcome::NoAccount => r#"{"existsWhatsapp":false,"urlAvatar":""}"#.to_owned(),
-        Outcome::TimedOut => r#"{"reason":"get avatar timeout limit exceeded","urlAvatar":null}"#.to_owned(),
-    }
+    let available = match outcome {
+        Outcome::Found | Outcome::NoPicture => r#","available":true"#,
+        Outcome::Hidden => r#","available":false"#,
+        Outcome::NoAccount | Outcome::TimedOut => "",
+    };
+    format!("{{{}{available}}}", result(outcome, url))
 }
 
-/// The notification with the result of getAvatarAsync. A hidden picture has no form of its own in it.
-fn avatar_info(state: &State, chat_id: &str, outcome: Outcome, due: Duration) -> String {
-    let result = match outcome {
-        Outcome::Found => format!(r#""existsWhatsapp":true,"urlAvatar":"{}""#, picture_url(state, chat_id, due)),
-        Outcome::NoPicture | Outcome::Hidden => r#""existsWhatsapp":true,"urlAvatar":"""#.to_owned(),
-        Outcome::NoAccount => r#""existsWhatsapp":false,"urlAvatar":"""#.to_owned(),
-        Outcome::TimedOut => r#""reason":"get avatar timeout limit exceeded""#.to_owned(),
-    };
+/// The notification with the result of getAvatarAsync. It does not tell a hidden picture from none.
+fn avatar_info(state: &State, chat_id: &str, due: Duration, result: &str) -> String {
     // A JSON number has no leading zeros.
     let id = match state.config.id_instance.trim_start_matches('0') {
         "" => "0",
@@ -207,6 +217,41 @@ fn get_settings(state: &State) -> Reply {
         "stateWebhook": "no",
     });
     Reply::json(200, settings.to_string())
+}
+
+fn get_wa_settings(state: &State) -> Reply {
+    let is_late = state.config.contacts_late && state.requests("getContacts").max(state.requests("getChats")) <= LATE;
+    let phone = WID.trim_end_matches("@c.us");
+    let settings = json!({
+        "avatar": picture::url(&state.api_url, phone, state.unix(state.now()).as_secs()),
+        "phone": phone,
+        "stateInstance": "authorized",
+        "deviceId": format!("{phone}:1@s.whatsapp.net"),
+        "base64Avatar": "",
+        "chatId": WID,
+        "historySyncProgress": if is_late { 40 } else { 100 },
+    });
+    Reply::json(200, settings.to_string())
+}
+
+/// getContacts and getChats.
+fn get_list(context: &RequestContext<'_>, method: &str) -> Reply {
+    let invalid = |key, kind| {
+        context.error(400, &format!("json: cannot unmarshal string into Go struct field .{key} of type {kind}"))
+    };
+    let Ok(count) = context.parameter("count").unwrap_or("0").parse::<i64>() else { return invalid("count", "int") };
+    // 0 counts as absent, as in Go.
+    let count = usize::try_from(count).ok().filter(|count| *count > 0).unwrap_or(usize::MAX);
+    let groups = match context.parameter("group") {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return invalid("group", "bool"),
+    };
+    if context.state.count_request(method) <= LATE && context.state.config.contacts_late {
+        return Reply::json(200, "[]");
+    }
+    Reply::json(200, if method == "getChats" { contacts::chats(count) } else { contacts::contacts(groups, count) })
 }
 
 /// The chat id in a body, or the message of the 400 that the service answers.

@@ -13,6 +13,8 @@ pub enum Scenario {
     NoResult,
     /// Accepts the request; the result comes twice.
     DuplicateResult,
+    /// Finds another picture each time.
+    NewPicture,
     /// Answers after three seconds.
     Late,
     /// Closes the connection half-way through the answer.
@@ -24,11 +26,11 @@ pub enum Scenario {
 pub enum Outcome {
     /// There is a picture.
     Found,
-    /// The chat has no picture.
+    /// The chat has no picture, or the number has no account: the same answer.
     NoPicture,
     /// Privacy settings hide the picture.
     Hidden,
-    /// The number has no account.
+    /// The number has no account, as older instances say it.
     NoAccount,
     /// `get avatar timeout limit exceeded`.
     TimedOut,
@@ -42,14 +44,15 @@ impl Scenario {
         match digits.and_then(|digits| digits.parse().ok()).unwrap_or_default() {
             status @ (400 | 401 | 403 | 404 | 466 | 499 | 500 | 502) => Scenario::Status(status),
             status @ (429 | 503) => Scenario::FailTwice(status),
-            901 => Scenario::Success(Outcome::NoPicture),
+            901 | 903 => Scenario::Success(Outcome::NoPicture),
             902 => Scenario::Success(Outcome::Hidden),
-            903 => Scenario::Success(Outcome::NoAccount),
             904 => Scenario::NoResult,
             905 => Scenario::DuplicateResult,
             906 => Scenario::Success(Outcome::TimedOut),
             907 => Scenario::Late,
             908 => Scenario::CutOff,
+            913 => Scenario::Success(Outcome::NoAccount),
+            920 => Scenario::NewPicture,
             _ => Scenario::Success(Outcome::Found),
         }
     }

@@ -20,9 +20,6 @@ pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// The window of the rate limits: a second, less what network jitter may push two evenly paced calls together.
 const RATE_WINDOW: Duration = Duration::from_millis(950);
 
-/// Chats whose requests are counted. Past that the counts start again.
-const MAX_COUNTED: usize = 100_000;
-
 /// State of one sandbox, shared by its connections and the webhook.
 pub struct State {
     pub config: Config,
@@ -174,15 +171,14 @@ impl State {
         self.lock().calls.iter().map(|(method, (count, _))| (*method, *count)).collect()
     }
 
-    /// Counts a request for a chat; 1 for the first.
-    pub fn count_request(&self, chat_id: &str) -> u64 {
-        let requests = &mut self.lock().requests;
-        if requests.len() >= MAX_COUNTED {
-            requests.clear();
-        }
-        let count = requests.entry(chat_id.into()).or_default();
-        *count += 1;
-        *count
+    /// Counts a request for a chat or a list. Returns 1 for the first.
+    pub fn count_request(&self, key: &str) -> u64 {
+        *self.lock().requests.entry(key.into()).and_modify(|count| *count += 1).or_insert(1)
+    }
+
+    /// Number of requests that were counted for a chat or a list.
+    pub fn requests(&self, key: &str) -> u64 {
+        self.lock().requests.get(key).copied().unwrap_or_default()
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Config, Sandbox};
 
+mod contacts;
 mod webhook;
 
 /// An answer as it came over the wire.
@@ -163,7 +164,7 @@ fn two_failures_then_success_and_the_count_starts_again() {
 #[test]
 fn results_differ_by_number() {
     let sandbox = start(|_| {});
-    for row in ["901", "902", "903", "904", "905", "906"] {
+    for row in ["901", "902", "903", "904", "905", "906", "913"] {
         assert_eq!(ask(&sandbox, "getAvatarAsync", &format!("11001234{row}@c.us")).status, 200);
     }
     let mut results = Vec::new();
@@ -176,9 +177,9 @@ fn results_differ_by_number() {
         .iter()
         .map(|body| body["avatarInfo"]["chatId"].as_str().expect("a chat id")[8..11].to_owned())
         .collect();
-    assert_eq!(rows, ["901", "902", "903", "905", "905", "906"]);
-    assert_eq!(results[0]["avatarInfo"]["urlAvatar"], "");
-    assert_eq!(results[2]["avatarInfo"]["existsWhatsapp"], false);
+    assert_eq!(rows, ["901", "902", "903", "905", "905", "906", "913"]);
+    assert_eq!(results[2]["avatarInfo"], json!({"chatId": "11001234903@c.us", "urlAvatar": ""}));
+    assert_eq!(results[6]["avatarInfo"]["existsWhatsapp"], false);
     assert_eq!(results[3], results[4]);
     assert_eq!(results[5]["avatarInfo"]["reason"], "get avatar timeout limit exceeded");
 }
@@ -191,7 +192,9 @@ fn get_avatar_answers_at_once() {
     assert!(avatar("904")["urlAvatar"].as_str().is_some_and(|url| url.starts_with("http://")));
     assert_eq!(avatar("901"), json!({"urlAvatar": "", "available": true}));
     assert_eq!(avatar("902"), json!({"urlAvatar": "", "available": false}));
-    assert_eq!(avatar("903"), json!({"existsWhatsapp": false, "urlAvatar": ""}));
+    assert_eq!(avatar("903"), avatar("901"));
+    assert_eq!(avatar("913"), json!({"existsWhatsapp": false, "urlAvatar": ""}));
+    assert_ne!(avatar("920"), avatar("920"));
     assert_eq!(avatar("906")["reason"], "get avatar timeout limit exceeded");
 }
 

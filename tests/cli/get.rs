@@ -174,7 +174,7 @@ fn show_draws_nothing_where_there_is_no_terminal() {
 #[test]
 fn the_sandbox_has_pictures() {
     let row = |row: &str| format!("11001234{row}@c.us");
-    for (n, word) in [("901", "none"), ("902", "hidden"), ("903", "no-account")] {
+    for (n, word) in [("901", "none"), ("902", "hidden"), ("903", "none"), ("913", "no-account")] {
         let said = Cli::new().args(["--sandbox", "get", "--json", &row(n)]).any_stdout().any_stderr().run();
         assert_eq!(json(&said.stdout)["status"], word, "{n}");
     }
