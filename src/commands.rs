@@ -60,10 +60,7 @@ impl Session {
 impl Context<'_> {
     /// The settings of the instance to call: real ones, or with `--sandbox` those of a sandbox that is started here.
     pub fn open(&self) -> Result<Session, Error> {
-        let session = if self.flags.sandbox { self.open_sandbox()? } else { self.open_real()? };
-        self.report.mask(&session.settings.instance.token);
-        self.output.mask(&session.settings.instance.token);
-        Ok(session)
+        Ok(if self.flags.sandbox { self.open_sandbox()? } else { self.open_real()? })
     }
 
     fn open_real(&self) -> Result<Session, Error> {

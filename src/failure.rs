@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// Exit status of a run in which some chats of several failed.
 pub const EXIT_SOME_FAILED: u8 = 1;
 /// Exit status of a command line that cannot be understood.
@@ -213,7 +215,7 @@ impl Failure {
     }
 
     /// The message, then each of its causes, in lower case: the system's own begin with a capital.
-    pub fn links(&self) -> impl Iterator<Item = String> {
+    pub fn causes(&self) -> impl Iterator<Item = String> {
         self.error.chain().map(|link| {
             let mut text = link.to_string();
             if link.is::<std::io::Error>()
@@ -229,7 +231,7 @@ impl Failure {
     pub fn message(&self) -> String {
         let mut story = String::new();
         let mut last = String::new();
-        for text in self.links() {
+        for text in self.causes() {
             if text.is_empty() || text == last {
                 continue;
             }
@@ -242,9 +244,52 @@ impl Failure {
         story
     }
 
+    /// The failure as JSON.
+    pub fn body(&self) -> ErrorBody {
+        ErrorBody {
+            code: self.kind.code(),
+            message: self.message(),
+            hint: self.hint.clone(),
+            http_status: self.http_status,
+        }
+    }
+
     /// Whether another attempt may help.
     pub fn is_retried(&self) -> bool {
         self.kind.is_retried() && !self.is_final
+    }
+}
+
+/// A failure as JSON.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// The code word.
+    pub code: &'static str,
+    /// The message with its causes.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The HTTP status of the service's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+}
+
+/// Why a command ends without an exit status of its own.
+#[derive(Debug)]
+pub enum Error {
+    /// The command line cannot be understood. The text never holds a secret.
+    Usage(String),
+    /// A failure with a code word.
+    Failure(Failure),
+    /// The reader of standard output went away before all work was done: the run ends silently.
+    BrokenPipe,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error::Failure(failure)
     }
 }
 

@@ -1,19 +1,16 @@
 //! The process edge: parse, run, print the failure, end with the exit status or by the signal that came.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use greenavatar::cli::Cli;
 use greenavatar::commands::Context;
-use greenavatar::failure::{EXIT_BUG, EXIT_USAGE};
-use greenavatar::output::{Output, Unwritten};
-use greenavatar::report::{Color, Report};
-use greenavatar::settings::Error;
+use greenavatar::failure::{EXIT_BUG, EXIT_USAGE, Error, Kind};
+use greenavatar::output::{Color, Options, Output};
 use greenavatar::shutdown;
-use greenavatar::token::mask_value;
+use greenavatar::token::{Masked, register};
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -23,8 +20,8 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         // The payload may hold anything; the place is enough to find the bug.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        say(&format!(
-            "greenavatar: error: a bug in greenavatar, at {place}\n  hint: please report it with the command that you ran\n"
+        Output::default().print(format!(
+            "greenavatar: error: a bug in greenavatar, at {place}\n  hint: please report it with the command that you ran"
         ));
         std::process::exit(EXIT_BUG.into());
     }));
@@ -34,23 +31,34 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(usage(&error, &arguments)),
     };
     shutdown::install();
-    let report = Report::new(cli.output.json, cli.output.quiet, cli.output.verbose, cli.output.color.into());
-    let output = Output::new(cli.output.json, cli.output.quiet, cli.output.color.into());
-    let context = Context { flags: &cli.settings, output: &output, report: &report };
-    let exit = match cli.command.run(&context) {
-        Ok(exit) => exit,
-        Err(Error::Failure(failure)) => {
-            report.failure(&failure);
-            failure.kind.exit()
-        }
-        Err(Error::Usage(message)) => {
-            say(&format!("greenavatar: error: {message}\n  hint: greenavatar --help shows what may be typed\n"));
-            EXIT_USAGE
-        }
-    };
+    typed_secrets(&arguments).iter().for_each(|secret| register(secret));
+    let flags = &cli.output;
+    let output = Output::new(Options {
+        json: flags.json,
+        quiet: flags.quiet,
+        verbose: flags.verbose,
+        color: flags.color.into(),
+    });
+    let context = Context { flags: &cli.settings, output: &output, report: &output };
+    let exit = cli.command.run(&context).unwrap_or_else(|error| end(error, &output));
     match shutdown::signal() {
         Some(signal) => shutdown::die(signal),
         None => ExitCode::from(exit),
+    }
+}
+
+/// Prints an error; its exit status.
+fn end(error: Error, output: &Output) -> u8 {
+    match error {
+        Error::Failure(failure) => {
+            output.failure(&failure);
+            failure.kind.exit()
+        }
+        Error::Usage(message) => {
+            output.print(format!("greenavatar: error: {message}\n  hint: greenavatar --help shows what may be typed"));
+            EXIT_USAGE
+        }
+        Error::BrokenPipe => Kind::OutputFailed.exit(),
     }
 }
 
@@ -59,23 +67,14 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let rendered = error.render();
     let text = |color: bool| if color { rendered.ansi().to_string() } else { rendered.to_string() };
     let color = typed_color(arguments);
+    let output = Output::default();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let mut stdout = std::io::stdout().lock();
-        let written = stdout.write_all(text(color.applies_to(&stdout)).as_bytes()).and_then(|()| stdout.flush());
-        return match written.map_err(Unwritten::from) {
-            // A reader that has gone does not want the rest.
-            Ok(()) | Err(Unwritten::PipeClosed) => 0,
-            Err(Unwritten::Failed(failure)) => {
-                Report::default().failure(&failure);
-                failure.kind.exit()
-            }
-        };
+        let help = Masked::new(text(color.applies_to(&std::io::stdout())));
+        return output.write_last(&help).map_or_else(|error| end(error, &output), |()| 0);
     }
-    let mut text = text(color.applies_to(&std::io::stderr()));
-    for secret in typed_secrets(arguments) {
-        text = mask_value(text, &secret);
-    }
-    // What is no error is the help that a bare `greenavatar` gets.
+    typed_secrets(arguments).iter().for_each(|secret| register(secret));
+    let mut text = text(color.applies_to(&std::io::stderr())).trim_end().to_owned();
+    // A bare `greenavatar` gets its help, which is not an error.
     if error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         text.insert_str(0, "greenavatar: ");
     }
@@ -84,15 +83,10 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         _ => &[],
     };
     if error.kind() == ErrorKind::MissingRequiredArgument && missing.iter().any(|name| name.contains("<CHAT_ID>")) {
-        text.push_str("  hint: name a chat like 11001234567@c.us, a file with --from FILE, or - for standard input\n");
+        text.push_str("\n  hint: name a chat like 11001234567@c.us, a file with --from FILE, or - for standard input");
     }
-    say(&text);
+    output.print(text);
     EXIT_USAGE
-}
-
-/// Standard error that cannot be written leaves nobody to tell.
-fn say(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// What `--color` says where the rest cannot be understood.
@@ -129,7 +123,5 @@ fn typed_secrets(arguments: &[OsString]) -> Vec<String> {
     for name in ["GREEN_API_TOKEN_INSTANCE", "API_TOKEN_INSTANCE", "GREEN_API_WEBHOOK_TOKEN"] {
         secrets.extend(std::env::var(name).ok());
     }
-    // Short words would take the message apart, and are no tokens.
-    secrets.retain(|secret| secret.len() >= 6);
     secrets
 }

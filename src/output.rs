@@ -1,110 +1,77 @@
-//! Standard output: lines in, flushed to the reader, and told apart when they cannot be: a closed pipe or a full disk.
+//! Both streams of the process: results on standard output, everything else on standard error.
 //!
-//! Whoever deletes or acknowledges something waits for `Ok` from here first. Nothing else in the program writes
-//! to standard output, so the token is masked in all of it.
+//! Nothing else writes to them, so that secrets are masked in all text ([`Masked`]), text of others is escaped in every
+//! message, and the progress bar is never torn. What a result looks like is not known here.
 
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::sync::OnceLock;
+use std::collections::HashSet;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::Duration;
 
-use rustix::event::PollFlags;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use serde_json::json;
 
-use crate::failure::{Failure, Kind};
-use crate::interrupt;
-use crate::record::{Record, Status};
-use crate::report::Color;
-use crate::token::Token;
+use crate::escape::{escape, escape_json};
+use crate::failure::{Error, Failure, Kind};
+use crate::token::Masked;
 
-/// What a pipe takes without blocking once it is ready: PIPE_BUF of pipe(7).
-const PIPE_ROOM: usize = 4096;
+/// The pause before a stream in non-blocking mode that is full is tried again.
+const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Why a line did not get out.
-#[derive(Debug)]
-pub enum Unwritten {
-    /// The reader of the pipe is gone: the run ends without a message.
-    PipeClosed,
-    /// Standard output cannot be written.
-    Failed(Failure),
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR or TERM=dumb says otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
-/// Writes lines to standard output.
-#[derive(Debug)]
-pub struct Output {
-    json: bool,
-    quiet: bool,
-    color: bool,
-    token: OnceLock<Token>,
-}
-
-impl Output {
-    /// Lines as JSON or as text; under `quiet` text lines are not written at all.
-    pub fn new(json: bool, quiet: bool, color: Color) -> Output {
-        Output { json, quiet, color: !json && color.applies_to(&io::stdout()), token: OnceLock::new() }
-    }
-
-    /// From here on the token is masked in every line.
-    pub fn mask(&self, token: &Token) {
-        let _ = self.token.set(token.clone());
-    }
-
-    /// Whether no line is written at all.
-    pub fn is_silent(&self) -> bool {
-        self.quiet && !self.json
-    }
-
-    /// The finished line with its newline; empty where nothing is to be written.
-    pub fn render(&self, record: &Record) -> String {
-        if self.is_silent() {
-            return String::new();
-        }
-        let line = if self.json { record.json() } else { record.text() };
-        let mut line = self.masked(line);
-        if self.color {
-            line = colored(&line, record.status);
-        }
-        line.push('\n');
-        line
-    }
-
-    /// The text without the token.
-    pub fn masked(&self, text: String) -> String {
-        match self.token.get() {
-            Some(token) => token.mask(text),
-            None => text,
-        }
-    }
-
-    /// Renders, writes and flushes one line.
-    pub fn line(&self, record: &Record) -> Result<(), Unwritten> {
-        self.write(self.render(record).as_bytes())
-    }
-
-    /// Writes and flushes finished lines.
-    pub fn write(&self, lines: &[u8]) -> Result<(), Unwritten> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let mut stdout = io::stdout().lock();
-        // A pipe that has room takes so much at once: a reader that has stalled cannot hold up an interrupted run.
-        for piece in lines.chunks(PIPE_ROOM) {
-            let fd = stdout.as_fd();
-            let has_room = interrupt::wait_for(fd, PollFlags::OUT, None, interrupt::GRACE)?;
-            // What became of a chat that was cut off is still told, where somebody reads.
-            if !has_room && !interrupt::is_ready(fd, PollFlags::OUT) {
-                return Err(Unwritten::PipeClosed);
+impl Color {
+    /// Whether a stream is coloured.
+    pub fn applies_to(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+                stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }
-            stdout.write_all(piece)?;
-            stdout.flush()?;
         }
-        Ok(())
     }
 }
 
-impl From<io::Error> for Unwritten {
-    fn from(error: io::Error) -> Unwritten {
+/// What the flags say about output.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// `--json`: one object a line, on both streams.
+    pub json: bool,
+    /// `-q`: errors only; result lines only with `--json`.
+    pub quiet: bool,
+    /// `-v`: requests and answers too.
+    pub verbose: bool,
+    /// `--color`.
+    pub color: Color,
+}
+
+/// Why standard output does not have a text.
+#[derive(Debug)]
+pub enum OutputError {
+    /// The reader of the pipe is gone: the run ends without a message.
+    BrokenPipe,
+    /// Any other error.
+    Io(Failure),
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> OutputError {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Unwritten::PipeClosed,
-            _ => Unwritten::Failed(Failure::caused(
+            io::ErrorKind::BrokenPipe => OutputError::BrokenPipe,
+            _ => OutputError::Io(Failure::caused(
                 Kind::OutputFailed,
                 anyhow::Error::from(error).context("standard output cannot be written"),
             )),
@@ -112,13 +79,241 @@ impl From<io::Error> for Unwritten {
     }
 }
 
-/// Colours the status, the second column.
-fn colored(line: &str, status: Status) -> String {
-    let color = match status {
-        Status::Accepted | Status::Found => "32",
-        Status::None | Status::Hidden | Status::NoAccount => "33",
-        Status::TimedOut | Status::Failed | Status::Invalid => "31",
-    };
-    let word = status.word();
-    line.replacen(&format!("\t{word}"), &format!("\t\u{1b}[{color}m{word}\u{1b}[0m"), 1)
+impl From<OutputError> for Error {
+    fn from(error: OutputError) -> Error {
+        match error {
+            OutputError::BrokenPipe => Error::BrokenPipe,
+            OutputError::Io(failure) => Error::Failure(failure),
+        }
+    }
+}
+
+/// A note or a warning, as JSON.
+#[derive(Serialize)]
+struct Message<'a> {
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+/// Both streams, in the form that the flags ask for.
+#[derive(Debug, Default)]
+pub struct Output {
+    options: Options,
+    colors_stdout: bool,
+    colors_stderr: bool,
+    bar: Mutex<Option<ProgressBar>>,
+    hinted: Mutex<HashSet<Kind>>,
+}
+
+impl Output {
+    /// Streams in this form.
+    pub fn new(options: Options) -> Output {
+        Output {
+            options,
+            colors_stdout: !options.json && options.color.applies_to(&io::stdout()),
+            colors_stderr: !options.json && options.color.applies_to(&io::stderr()),
+            ..Output::default()
+        }
+    }
+
+    /// Whether lines are JSON.
+    pub fn is_json(&self) -> bool {
+        self.options.json
+    }
+
+    /// Whether standard error gets errors only.
+    pub fn is_quiet(&self) -> bool {
+        self.options.quiet
+    }
+
+    /// Whether no result line is printed.
+    pub fn is_silent(&self) -> bool {
+        self.options.quiet && !self.options.json
+    }
+
+    /// Whether result lines are coloured.
+    pub fn colors_lines(&self) -> bool {
+        self.colors_stdout
+    }
+
+    /// Writes text to standard output and flushes it.
+    pub fn write(&self, text: &Masked) -> Result<(), OutputError> {
+        self.write_bytes(text.as_str().as_bytes())
+    }
+
+    /// Writes the last text of a run. If its reader is gone, all work is done nevertheless.
+    pub fn write_last(&self, text: &Masked) -> Result<(), Error> {
+        match self.write(text) {
+            Err(OutputError::BrokenPipe) => Ok(()),
+            result => result.map_err(Error::from),
+        }
+    }
+
+    /// Writes a picture, or what makes a terminal show it, to standard output.
+    pub fn write_picture(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.write_bytes(bytes)
+    }
+
+    fn write_bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.around_bar(&io::stdout(), || {
+            // A reader that has stalled holds the run up until its cut-off at most, which ends the process.
+            Ok(write_all(&mut io::stdout().lock(), bytes)?)
+        })
+    }
+
+    /// Shows a bar that text is written around, until [`Output::clear_bar`].
+    pub fn attach_bar(&self, bar: ProgressBar) {
+        *self.bar.lock().expect("no holder of this lock panics") = Some(bar);
+    }
+
+    /// Removes the bar from the screen.
+    pub fn clear_bar(&self) {
+        if let Some(bar) = self.bar.lock().expect("no holder of this lock panics").take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Writes to a stream; if it is a terminal, the bar is hidden while that lasts.
+    fn around_bar<T>(&self, stream: &impl IsTerminal, write: impl FnOnce() -> T) -> T {
+        // The lock is not held during the write: a stalled standard output must not hold up errors.
+        let bar = self.bar.lock().expect("no holder of this lock panics").clone();
+        match bar.filter(|_| stream.is_terminal()) {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Under `-v`, prints what is sent or answered.
+    pub fn wire(&self, line: impl FnOnce() -> String) {
+        if self.options.verbose {
+            self.print(escape(&line()));
+        }
+    }
+
+    /// Prints something worth knowing.
+    pub fn note(&self, message: &str) {
+        if !self.options.quiet {
+            self.message("note", "36", message, None);
+        }
+    }
+
+    /// Prints something that may go wrong later, and what to do about it.
+    pub fn warn(&self, message: &str, hint: &str) {
+        if !self.options.quiet {
+            self.message("warning", "33", message, Some(hint));
+        }
+    }
+
+    /// Prints a failure that is not about one chat.
+    pub fn failure(&self, failure: &Failure) {
+        if self.options.json {
+            self.object("error", &failure.body());
+        } else {
+            self.print(self.render(None, failure));
+        }
+    }
+
+    /// Prints the failure of the only chat of a run, with its causes. With `--json` the result line has it.
+    pub fn chat_failure(&self, chat: &str, failure: &Failure) {
+        if !self.options.json {
+            self.print(self.render(Some(chat), failure));
+        }
+    }
+
+    /// Prints the failure of one chat of many on one line, and a hint once for each kind.
+    pub fn chat_failure_in_list(&self, chat: &str, failure: &Failure) {
+        if self.options.json {
+            return;
+        }
+        let mut text = format!("{} {}: {}", self.label("error", "31"), escape(chat), escape(&failure.message()));
+        if let Some(hint) = &failure.hint
+            && self.hinted.lock().expect("no holder of this lock panics").insert(failure.kind)
+        {
+            text.push_str(&format!("\n  hint: {}", escape(hint)));
+        }
+        self.print(text);
+    }
+
+    /// Prints the closing summary from keys, words and numbers in their order; `None` is an unknown number.
+    pub fn tally(&self, counts: &[(&str, &str, Option<u64>)]) {
+        if self.options.quiet {
+            return;
+        }
+        if self.options.json {
+            let object: serde_json::Map<_, _> =
+                counts.iter().map(|(key, _, n)| ((*key).to_owned(), json!(n))).collect();
+            return self.object("tally", &object);
+        }
+        let parts: Vec<_> = counts
+            .iter()
+            .filter(|(_, _, n)| *n != Some(0))
+            .map(|(_, words, n)| n.map_or_else(|| format!("the rest {words}"), |n| format!("{n} {words}")))
+            .collect();
+        let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+        self.print(format!("greenavatar: {parts}"));
+    }
+
+    /// A failure as text: what happened, its causes and what to do, a line each.
+    fn render(&self, chat: Option<&str>, failure: &Failure) -> String {
+        let mut causes = failure.causes();
+        let what = causes.next().unwrap_or_default();
+        let about = chat.map(|chat| format!("{}: ", escape(chat))).unwrap_or_default();
+        let mut text = format!("{} {about}{}", self.label("error", "31"), escape(&what));
+        for cause in causes {
+            text.push_str(&format!("\n  caused by: {}", escape(&cause)));
+        }
+        if let Some(hint) = &failure.hint {
+            text.push_str(&format!("\n  hint: {}", escape(hint)));
+        }
+        text
+    }
+
+    fn message(&self, word: &str, color: &str, message: &str, hint: Option<&str>) {
+        if self.options.json {
+            self.object(word, &Message { message, hint });
+        } else {
+            let hint = hint.map(|hint| format!("\n  hint: {}", escape(hint))).unwrap_or_default();
+            self.print(format!("{} {}{hint}", self.label(word, color), escape(message)));
+        }
+    }
+
+    fn object(&self, word: &str, body: &impl Serialize) {
+        let body = serde_json::to_string(body).expect("strings and numbers can be serialized");
+        self.print(escape_json(format!("{{\"{word}\":{body}}}")));
+    }
+
+    fn label(&self, word: &str, color: &str) -> String {
+        if self.colors_stderr {
+            format!("greenavatar: \u{1b}[1;{color}m{word}:\u{1b}[0m")
+        } else {
+            format!("greenavatar: {word}:")
+        }
+    }
+
+    /// Prints whole lines on standard error. An error is ignored: there is no place left to report it.
+    pub fn print(&self, text: String) {
+        let text = Masked::new(text + "\n");
+        self.around_bar(&io::stderr(), || {
+            let _ = write_all(&mut io::stderr().lock(), text.as_str().as_bytes());
+        });
+    }
+}
+
+/// Writes and flushes all bytes. If a stream in non-blocking mode is full, it waits.
+fn write_all(stream: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    loop {
+        let result = if bytes.is_empty() { stream.flush().map(|()| 0) } else { stream.write(bytes) };
+        match result {
+            Ok(0) if bytes.is_empty() => return Ok(()),
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(FULL_PAUSE),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -6,7 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::escape::{escape, escape_json};
+pub use crate::failure::ErrorBody;
 use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::token::Masked;
 
 /// What became of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,36 +48,18 @@ impl Status {
         }
     }
 
+    /// The terminal's number for the colour of the word.
+    const fn color(self) -> &'static str {
+        match self {
+            Status::Accepted | Status::Found => "32",
+            Status::None | Status::Hidden | Status::NoAccount => "33",
+            Status::TimedOut | Status::Failed | Status::Invalid => "31",
+        }
+    }
+
     /// Whether the chat got an answer: none, hidden and no-account are answers.
     pub const fn went_well(self) -> bool {
         !matches!(self, Status::TimedOut | Status::Failed | Status::Invalid)
-    }
-}
-
-/// What went wrong with a chat, as JSON.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrorBody {
-    /// The code word.
-    pub code: &'static str,
-    /// The message with its causes.
-    pub message: String,
-    /// The way out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-    /// The HTTP status that the service answered with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http_status: Option<u16>,
-}
-
-impl From<&Failure> for ErrorBody {
-    fn from(failure: &Failure) -> ErrorBody {
-        ErrorBody {
-            code: failure.kind.code(),
-            message: failure.message(),
-            hint: failure.hint.clone(),
-            http_status: failure.http_status,
-        }
     }
 }
 
@@ -168,7 +153,7 @@ impl Record {
             Kind::NoResult => Status::TimedOut,
             _ => Status::Failed,
         };
-        Record { error: Some(ErrorBody::from(failure)), ..Record::new(chat_id, status) }
+        Record { error: Some(failure.body()), ..Record::new(chat_id, status) }
     }
 
     /// The line as JSON, without its newline; nothing in it acts on a terminal.
@@ -176,15 +161,27 @@ impl Record {
         escape_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))
     }
 
-    /// The line as tab-separated text, without its newline: chat id, status and, where there is one, a detail.
-    pub fn text(&self) -> String {
+    /// The line for standard output with its newline, in the form that the flags ask for; empty if none is wanted.
+    pub fn line(&self, output: &Output) -> Masked {
+        if output.is_silent() {
+            return Masked::default();
+        }
+        let line = if output.is_json() { self.json() } else { self.text(output.colors_lines()) };
+        Masked::new(line + "\n")
+    }
+
+    /// The line as tab-separated text, without its newline: chat id, status and, if there is one, a detail.
+    pub fn text(&self, is_colored: bool) -> String {
+        let word = self.status.word();
+        let status =
+            if is_colored { format!("\u{1b}[{}m{word}\u{1b}[0m", self.status.color()) } else { word.to_owned() };
         let detail = match (&self.url_avatar, &self.error) {
             (Some(url), _) if self.status == Status::Found => escape(url),
             // That a wait is over says it all.
             (_, Some(error)) if self.status != Status::TimedOut => error.code.to_owned(),
-            _ => return format!("{}\t{}", escape(&self.chat_id), self.status.word()),
+            _ => return format!("{}\t{status}", escape(&self.chat_id)),
         };
-        format!("{}\t{}\t{}", escape(&self.chat_id), self.status.word(), detail)
+        format!("{}\t{status}\t{detail}", escape(&self.chat_id))
     }
 }
 
@@ -204,7 +201,7 @@ mod tests {
             accepted.json(),
             r#"{"chatId":"11001234567@c.us","status":"accepted","httpStatus":200,"attempts":1,"elapsedMs":41}"#
         );
-        assert_eq!(accepted.text(), "11001234567@c.us\taccepted");
+        assert_eq!(accepted.text(false), "11001234567@c.us\taccepted");
         let mut failure = Failure::new(Kind::BadRequestData, "bad").hint("look");
         failure.http_status = Some(400);
         let failed = Record { attempts: Some(1), elapsed_ms: Some(38), ..Record::failed("11001234400@c.us", &failure) };
@@ -212,7 +209,7 @@ mod tests {
             failed.json(),
             r#"{"chatId":"11001234400@c.us","status":"failed","error":{"code":"bad-request-data","message":"bad","hint":"look","httpStatus":400},"attempts":1,"elapsedMs":38}"#
         );
-        assert_eq!(failed.text(), "11001234400@c.us\tfailed\tbad-request-data");
+        assert_eq!(failed.text(false), "11001234400@c.us\tfailed\tbad-request-data");
         let found = Record {
             url_avatar: Some("https://pps.whatsapp.net/x".into()),
             expires_at: Some("2026-12-01T10:00:00Z".into()),
@@ -237,6 +234,6 @@ mod tests {
     #[test]
     fn text_lines_keep_their_columns_whatever_stands_in_them() {
         let odd = Record::new("a\tb\n\u{1b}[31m", Status::Invalid);
-        assert_eq!(odd.text(), "a\\tb\\n\\u{1b}[31m\tinvalid");
+        assert_eq!(odd.text(false), "a\\tb\\n\\u{1b}[31m\tinvalid");
     }
 }

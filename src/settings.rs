@@ -16,6 +16,7 @@ use self::api_url::{forbid_plain_http, forbid_strange_host, origin_of, parse_url
 pub use self::precedence::{Source, Sourced};
 use self::precedence::{Sources, in_environment, shown_input, user_file};
 use crate::duration::parse_timeout;
+pub use crate::failure::Error;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::http::{self, Proxy, Roots};
@@ -78,21 +79,6 @@ impl Flags {
     /// Whether the token is to be read from standard input.
     pub fn token_from_stdin(&self) -> bool {
         self.api_token_file.as_deref() == Some(Path::new("-"))
-    }
-}
-
-/// What went wrong with the settings: a flag of the wrong shape, or anything else.
-#[derive(Debug)]
-pub enum Error {
-    /// A usage error; the text never holds a secret.
-    Usage(String),
-    /// A failure with a code word.
-    Failure(Failure),
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Error {
-        Error::Failure(failure)
     }
 }
 

@@ -1,78 +1,53 @@
-//! The secret that cannot be printed: the token of an instance or of a webhook.
+//! Secrets, and the only form in which text leaves the process: with every secret masked.
 //!
-//! It has no Display, no Serialize and no Deref, and its Debug is masked. It is exposed in two places:
-//! where a URL or a header is built, and where it replaces itself in what is about to be printed.
+//! [`register`] notes a secret of this process once. [`Masked`] is what both streams, the journal and pages take, and
+//! its constructor leaves no registered secret in the text.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_short};
 
-/// What stands for a token in everything that is printed.
+/// Replaces a secret in everything that is printed.
 pub const MASK: &str = "***";
+/// The shortest part of a secret that is masked: shorter ones occur by chance.
+const SHORTEST_PART: usize = 8;
+/// Shorter texts are not secrets: masking them would make messages unreadable.
+const SHORTEST_SECRET: usize = 6;
 
-/// A token of the right shape.
+/// The secrets of this process, in lower case.
+static SECRETS: RwLock<Vec<Vec<u8>>> = RwLock::new(Vec::new());
+
+/// Masks `secret` from now on in everything that leaves the process.
+pub fn register(secret: &str) {
+    let secret = secret.to_ascii_lowercase().into_bytes();
+    let mut secrets = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
+    if secret.len() >= SHORTEST_SECRET && !secrets.contains(&secret) {
+        secrets.push(secret);
+    }
+}
+
+/// The apiTokenInstance of an instance.
+///
+/// It has no Display, Serialize or Deref, and its Debug is masked.
 #[derive(Clone)]
 pub struct Token(String);
 
 impl Token {
-    /// Takes `[A-Za-z0-9_-]{8,128}`; anything else is `None`, and the caller must not print it.
+    /// Takes and registers `[A-Za-z0-9_-]{8,128}`. Anything else is `None`, and the caller must not print it.
     pub fn parse(text: &str) -> Option<Token> {
-        let shape = (8..=128).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        shape.then(|| Token(text.to_owned()))
+        has_token_shape(text).then(|| {
+            register(text);
+            Token(text.to_owned())
+        })
     }
 
-    /// The secret itself, for a URL or a header and for nothing else.
+    /// The secret itself, to build a URL with and for nothing else.
     pub fn expose(&self) -> &str {
         &self.0
     }
-
-    /// The text with the token, in any mixture of capitals, replaced by [`MASK`].
-    pub fn mask(&self, text: String) -> String {
-        mask_value(text, &self.0)
-    }
-}
-
-/// Whether what was given as a file's name could be a token, which must not be printed: those of GREEN-API are fifty
-/// letters and digits.
-pub fn could_be_a_token(path: &Path) -> bool {
-    path.to_str().is_some_and(|name| name.len() >= 20 && Token::parse(name).is_some())
-}
-
-/// A file's name as messages show it: escaped, and masked if it may be a token that was given in the wrong place.
-pub fn shown_path(path: &Path) -> String {
-    if could_be_a_token(path) { MASK.to_owned() } else { escape(&path.display().to_string()) }
-}
-
-/// The text with `secret`, in any mixture of capitals, replaced by [`MASK`].
-///
-/// Also for values that are no token, such as a malformed one that must not be printed either.
-pub fn mask_value(text: String, secret: &str) -> String {
-    let (hay, needle) = (text.as_bytes(), secret.as_bytes());
-    if needle.is_empty() || hay.len() < needle.len() {
-        return text;
-    }
-    let found = |at: usize| hay[at..at + needle.len()].eq_ignore_ascii_case(needle);
-    let first = needle[0].to_ascii_lowercase();
-    let last_start = hay.len() - needle.len();
-    let Some(mut at) = (0..=last_start).find(|&at| hay[at].to_ascii_lowercase() == first && found(at)) else {
-        return text;
-    };
-    let mut masked = String::with_capacity(text.len());
-    let mut done = 0;
-    while at <= last_start {
-        if found(at) && text.is_char_boundary(at) && text.is_char_boundary(at + needle.len()) {
-            masked.push_str(&text[done..at]);
-            masked.push_str(MASK);
-            at += needle.len();
-            done = at;
-        } else {
-            at += 1;
-        }
-    }
-    masked.push_str(&text[done..]);
-    masked
 }
 
 impl fmt::Debug for Token {
@@ -81,9 +56,176 @@ impl fmt::Debug for Token {
     }
 }
 
+fn has_token_shape(text: &str) -> bool {
+    (8..=128).contains(&text.len()) && text.as_bytes().iter().all(is_token_byte)
+}
+
+fn is_token_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+/// Whether a file name may be a token that was given in place of one, so that it must not be printed: the tokens of
+/// GREEN-API are fifty letters and digits.
+pub fn could_be_a_token(path: &Path) -> bool {
+    path.to_str().is_some_and(|name| name.len() >= 20 && has_token_shape(name))
+}
+
+/// A file's name as messages show it: escaped, and masked if it may be a token that was given in the wrong place.
+pub fn shown_path(path: &Path) -> String {
+    if could_be_a_token(path) { MASK.to_owned() } else { escape(&path.display().to_string()) }
+}
+
+/// Text without the secrets of this process: what both streams, the journal and pages take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Masked(String);
+
+impl Masked {
+    /// Masks each registered secret and each part of a token that has 8 characters or more, also if they are written as
+    /// `\u00xx` or `%xx` or in other capitals. A part of digits only is left: it may be a phone number.
+    pub fn new(text: impl Into<String>) -> Masked {
+        let text = text.into();
+        match masked(&text, |_| false) {
+            Some(masked) => Masked(masked),
+            None => Masked(text),
+        }
+    }
+
+    /// The lines with which `sandbox` prints its own token, which opens nothing else. Not for any other text.
+    pub fn verbatim(exports: String) -> Masked {
+        Masked(exports)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Appends a text to this one.
+    pub fn push(&mut self, other: &Masked) {
+        self.0.push_str(&other.0);
+    }
+}
+
+/// Text of a server for use in a message: masked, escaped and cut at 300 characters.
+///
+/// Here a part of digits only is masked as well, unless it is in a chat id.
+pub fn sanitize(text: &str) -> String {
+    let is_in_no_chat_id = |rest: &[u8]| rest.iter().find(|b| !b.is_ascii_digit() && **b != b'-') != Some(&b'@');
+    match masked(text, is_in_no_chat_id) {
+        Some(masked) => escape_short(&masked),
+        None => escape_short(text),
+    }
+}
+
+/// The text with secrets and their parts replaced; `None` if there are none in it. `masks_digits` gets what follows a
+/// part of digits only.
+fn masked(text: &str, masks_digits: impl Fn(&[u8]) -> bool) -> Option<String> {
+    let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
+    if secrets.is_empty() {
+        return None;
+    }
+    let (decoded, starts) = decode(text);
+    let mut found = Vec::new();
+    for secret in secrets.iter() {
+        for part in parts_of(secret, &decoded) {
+            let is_spared = part.len() < secret.len()
+                && decoded[part.clone()].iter().all(u8::is_ascii_digit)
+                && !masks_digits(&decoded[part.end..]);
+            if !is_spared {
+                found.push(part);
+            }
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    found.sort_unstable_by_key(|part| part.start);
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for part in found {
+        // A secret need not be ASCII, so that a part of it may begin or end within a character.
+        let start = (0..=starts[part.start]).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end = (starts[part.end]..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        if start >= done {
+            out.push_str(&text[done..start]);
+            out.push_str(MASK);
+        }
+        done = done.max(end);
+    }
+    out.push_str(&text[done..]);
+    Some(out)
+}
+
+/// Where the secret is in the text, and, if it has the shape of a token, each part of at least 8 bytes.
+fn parts_of(secret: &[u8], text: &[u8]) -> Vec<Range<usize>> {
+    // Other secrets are what was typed in place of a token, and may be made of words that messages use.
+    let is_token = secret.iter().all(is_token_byte);
+    let least = if is_token { SHORTEST_PART.min(secret.len()) } else { secret.len() };
+    let is_part = |window: &[u8]| secret.windows(least).any(|part| part == window);
+    let mut occurs = [false; 256];
+    secret.iter().for_each(|b| occurs[usize::from(*b)] = true);
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    while let Some(window) = text.get(at..at + least) {
+        if let Some(other) = window.iter().rposition(|b| !occurs[usize::from(*b)]) {
+            at += other + 1;
+            continue;
+        }
+        if is_part(window) {
+            match parts.last_mut().filter(|last| last.end >= at) {
+                Some(last) => last.end = at + least,
+                None => parts.push(at..at + least),
+            }
+        }
+        at += 1;
+    }
+    parts
+}
+
+/// The text's bytes in lower case with `\u00xx` and `%xx` decoded, and the place in the text at which each begins; the
+/// last place is the text's end.
+fn decode(text: &str) -> (Vec<u8>, Vec<usize>) {
+    let bytes = text.as_bytes();
+    let (mut decoded, mut starts) = (Vec::with_capacity(bytes.len()), Vec::with_capacity(bytes.len() + 1));
+    let mut at = 0;
+    while at < bytes.len() {
+        let (byte, length) = match bytes[at] {
+            b'%' => hex_pair(&bytes[at + 1..]).map_or((b'%', 1), |byte| (byte, 3)),
+            b'\\' => decode_escape(&bytes[at..]),
+            byte => (byte, 1),
+        };
+        decoded.push(byte.to_ascii_lowercase());
+        starts.push(at);
+        at += length;
+    }
+    starts.push(bytes.len());
+    (decoded, starts)
+}
+
+/// What a backslash begins, and its length. Several before `u00xx` are those of JSON in JSON.
+fn decode_escape(text: &[u8]) -> (u8, usize) {
+    let backslashes = text.iter().take_while(|b| **b == b'\\').count();
+    if let Some(byte) = text[backslashes..].strip_prefix(b"u00").and_then(hex_pair) {
+        return (byte, backslashes + 5);
+    }
+    // The letter of `\n` is not part of the word that follows: without it JSON would break.
+    let is_escape = text.get(1).is_some_and(|b| b"\"\\/bfnrt".contains(b));
+    (b'\\', if is_escape { 2 } else { 1 })
+}
+
+fn hex_pair(text: &[u8]) -> Option<u8> {
+    let digits = text.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn masked(secret: &str, text: &str) -> String {
+        register(secret);
+        Masked::new(text).as_str().to_owned()
+    }
 
     #[test]
     fn only_the_documented_shape_is_a_token() {
@@ -96,16 +238,51 @@ mod tests {
 
     #[test]
     fn debug_shows_the_mask() {
-        let token = Token::parse("secretsecret").expect("right shape");
-        assert_eq!(format!("{token:?}"), "***");
+        assert_eq!(format!("{:?}", Token::parse("xyzzy-plugh")), "Some(***)");
     }
 
     #[test]
-    fn a_token_is_masked_wherever_it_stands() {
-        let token = Token::parse("secret-1234").expect("right shape");
-        assert_eq!(token.mask("secret-1234".into()), "***");
-        assert_eq!(token.mask("a/SECRET-1234/bé secret-1234".into()), "a/***/bé ***");
-        assert_eq!(token.mask("secret-123".into()), "secret-123");
-        assert_eq!(token.mask("sesecret-1234".into()), "se***");
+    fn a_secret_is_masked_in_any_capitals_and_spelling() {
+        let secret = "zyxwvutsr-1234";
+        for (text, shown) in [
+            ("zyxwvutsr-1234", "***"),
+            ("a/ZYXWVUTSR-1234/bé zyxwvutsr-1234", "a/***/bé ***"),
+            ("zyzyxwvutsr-1234zyxwvutsr-1234", "zy***"),
+            (r"\u007a\u0079xwvutsr%2d1234.", "***."),
+            (r#""\\u007a\\u0079xwvutsr-1234""#, r#""***""#),
+            ("%7Ayxwvutsr-1234%7", "***%7"),
+        ] {
+            assert_eq!(masked(secret, text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_of_eight_characters_are_masked_and_shorter_ones_are_not() {
+        let secret = "qponmlkjihgf";
+        for (text, shown) in [
+            ("qponmlkj", "***"),
+            ("xnmlkjihgx", "x***x"),
+            ("qponmlk", "qponmlk"),
+            ("qponmlk mlkjihg", "qponmlk mlkjihg"),
+            (r#"{"a":"\nmlkjihg"}"#, r#"{"a":"\nmlkjihg"}"#),
+        ] {
+            assert_eq!(masked(secret, text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_may_be_a_phone_number_unless_a_server_says_them() {
+        let secret = "9182736455x";
+        assert_eq!(masked(secret, "7918273645@c.us 9182736455x"), "7918273645@c.us ***");
+        assert_eq!(sanitize("no 91827364 here, nor 7918273645@c.us"), "no *** here, nor 7918273645@c.us");
+        assert_eq!(sanitize("91827364-1479621234@g.us"), "91827364-1479621234@g.us");
+    }
+
+    #[test]
+    fn a_secret_of_any_characters_is_masked_whole() {
+        assert_eq!(masked("hush is not a token!", "hush is not a token! is not a token"), "*** is not a token");
+        assert_eq!(masked("пароль", "дпароль: пар"), "д***: пар");
+        assert_eq!(masked("hunter2", "--token=hunter2 hunter"), "--token=*** hunter");
+        assert_eq!(masked("abc", "abc"), "abc");
     }
 }

@@ -14,6 +14,7 @@ use crate::failure::{Failure, Kind};
 use crate::record::Record;
 use crate::retry;
 use crate::shutdown::StopFlag;
+use crate::token::Masked;
 
 /// What is requested about each chat.
 pub trait Job: Sync {
@@ -188,7 +189,7 @@ impl RunHandle<'_> {
 
     /// Prints text that is not a result line.
     pub fn print_text(&self, text: String) {
-        let _ = self.events.send(Event::Text(self.state.context.output.masked(text)));
+        let _ = self.events.send(Event::Text(Masked::new(text)));
     }
 
     /// Something is left undone that is not a chat of the list.
@@ -205,7 +206,7 @@ impl RunHandle<'_> {
 
     fn journal(&self, record: &Record, row: RowOf) {
         if let Some(journal) = self.state.context.journal
-            && let Err(failure) = journal.append(self.state.context.output.masked(record.json()), row)
+            && let Err(failure) = journal.append(record.json(), row)
         {
             self.stop().set();
             let _ = self.events.send(Event::Unwritten(failure));
@@ -218,7 +219,7 @@ impl RunHandle<'_> {
         self.journal(record, row);
         let (written, is_written) = sync_channel(1);
         let line = Line {
-            text: self.state.context.output.render(record),
+            text: record.line(self.state.context.output),
             chat_id: record.chat_id.clone(),
             status: is_counted.then_some(record.status),
             failure,

@@ -19,6 +19,7 @@ use crate::chat_id::{ChatId, ChatKey, Rule};
 use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::record::Status;
+use crate::token::Masked;
 
 /// None of our lines is as long: a notification has 1 MiB at most, and an escape in JSON makes six bytes of one.
 const LONGEST_LINE: u64 = 8 * 1024 * 1024;
@@ -182,10 +183,12 @@ impl Journal {
         json.pop();
         json.push_str(tail);
         json.push_str(&format!("\"{:.3}\"}}\n", Timestamp::now()));
+        let line = Masked::new(json);
+        let bytes = line.as_str().as_bytes();
         let (file, length) = &mut *self.lock();
-        match (&**file).write_all(json.as_bytes()) {
+        match (&**file).write_all(bytes) {
             Ok(()) => {
-                *length += json.len() as u64;
+                *length += bytes.len() as u64;
                 Ok(())
             }
             Err(error) => {

@@ -17,7 +17,7 @@ use crate::batch::list::{Entry, List, Taken};
 use crate::batch::rate::RateLimiter;
 use crate::batch::writer::{RunConfig, RunContext, Writer};
 use crate::chat_id::{ChatId, NotAChatId};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Error, Failure, Kind};
 use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::shutdown::{self, SLICE};
@@ -35,7 +35,7 @@ pub fn run(
     background: Option<&dyn BackgroundTask>,
     config: RunConfig,
     context: RunContext<'_>,
-) -> Result<u8, Failure> {
+) -> Result<u8, Error> {
     let workers = list.known_length().unwrap_or(usize::MAX).min(config.concurrency).max(1);
     let mut writer = Writer::new(config, context, || list.count_ahead());
     let (events, receiver) = sync_channel(WAITING_EVENTS);
@@ -71,7 +71,7 @@ pub fn run(
         }
         if let Err(error) = started {
             context.stop.set();
-            return Err(no_thread(error));
+            return Err(no_thread(error).into());
         }
         drop(events);
         let interrupt = || background.iter().for_each(|background| background.interrupt());

@@ -12,11 +12,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::batch::journal::Journal;
 use crate::batch::list::List;
-use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
-use crate::output::{Output, Unwritten};
+use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
+use crate::output::{Output, OutputError};
 use crate::record::{Record, Status};
 use crate::report::Report;
 use crate::shutdown::{self, SLICE, StopFlag};
+use crate::token::Masked;
 
 /// The time after the cut-off in which the background task reports what it still knows.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -61,7 +62,7 @@ pub enum Event {
     /// A result line.
     Line(Line),
     /// Text to print that is not a result line.
-    Text(String),
+    Text(Masked),
     /// A response came for a chat whose line is reported later.
     Answered,
     /// A chat was taken from the list and not requested.
@@ -77,7 +78,7 @@ pub enum Event {
 /// A result line.
 pub struct Line {
     /// What is printed, with its newline; may be empty.
-    pub text: String,
+    pub text: Masked,
     /// The chat.
     pub chat_id: String,
     /// What is counted; `None` for a result that the run did not request.
@@ -103,7 +104,7 @@ pub struct Writer<'a> {
     /// Chats that were taken from the list and not requested.
     untried: u64,
     is_incomplete: bool,
-    output_error: Option<Unwritten>,
+    output_error: Option<OutputError>,
     /// Set for good once lines could not be synced or printed: no more are.
     is_broken: bool,
 }
@@ -155,11 +156,11 @@ impl<'a> Writer<'a> {
 
     /// Puts a batch on disk, prints it, and only then reports and counts it.
     fn write(&mut self, batch: Vec<Event>) {
-        let mut text = String::new();
+        let mut text = Masked::default();
         for event in &batch {
             match event {
-                Event::Line(line) => text.push_str(&line.text),
-                Event::Text(other) => text.push_str(other),
+                Event::Line(line) => text.push(&line.text),
+                Event::Text(other) => text.push(other),
                 _ => {}
             }
         }
@@ -167,7 +168,7 @@ impl<'a> Writer<'a> {
         if let Some(journal) = self.context.journal.filter(|_| has_lines && !self.is_broken)
             && let Err(failure) = journal.sync()
         {
-            self.break_off(Unwritten::Failed(failure));
+            self.break_off(OutputError::Io(failure));
         }
         self.print(&text);
         for event in batch {
@@ -183,24 +184,22 @@ impl<'a> Writer<'a> {
                 }
                 Event::Unwritten(failure) => {
                     self.context.stop.set();
-                    self.output_error.get_or_insert(Unwritten::Failed(failure));
+                    self.output_error.get_or_insert(OutputError::Io(failure));
                 }
                 Event::Text(_) => self.is_incomplete |= self.is_broken,
             }
         }
     }
 
-    fn print(&mut self, text: &str) {
-        if self.is_broken || text.is_empty() {
-            return;
-        }
-        let RunContext { output, report, .. } = self.context;
-        if let Err(error) = report.around_bar(&io::stdout(), || output.write(text.as_bytes())) {
+    fn print(&mut self, text: &Masked) {
+        if !self.is_broken
+            && let Err(error) = self.context.output.write(text)
+        {
             self.break_off(error);
         }
     }
 
-    fn break_off(&mut self, error: Unwritten) {
+    fn break_off(&mut self, error: OutputError) {
         self.is_broken = true;
         self.context.stop.set();
         self.output_error.get_or_insert(error);
@@ -264,15 +263,15 @@ impl<'a> Writer<'a> {
 
     /// Prints the line of a chat whose request was cut off.
     pub fn print_cut_off(&mut self, record: &Record, failure: Failure) {
-        let text = self.context.output.render(record);
+        let text = record.line(self.context.output);
         let status = Some(record.status);
         let line = Line { text, chat_id: record.chat_id.clone(), status, failure: Some(failure), written: None };
         self.write(vec![Event::Line(line)]);
     }
 
-    /// Prints the summary. Returns the exit status; an output error is returned for the caller to report. `list`: what
+    /// Prints the summary. Returns the exit status, or the error of standard output or the journal. `list`: what
     /// is left of it; `None` if it cannot be looked at.
-    pub fn finish(mut self, list: Option<&mut List>) -> Result<u8, Failure> {
+    pub fn finish(mut self, list: Option<&mut List>) -> Result<u8, Error> {
         if let Some(bar) = &self.bar {
             self.context.report.clear_bar();
             bar.finish_and_clear();
@@ -293,14 +292,14 @@ impl<'a> Writer<'a> {
             self.ended_by = Some(failure);
         }
         // A single chat's line says it all, and a reader who left is not told anything.
-        let is_read = !matches!(self.output_error, Some(Unwritten::PipeClosed));
+        let is_read = !matches!(self.output_error, Some(OutputError::BrokenPipe));
         if is_read && self.config.has_summary && (!self.config.is_single || self.tally.lines() == 0) {
             self.tally.report(self.context.report);
         }
         match self.output_error {
-            Some(Unwritten::Failed(failure)) => return Err(failure),
-            Some(Unwritten::PipeClosed) if is_cut_short => return Ok(Kind::OutputFailed.exit()),
-            Some(Unwritten::PipeClosed) | None => {}
+            Some(OutputError::BrokenPipe) if !is_cut_short => {}
+            Some(error) => return Err(error.into()),
+            None => {}
         }
         Ok(match (self.ended_by, self.last_failure) {
             (Some(failure), _) => failure.kind.exit(),

@@ -145,7 +145,7 @@ impl OpenList {
     ) -> Result<u8, Error> {
         let journal = self.journal.as_ref();
         let run_context = RunContext { output, report: context.report, journal, stop };
-        Ok(workers::run(self.list, job, background, config, run_context)?)
+        workers::run(self.list, job, background, config, run_context)
     }
 }
 

@@ -1,8 +1,8 @@
 //! `completions`: what a shell needs to complete this program's command lines, made from what may be typed.
 
 use crate::commands::Context;
-use crate::output::Unwritten;
 use crate::settings::Error;
+use crate::token::Masked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,8 +23,6 @@ pub struct Args {
 pub fn run(args: &Args, mut cli: clap::Command, context: &Context<'_>) -> Result<u8, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli, "greenavatar", &mut script);
-    match context.output.write(&script) {
-        Ok(()) | Err(Unwritten::PipeClosed) => Ok(0),
-        Err(Unwritten::Failed(failure)) => Err(failure.into()),
-    }
+    context.output.write_last(&Masked::new(String::from_utf8_lossy(&script)))?;
+    Ok(0)
 }

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::state::{InstanceSettings, State};
 use crate::http::{Agent, Options, Origin};
-use crate::output::{Output, Unwritten};
+use crate::output::{Output, OutputError};
 use crate::report::Report;
 use crate::settings;
 use crate::settings::api_url::origin_of;
@@ -48,13 +48,9 @@ pub fn run(_: &Args, context: &Context<'_>) -> Result<u8, settings::Error> {
             check(Settings::Complete { shown: shown(found), client: &client, http: &found.http }, output, report)
         }
         Err(settings::Error::Failure(failure)) => check(Settings::Broken(failure), output, report),
-        Err(usage) => return Err(usage),
+        Err(error) => return Err(error),
     };
-    match checked {
-        Ok(exit) => Ok(exit),
-        Err(Unwritten::PipeClosed) => Ok(Kind::OutputFailed.exit()),
-        Err(Unwritten::Failed(failure)) => Err(failure.into()),
-    }
+    Ok(checked?)
 }
 
 fn shown(found: &settings::Settings) -> Vec<Setting> {
@@ -98,19 +94,19 @@ pub enum Settings<'a> {
 }
 
 /// Makes the checks and writes a line for each. The exit status: that of the first check that failed.
-pub fn check(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u8, Unwritten> {
+pub fn check(settings: Settings<'_>, output: &Output, report: &Report) -> Result<u8, OutputError> {
     let form = match (report.is_json(), report.is_quiet()) {
         (true, _) => Form::Json,
         (false, true) => Form::Failures,
         (false, false) => Form::Text,
     };
-    let mut sink = |line: String| output.write(output.masked(line).as_bytes());
+    let mut sink = |line: &_| output.write(line);
     let mut sheet = Sheet { form, sink: &mut sink, exit: 0 };
     examine(settings, &mut sheet)?;
     Ok(sheet.exit)
 }
 
-fn examine(settings: Settings<'_>, sheet: &mut Sheet<'_>) -> Result<(), Unwritten> {
+fn examine(settings: Settings<'_>, sheet: &mut Sheet<'_>) -> Result<(), OutputError> {
     let (shown, client, http) = match settings {
         Settings::Complete { shown, client, http } => (shown, client, http),
         Settings::Broken(failure) => {

@@ -10,13 +10,13 @@ use crate::commands::chats::Chats;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::http;
-use crate::output::{Output, Unwritten};
+use crate::output::{self, Output, OutputError};
 use crate::pictures::folder::Destination;
 use crate::pictures::show::Canvas;
 use crate::pictures::url::{self, AllowedHost};
 use crate::pictures::{Options, Pictures};
 use crate::record::Record;
-use crate::report::{Color, Report};
+use crate::report::Report;
 use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
@@ -116,8 +116,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let open = args.chats.open(origins, "get", settings, true)?;
     let stop = StopFlag::default();
     if is_stdout {
-        let no_lines = Output::new(false, true, Color::Never);
-        no_lines.mask(&settings.instance.token);
+        let no_lines = Output::new(output::Options { quiet: true, ..output::Options::default() });
         return open.run(config, &job, None, &stop, &no_lines, context);
     }
     open.run(config, &job, None, &stop, output, context)
@@ -190,10 +189,10 @@ impl GetJob<'_> {
             }
             (Print::Drawing(_), None) | (Print::Nothing, _) => return Ok(()),
         };
-        match self.report.around_bar(&std::io::stdout(), || self.output.write(bytes)) {
-            Err(Unwritten::Failed(failure)) => Err(failure),
+        match self.output.write_picture(bytes) {
+            Err(OutputError::Io(failure)) => Err(failure),
             // If lines follow, they find the same and end the run.
-            Ok(()) | Err(Unwritten::PipeClosed) => Ok(()),
+            Ok(()) | Err(OutputError::BrokenPipe) => Ok(()),
         }
     }
 }

@@ -58,7 +58,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     report.note(&format!("listening on http://{}", server.address()));
     let writer = Writer::new(output, report, |lines| output.write(lines), spool, args.max);
-    Ok(server.run(writer)?)
+    server.run(writer)
 }
 
 /// The webhook's token: flag, environment, `.env`. An empty one is an error wherever it stands.

@@ -13,8 +13,8 @@ use clap_mangen::Man;
 use crate::commands::Context;
 use crate::escape::escape;
 use crate::failure::{EXIT_BUG, EXIT_SOME_FAILED, EXIT_USAGE, Failure, Kind};
-use crate::output::Unwritten;
 use crate::settings::Error;
+use crate::token::Masked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,10 +37,8 @@ pub struct Args {
 pub fn run(args: &Args, cli: Command, context: &Context<'_>) -> Result<u8, Error> {
     let pages = pages(cli);
     let Some(dir) = &args.dir else {
-        return match context.output.write(pages[0].text.as_bytes()) {
-            Ok(()) | Err(Unwritten::PipeClosed) => Ok(0),
-            Err(Unwritten::Failed(failure)) => Err(failure.into()),
-        };
+        context.output.write_last(&Masked::new(&*pages[0].text))?;
+        return Ok(0);
     };
     write(&pages, dir).map_err(|error| Failure::caused(Kind::OutputFailed, error))?;
     Ok(0)

@@ -59,13 +59,12 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         queue = queue.patient();
     }
     let condition = StopCondition { follow: args.follow, idle: args.idle, max: args.max };
-    let exit = receive_loop(&mut queue, condition, &stop, &mut |info| {
-        output.line(&record(info))?;
+    receive_loop(&mut queue, condition, &stop, &mut |info| {
+        output.write(&record(info).line(output))?;
         let failure = info.failure();
         if let Some(failure) = &failure {
             report.chat_failure_in_list(&info.chat_id, failure);
         }
         Ok(failure.is_some())
-    })?;
-    Ok(exit)
+    })
 }

@@ -12,9 +12,8 @@ use crate::commands::chats::{Chats, OpenList, check_stdin};
 use crate::duration::parse_timeout;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::output::Output;
+use crate::output::{Options, Output};
 use crate::record::{Record, Status};
-use crate::report::Color;
 use crate::results::lock::Lock;
 use crate::results::queue::{Clients, Queue};
 use crate::results::require_lines;
@@ -70,8 +69,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         let list = List::open(origins, args.chats.rule(settings)?, None)?;
         let open = OpenList { list, journal: None, requested: Vec::new() };
         config = RunConfig { rate: 0.0, concurrency: 1, has_summary: false, ..config };
-        let no_lines = Output::new(false, true, Color::Never);
-        no_lines.mask(&settings.instance.token);
+        let no_lines = Output::new(Options { quiet: true, ..Options::default() });
         return open.run(
             config,
             &DryRun { client, cacert: context.flags.cacert.as_deref() },

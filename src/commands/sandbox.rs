@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::{Failure, Kind};
-use crate::output::Unwritten;
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::Error;
 use crate::shutdown::{self, StopFlag};
+use crate::token::Masked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,19 +72,14 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     if args.detach {
-        return Ok(detach(context)?);
+        return detach(context);
     }
     let sandbox = start(args, context)?;
     if let [program, arguments @ ..] = &args.command[..] {
         return Ok(run_command(program, arguments, &sandbox, context)?);
     }
     let exports: String = variables(&sandbox).map(|(name, value)| format!("export {name}={value}\n")).concat();
-    match context.output.write(exports.as_bytes()) {
-        Ok(()) => {}
-        // The address was not read.
-        Err(Unwritten::PipeClosed) => return Ok(Kind::OutputFailed.exit()),
-        Err(Unwritten::Failed(failure)) => return Err(failure.into()),
-    }
+    context.output.write(&Masked::verbatim(exports))?;
     let stop = StopFlag::default();
     if let Some(pid) = args.until_exit_of {
         while os::is_running(pid) && stop.sleep(Duration::from_millis(200)) {}
@@ -199,7 +194,7 @@ fn exit_code(status: ExitStatus) -> u8 {
 }
 
 /// Starts this command again in the background, passes its `export` lines on, and returns.
-fn detach(context: &Context<'_>) -> Result<u8, Failure> {
+fn detach(context: &Context<'_>) -> Result<u8, Error> {
     let cannot = |error: std::io::Error| {
         let error = anyhow::Error::from(error).context("the sandbox cannot start in the background");
         Failure::caused(Kind::BadSettings, error)
@@ -224,10 +219,8 @@ fn detach(context: &Context<'_>) -> Result<u8, Failure> {
         return Ok(exit_code(server.wait().map_err(cannot)?));
     }
     context.report.note("the sandbox serves in the background and ends with this shell");
-    match context.output.write((lines.join("\n") + "\n").as_bytes()) {
-        Ok(()) | Err(Unwritten::PipeClosed) => Ok(0),
-        Err(Unwritten::Failed(failure)) => Err(failure),
-    }
+    context.output.write_last(&Masked::verbatim(lines.join("\n") + "\n"))?;
+    Ok(0)
 }
 
 /// Everything here that depends on the operating system.

@@ -7,11 +7,10 @@ use serde_json::Value;
 
 use super::error::is_url;
 use crate::chat_id::ChatId;
-use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
 use crate::http::Answer;
 use crate::record::{Record, Status};
-use crate::token::Token;
+use crate::token::sanitize;
 
 /// What getAvatar found out about a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +28,9 @@ pub struct Avatar {
 impl Avatar {
     /// Reads an answer that is no refusal. Empty, `{}` or anything else without a word on an avatar is an
     /// unexpected response: it must not pass for "none".
-    pub fn read(answer: &Answer, token: &Token) -> Result<Avatar, Failure> {
+    pub fn read(answer: &Answer) -> Result<Avatar, Failure> {
         let unexpected = |what: &'static str| {
-            let said = escape_short(&token.mask(String::from_utf8_lossy(&answer.body).trim().to_owned()));
+            let said = sanitize(String::from_utf8_lossy(&answer.body).trim());
             let error = anyhow::Error::msg(if said.is_empty() { "an empty answer".to_owned() } else { said });
             let mut failure = Failure::caused(Kind::UnexpectedResponse, error.context(what))
                 .hint("check --api-url: is it GREEN-API's?");
@@ -93,14 +92,14 @@ mod tests {
     use super::*;
     use crate::chat_id::Rule;
     use crate::greenapi::error::failure_of;
+    use crate::token::Token;
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
 
     /// The word that a user sees for a 200 with this body, as the client sorts it.
     fn verdict(body: &str) -> &'static str {
-        let token = Token::parse(TOKEN).expect("a token");
         let answer = Answer { status: 200, retry_after: None, body: body.as_bytes().to_vec(), complete: true };
-        match failure_of(&answer, &token).map_or_else(|| Avatar::read(&answer, &token), Err) {
+        match failure_of(&answer).map_or_else(|| Avatar::read(&answer), Err) {
             Ok(avatar) => avatar.status.word(),
             Err(failure) => failure.kind.code(),
         }
@@ -160,22 +159,21 @@ mod tests {
 
     #[test]
     fn what_the_answer_said_goes_into_the_line() {
-        let token = Token::parse(TOKEN).expect("a token");
         let body = br#"{"urlAvatar":"https://pps.whatsapp.net/x.jpg\n","available":true}"#.to_vec();
         let answer = Answer { status: 200, retry_after: None, body, complete: true };
         let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
         assert_eq!(
-            Avatar::read(&answer, &token).expect("found").record(&chat).json(),
+            Avatar::read(&answer).expect("found").record(&chat).json(),
             r#"{"chatId":"11001234567@c.us","status":"found","urlAvatar":"https://pps.whatsapp.net/x.jpg","httpStatus":200,"available":true}"#
         );
     }
 
     #[test]
     fn a_token_in_an_unexpected_answer_is_masked() {
-        let token = Token::parse(TOKEN).expect("a token");
+        Token::parse(TOKEN).expect("a token");
         let body = format!(r#"{{"path":"/{TOKEN}"}}"#).into_bytes();
         let answer = Answer { status: 200, retry_after: None, body, complete: true };
-        let message = Avatar::read(&answer, &token).expect_err("no verdict").message();
+        let message = Avatar::read(&answer).expect_err("no verdict").message();
         assert!(message.contains("/***") && !message.contains(TOKEN), "{message}");
     }
 }

@@ -8,11 +8,10 @@ use super::error::{failure_of, failure_of_trouble, is_acceptance};
 use super::messages::{Head, Receipt};
 use super::state::{InstanceSettings, State, shown_settings};
 use crate::chat_id::ChatId;
-use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
 use crate::http::{ANSWER_LIMIT, Agent, Answer, Call};
 use crate::report::Report;
-use crate::token::Token;
+use crate::token::{Token, sanitize};
 
 /// The largest notification that is read: some hold a whole contact list or a thumbnail. The webhook endpoint takes
 /// as much.
@@ -63,7 +62,7 @@ impl<'a> Client<'a> {
     /// getAvatar: what WhatsApp says of the chat's avatar. It may take a minute when many ask.
     pub fn get_avatar(&self, chat: &ChatId) -> Result<Avatar, Failure> {
         let answer = self.sort(self.call("getAvatar", "", Call::PostJson(&chat_body(chat)))?)?;
-        Avatar::read(&answer, &self.instance.token)
+        Avatar::read(&answer)
     }
 
     /// getStateInstance: whether the instance can be used. Once a second at most.
@@ -126,7 +125,7 @@ impl<'a> Client<'a> {
 
     /// The answer, or the failure that it is.
     pub fn sort(&self, answer: Answer) -> Result<Answer, Failure> {
-        match failure_of(&answer, &self.instance.token) {
+        match failure_of(&answer) {
             Some(failure) => Err(failure),
             None => Ok(answer),
         }
@@ -194,29 +193,13 @@ impl<'a> Client<'a> {
                     "getSettings" => shown_settings(&answer.body),
                     _ => String::from_utf8_lossy(&answer.body).into_owned(),
                 };
-                let body = escape_short(&token.mask(unescaped(&body)));
-                format!("< {} in {} ms {body}", answer.status, began.elapsed().as_millis()).trim_end().to_owned()
+                let took = began.elapsed().as_millis();
+                format!("< {} in {took} ms {}", answer.status, sanitize(&body)).trim_end().to_owned()
             }
             Err(trouble) => format!("< nothing in {} ms: {trouble:?}", began.elapsed().as_millis()),
         });
-        result.map_err(|trouble| failure_of_trouble(trouble, self.timeout, token))
+        result.map_err(|trouble| failure_of_trouble(trouble, self.timeout))
     }
-}
-
-/// JSON may spell any letter as `\u00xx`, and so a token that must not be seen.
-fn unescaped(text: &str) -> String {
-    let mut parts = text.split("\\u00");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii_graphic) {
-            Some(byte) => {
-                plain.push(byte.into());
-                plain.push_str(&part[2..]);
-            }
-            None => plain.extend(["\\u00", part]),
-        }
-    }
-    plain
 }
 
 /// The one body that both avatar methods take. A chat id needs no escaping: digits, a hyphen, an @ and a domain.

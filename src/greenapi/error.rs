@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
 use crate::http::{Answer, Trouble};
-use crate::token::Token;
+use crate::token::sanitize;
 
 /// The failure that an answer is, if it is one. An empty 400 is one only to who does not ask [`is_acceptance`] first.
-pub fn failure_of(answer: &Answer, token: &Token) -> Option<Failure> {
+pub fn failure_of(answer: &Answer) -> Option<Failure> {
     let body = Body::read(answer);
     let hidden = if answer.status < 300 { body.hidden_status() } else { None };
     let (kind, status) = match (hidden, answer.status) {
@@ -23,7 +22,7 @@ pub fn failure_of(answer: &Answer, token: &Token) -> Option<Failure> {
             (kind_of(status, &body.text), status)
         }
     };
-    let mut failure = describe(kind, status, body.text, token);
+    let mut failure = describe(kind, status, &body.text);
     failure.http_status = Some(answer.status);
     if kind.is_retried() {
         failure.retry_after = answer.pause();
@@ -39,10 +38,9 @@ pub fn is_acceptance(answer: &Answer) -> bool {
 }
 
 /// A call that got no answer, as a failure.
-pub fn failure_of_trouble(trouble: Trouble, timeout: Duration, token: &Token) -> Failure {
-    let clean = |text: String| escape_short(&token.mask(text));
+pub fn failure_of_trouble(trouble: Trouble, timeout: Duration) -> Failure {
     let caused = |kind, what: &'static str, cause: String| {
-        let error = anyhow::Error::msg(clean(cause));
+        let error = anyhow::Error::msg(sanitize(&cause));
         Failure::caused(kind, error.context(what))
     };
     match trouble {
@@ -219,8 +217,8 @@ fn kind_of(status: u16, text: &str) -> Kind {
 }
 
 /// The failure of a kind that the service told: what it means, what the service said, what to do.
-fn describe(kind: Kind, status: u16, text: String, token: &Token) -> Failure {
-    let said = escape_short(&token.mask(text));
+fn describe(kind: Kind, status: u16, text: &str) -> Failure {
+    let said = sanitize(text);
     let said = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
     let (what, hint) = meaning(kind);
     let error = anyhow::Error::msg(said).context(what);
@@ -278,6 +276,8 @@ const fn meaning(kind: Kind) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::escape::escape_short;
+    use crate::token::Token;
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
 
@@ -286,8 +286,7 @@ mod tests {
     }
 
     fn kind(status: u16, body: &str) -> Option<&'static str> {
-        let token = Token::parse(TOKEN).expect("a token");
-        failure_of(&answer(status, body), &token).map(|failure| failure.kind.code())
+        failure_of(&answer(status, body)).map(|failure| failure.kind.code())
     }
 
     #[test]
@@ -350,9 +349,9 @@ mod tests {
 
     #[test]
     fn the_token_and_control_characters_stay_out_of_the_message() {
-        let token = Token::parse(TOKEN).expect("a token");
+        Token::parse(TOKEN).expect("a token");
         let body = format!("Cannot GET /{TOKEN}/ \u{1b}[2J\u{202e}");
-        let failure = failure_of(&answer(404, &body), &token).expect("a failure");
+        let failure = failure_of(&answer(404, &body)).expect("a failure");
         let message = failure.message();
         assert!(message.contains("/***/"), "{message}");
         assert!(!message.contains(TOKEN) && !message.contains('\u{1b}') && !message.contains('\u{202e}'), "{message}");
@@ -360,9 +359,9 @@ mod tests {
 
     #[test]
     fn a_token_at_the_cut_is_masked_whole() {
-        let token = Token::parse(TOKEN).expect("a token");
+        Token::parse(TOKEN).expect("a token");
         let body = format!("{}{TOKEN}", "x".repeat(280));
-        let message = failure_of(&answer(500, &body), &token).expect("a failure").message();
+        let message = failure_of(&answer(500, &body)).expect("a failure").message();
         assert!(!message.contains(&TOKEN[..8]), "{message}");
     }
 }

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
+use crate::token::sanitize;
 
 /// The result of getAvatarAsync: what WhatsApp says of a chat's avatar.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -98,7 +98,7 @@ impl Notification {
             return Some(Notification::Avatar(info));
         }
         let of_type = match object.value("typeWebhook").and_then(string) {
-            Some(name) => format!("of type {}", escape_short(&name)),
+            Some(name) => format!("of type {}", sanitize(&name)),
             None => "without a type".to_owned(),
         };
         let what = match object.value("avatarInfo") {
@@ -155,7 +155,7 @@ impl AvatarInfo {
             let hint = "check that the number has its country code and 11 or 12 digits";
             (Kind::BadRequestData, "GREEN-API could not ask for the avatar", hint)
         };
-        Some(Failure::caused(kind, anyhow::Error::msg(escape_short(reason)).context(what)).hint(hint))
+        Some(Failure::caused(kind, anyhow::Error::msg(sanitize(reason)).context(what)).hint(hint))
     }
 }
 

@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
-use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
 use crate::http::{Answer, Origin};
+use crate::token::sanitize;
 
 /// What an instance is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl State {
             "starting" => State::Starting,
             "yellowCard" => State::YellowCard,
             "suspended" => State::Suspended,
-            other => State::Other(escape_short(other)),
+            other => State::Other(sanitize(other)),
         }
     }
 
@@ -95,7 +95,7 @@ impl InstanceSettings {
             notifications: settings
                 .iter()
                 .filter(|(name, value)| name.ends_with("Webhook") && is_on(value))
-                .map(|(name, _)| escape_short(name))
+                .map(|(name, _)| sanitize(name))
                 .collect(),
         })
     }

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use super::url::Target;
-use crate::escape::escape_short;
 use crate::failure::{Failure, Kind};
 use crate::http::{Agent, Call, Trouble};
 use crate::report::Report;
+use crate::token::sanitize;
 
 /// The largest picture: 5 MiB. WhatsApp's have some 100 KiB.
 const SIZE_LIMIT: u64 = 5 * 1024 * 1024;
@@ -114,7 +114,7 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
     let answer = match text {
         "" => format!("status {status}"),
         _ if lower.starts_with('<') => format!("status {status}: an HTML page"),
-        _ => format!("status {status}: {}", escape_short(text)),
+        _ => format!("status {status}: {}", sanitize(text)),
     };
     let not_a_picture = "the download is not a picture";
     let (kind, what, why) = match status {
@@ -138,8 +138,7 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
 
 fn http_failure(error: Trouble, host: &str, timeout: Duration) -> Failure {
     let incomplete = format!("incomplete download from {host}");
-    let caused =
-        |kind, what: String, why: &str| Failure::caused(kind, anyhow::Error::msg(escape_short(why)).context(what));
+    let caused = |kind, what: String, why: &str| Failure::caused(kind, anyhow::Error::msg(sanitize(why)).context(what));
     let (is_final, failure) = match error {
         Trouble::Timeout => {
             let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {} s", timeout.as_secs_f64()));

@@ -5,9 +5,9 @@
 use std::time::{Duration, Instant};
 
 use super::queue::{LONGEST_POLL, Next, Queue, SHORTEST_POLL};
-use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
+use crate::failure::{EXIT_SOME_FAILED, Error};
 use crate::greenapi::messages::AvatarInfo;
-use crate::output::Unwritten;
+use crate::output::OutputError;
 use crate::shutdown::StopFlag;
 
 /// With `--idle` a poll lasts at least this long: the answer needs its time on the way.
@@ -37,13 +37,13 @@ impl StopCondition {
 }
 
 /// Prints results until the run ends. `print` returns when a line is flushed, with whether it reported a failure.
-/// Returns the exit status: 74 if the reader of standard output left, 1 if a result was a failure.
+/// Returns the exit status: 1 if a result was a failure.
 pub fn receive_loop(
     queue: &mut Queue<'_>,
     condition: StopCondition,
     stop: &StopFlag,
-    print: &mut dyn FnMut(&AvatarInfo) -> Result<bool, Unwritten>,
-) -> Result<u8, Failure> {
+    print: &mut dyn FnMut(&AvatarInfo) -> Result<bool, OutputError>,
+) -> Result<u8, Error> {
     let poll = match (condition.idle, condition.follow) {
         (Some(idle), _) => idle.clamp(SHORTEST_POLL, LONGEST_POLL),
         (None, true) => LONGEST_POLL,
@@ -55,11 +55,7 @@ pub fn receive_loop(
         let is_empty = match queue.next(poll, until)? {
             Next::Result(message) => {
                 if !message.is_repeat {
-                    match print(&message.info) {
-                        Ok(is_failure) => some_failed |= is_failure,
-                        Err(Unwritten::PipeClosed) => return Ok(Kind::OutputFailed.exit()),
-                        Err(Unwritten::Failed(failure)) => return Err(failure),
-                    }
+                    some_failed |= print(&message.info)?;
                     printed += 1;
                 }
                 queue.ack(message, until)?;
@@ -72,7 +68,7 @@ pub fn receive_loop(
         if condition.is_met(is_empty, queue.quiet_since().elapsed()) {
             // A queue that could not be read is not an empty one.
             if let Some(failure) = queue.take_failure() {
-                return Err(failure);
+                return Err(failure.into());
             }
             break;
         }
@@ -84,6 +80,7 @@ pub fn receive_loop(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{Failure, Kind};
     use crate::results::script::{Script, reply};
 
     const ASK: &str = "GET receiveNotification ?receiveTimeout=5";
@@ -129,16 +126,15 @@ mod tests {
     #[test]
     fn what_cannot_be_printed_is_not_deleted() {
         Script::start([(ASK, head(1))]).queue(None, |queue| {
-            let exit = receive_loop(queue, StopCondition::default(), &StopFlag::default(), &mut |_| {
-                Err(Unwritten::PipeClosed)
+            let end = receive_loop(queue, StopCondition::default(), &StopFlag::default(), &mut |_| {
+                Err(OutputError::BrokenPipe)
             });
-            assert_eq!(exit.expect("a silent end"), 74);
+            assert!(matches!(end, Err(Error::BrokenPipe)), "{end:?}");
         });
         Script::start([(ASK, head(1))]).queue(None, |queue| {
-            let full = || Unwritten::Failed(Failure::new(Kind::OutputFailed, "full"));
-            let failure = receive_loop(queue, StopCondition::default(), &StopFlag::default(), &mut |_| Err(full()))
-                .expect_err("full");
-            assert_eq!(failure.kind, Kind::OutputFailed);
+            let full = || OutputError::Io(Failure::new(Kind::OutputFailed, "full"));
+            let end = receive_loop(queue, StopCondition::default(), &StopFlag::default(), &mut |_| Err(full()));
+            assert!(matches!(end, Err(Error::Failure(failure)) if failure.kind == Kind::OutputFailed));
         });
     }
 

@@ -17,7 +17,7 @@ use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::pictures::url;
-use crate::record::{ErrorBody, Record, Status};
+use crate::record::{Record, Status};
 use crate::shutdown::{self, SLICE};
 
 /// How long the look at the queue may take before anything is sent. An empty queue answers only after five seconds; a
@@ -193,7 +193,7 @@ impl BackgroundTask for Collector<'_> {
             Some((kind, message)) => Failure::new(kind, message),
             None => Failure::new(Kind::NoResult, "the run ended before a notification came"),
         };
-        let error = Some(ErrorBody::from(&failure));
+        let error = Some(failure.body());
         run.print_only(&Record { error, ..Record::new(chat.as_str(), Status::TimedOut) }, failure);
     }
 }

@@ -29,13 +29,14 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::spool::Spool;
 use super::{identity, record};
-use crate::failure::{EXIT_SOME_FAILED, Failure, Kind};
+use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::greenapi::client::NOTIFICATION_LIMIT;
 use crate::greenapi::messages::Notification;
-use crate::output::{Output, Unwritten};
+use crate::output::{Output, OutputError};
 use crate::recent::Deduplicator;
 use crate::report::Report;
 use crate::shutdown;
+use crate::token::{Masked, register};
 
 /// Open connections; further ones wait in the system's queue.
 const CONNECTIONS: usize = 512;
@@ -61,6 +62,7 @@ impl WebhookToken {
             return Err(Failure::new(Kind::BadSettings, "the webhook token is empty")
                 .hint("give the webhookUrlToken of GREEN-API's console, or none at all"));
         }
+        register(text);
         Ok(WebhookToken(text.as_bytes().to_vec()))
     }
 
@@ -128,7 +130,7 @@ impl Server {
     /// Serves until a signal, or until the writer has printed enough or cannot write. Returns the exit status.
     ///
     /// After a signal, requests in flight have five seconds to finish.
-    pub fn run(self, writer: Writer<'_>) -> Result<u8, Failure> {
+    pub fn run(self, writer: Writer<'_>) -> Result<u8, Error> {
         let (deliveries, inbox) = mpsc::channel();
         let written = std::thread::scope(|scope| {
             let writer = scope.spawn(move || writer.run(&inbox));
@@ -147,11 +149,8 @@ impl Server {
         let unservable = |error: io::Error| {
             Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the server cannot run"))
         };
-        match written.map_err(unservable)? {
-            Ok(some_failed) => Ok(if some_failed { EXIT_SOME_FAILED } else { 0 }),
-            Err(Unwritten::PipeClosed) => Ok(Kind::OutputFailed.exit()),
-            Err(Unwritten::Failed(failure)) => Err(failure),
-        }
+        let some_failed = written.map_err(unservable)??;
+        Ok(if some_failed { EXIT_SOME_FAILED } else { 0 })
     }
 
     fn serve<T>(self, deliveries: Sender<Delivery>, writer: &ScopedJoinHandle<'_, T>) -> io::Result<()> {
@@ -290,7 +289,7 @@ pub struct Writer<'a> {
 }
 
 /// Writes and flushes finished lines.
-type Write<'a> = dyn FnMut(&[u8]) -> Result<(), Unwritten> + Send + 'a;
+type Write<'a> = dyn FnMut(&Masked) -> Result<(), OutputError> + Send + 'a;
 
 impl<'a> Writer<'a> {
     /// A writer of at most `max` results, rendered by `output`, to `write`. Other notifications are appended to the
@@ -298,7 +297,7 @@ impl<'a> Writer<'a> {
     pub fn new(
         output: &'a Output,
         report: &'a Report,
-        write: impl FnMut(&[u8]) -> Result<(), Unwritten> + Send + 'a,
+        write: impl FnMut(&Masked) -> Result<(), OutputError> + Send + 'a,
         spool: Option<Spool>,
         max: Option<u64>,
     ) -> Writer<'a> {
@@ -307,7 +306,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Runs until the senders are gone, `max` results are printed, or a write fails. Returns whether a result failed.
-    fn run(mut self, inbox: &Receiver<Delivery>) -> Result<bool, Unwritten> {
+    fn run(mut self, inbox: &Receiver<Delivery>) -> Result<bool, OutputError> {
         while self.remaining != Some(0) {
             let Ok(first) = inbox.recv() else { break };
             // Everything that arrived during the last write shares the next flush and the next sync.
@@ -316,15 +315,15 @@ impl<'a> Writer<'a> {
         Ok(self.some_failed)
     }
 
-    fn keep(&mut self, deliveries: Vec<Delivery>) -> Result<(), Unwritten> {
-        let (mut lines, mut foreign, mut failures, mut kept) = (String::new(), Vec::new(), Vec::new(), Vec::new());
+    fn keep(&mut self, deliveries: Vec<Delivery>) -> Result<(), OutputError> {
+        let (mut lines, mut foreign, mut failures, mut kept) = (Masked::default(), Vec::new(), Vec::new(), Vec::new());
         for Delivery { notification, kept: sender } in deliveries {
             match notification {
                 Notification::Avatar(info) if self.printed.contains(&identity(&info)) => {}
                 // The rest is not kept, and is sent again.
                 Notification::Avatar(_) if self.remaining == Some(0) => break,
                 Notification::Avatar(info) => {
-                    lines.push_str(&self.output.render(&record(&info)));
+                    lines.push(&record(&info).line(self.output));
                     self.printed.insert(&identity(&info));
                     self.remaining = self.remaining.map(|remaining| remaining - 1);
                     failures.extend(info.failure().map(|failure| (info.chat_id, failure)));
@@ -337,11 +336,9 @@ impl<'a> Writer<'a> {
             }
             kept.push(sender);
         }
-        if !lines.is_empty() {
-            (self.write)(lines.as_bytes())?;
-        }
+        (self.write)(&lines)?;
         if let Some(spool) = self.spool.as_mut().filter(|_| !foreign.is_empty()) {
-            spool.append(&foreign).map_err(Unwritten::Failed)?;
+            spool.append(&foreign).map_err(OutputError::Io)?;
         }
         for sender in kept {
             // An error means that the client has left. It sends the notification again, which is a repeat then.

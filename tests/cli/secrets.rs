@@ -1,7 +1,14 @@
 //! The token is in no output, whatever happens. The harness looks for it in both outputs of every run; the runs
 //! here are those where it is closest at hand.
 
-use crate::support::{Answer, CHAT, Cli, INSTANCE, Server, TOKEN, at_once, chat, sample};
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::client::{ask, request};
+use crate::support::gallery::JPEG;
+use crate::support::queue::{Queue, method};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Said, Seen, Server, TOKEN, at_once, chat, sample};
 
 /// A secret of the wrong shape, so that it is not known as a token.
 const MALFORMED: &str = "hunter2 is not a token!";
@@ -178,4 +185,193 @@ fn a_token_given_as_a_flag_is_masked_too() {
     let server = Server::answering([Answer::status(404).body("no /flag-token-99/ here")]);
     let cli = Cli::on(&server).args(["--api-token-instance", "flag-token-99", "request", "-v", CHAT]);
     cli.secret("flag-token-99").exits(69).any_stdout().stderr_has("***").run();
+}
+
+/// The token as a server may write it: as it is, in part, in capitals, in JSON's escapes and in a URL's.
+fn spellings() -> [String; 5] {
+    let spelt = |form: fn(u8) -> String| TOKEN.bytes().map(form).collect();
+    [
+        TOKEN.to_owned(),
+        TOKEN[3..28].to_owned(),
+        TOKEN.to_uppercase(),
+        spelt(|byte| format!("\\u{byte:04x}")),
+        spelt(|byte| format!("%{byte:02x}")),
+    ]
+}
+
+/// Answers every method with the token in every field, and in headers that do not count. `kind` chooses among verdicts.
+fn echo(seen: &Seen, token: &str, kind: usize) -> Answer {
+    let host = seen.header("host").expect("a host");
+    let envelope = format!(r#"{{"statusCode":400,"timestamp":"{token}","path":"/{token}","message":"no {token}"}}"#);
+    let url = format!(r#""urlAvatar":"http://{host}/{token}/p.jpg?x={token}&oe=615A60EB""#);
+    let fields = format!(r#""base64Avatar":"{token}","{token}":"{token}","existsWhatsapp":true"#);
+    let (status, body) = match (method(seen), kind % 4) {
+        ("getAvatarAsync", 0) => (200, String::new()),
+        ("getAvatarAsync", 1) => (200, format!(r#"{{"reason":"{token}","message":"{token}"}}"#)),
+        ("getAvatar", 0 | 1) => (200, format!(r#"{{{url},{fields},"available":true,"reason":"{token}"}}"#)),
+        ("getAvatar", 2) => (200, format!(r#"{{"urlAvatar":"",{fields},"reason":"{token}"}}"#)),
+        ("getStateInstance", 0) => (200, format!(r#"{{"stateInstance":"{token}","wid":"{token}"}}"#)),
+        ("getSettings", 0) => (
+            200,
+            format!(
+                r#"{{"webhookUrl":"https://{token}@{token}.example/{token}","webhookUrlToken":"{token}","{token}Webhook":"yes","wid":"{token}"}}"#
+            ),
+        ),
+        ("getAvatarAsync" | "getAvatar" | "getStateInstance" | "getSettings", 3) => {
+            (502, format!("{{not JSON {token}"))
+        }
+        ("getAvatarAsync" | "getAvatar" | "getStateInstance" | "getSettings", _) => (400, envelope),
+        _ => return Answer::status(200).header("X-Odd", token).body(JPEG),
+    };
+    let answer = Answer::status(status).body(body).header("Location", &format!("http://{host}/{token}"));
+    answer.header("Retry-After", token).header("X-Odd", token)
+}
+
+/// Results and other notifications with the token in every field.
+fn notifications(token: &str) -> Vec<String> {
+    let info = |chat: &str, rest: &str| {
+        format!(
+            r#"{{"typeWebhook":"{token}","timestamp":1586700802,"instanceData":{{"wid":"{token}"}},"avatarInfo":{{"chatId":"{chat}",{rest}}}}}"#
+        )
+    };
+    vec![
+        info(CHAT, &format!(r#""urlAvatar":"https://pps.whatsapp.net/{token}/p.jpg?x={token}","reason":"{token}""#)),
+        info(&format!("{token}@c.us"), &format!(r#""urlAvatar":"","reason":"{token}""#)),
+        info(&format!("{token}@lid"), r#""urlAvatar":"","reason":"get avatar timeout limit exceeded""#),
+        format!(r#"{{"typeWebhook":"{token}","text":"{token}"}}"#),
+        format!(r#"{{"typeWebhook":"{token}","avatarInfo":{{"chatId":true,"reason":"{token}"}}}}"#),
+        format!(r#"{{"typeWebhook":"{token}","#),
+    ]
+}
+
+/// Eight characters of the token, a letter among them.
+fn has_part_of_token(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let mut parts = TOKEN.as_bytes().windows(8).map(|part| std::str::from_utf8(part).expect("ASCII"));
+    parts.any(|part| part.contains(|c: char| c.is_ascii_alphabetic()) && text.contains(part))
+}
+
+/// Looks for the token and parts of it in both streams and in everything that was written, spools apart.
+#[track_caller]
+fn assert_secret(said: &Said, what: &str) {
+    for text in [&said.stdout, &said.stderr] {
+        let decoded =
+            serde_json::from_str(&format!("\"{}\"", text.replace(['"', '\n', '\t'], " "))).unwrap_or_default();
+        for text in [text, &decoded, &percent_decoded(text)] {
+            assert!(!has_part_of_token(text), "{what}: {text}");
+        }
+    }
+    assert_files_secret(&said.path(".."), what);
+}
+
+#[track_caller]
+fn assert_files_secret(folder: &Path, what: &str) {
+    for entry in std::fs::read_dir(folder).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(!has_part_of_token(&name), "{what}: {name}");
+        if path.is_dir() {
+            assert_files_secret(&path, what);
+        } else if name != "spool" {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).expect("a file")).into_owned();
+            assert!(!has_part_of_token(&text) && !has_part_of_token(&percent_decoded(&text)), "{what}: {name}: {text}");
+        }
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii_graphic) {
+            Some(byte) => decoded.extend([char::from(byte).to_string().as_str(), &part[2..]]),
+            None => decoded.extend(["%", part]),
+        }
+    }
+    decoded
+}
+
+#[test]
+fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
+    let commands: [&[&str]; 14] = [
+        &["request", CHAT],
+        &["request", CHAT, GROUP, "--journal", "j"],
+        &["request", "--dry-run", CHAT],
+        &["request", "--wait=200ms", "--spool", "spool", "--journal", "j", CHAT],
+        &["request", "--wait=200ms", "--fallback", "--spool", "spool", CHAT],
+        &["get", CHAT],
+        &["get", CHAT, GROUP, "--journal", "j"],
+        &["get", "-o", "-", CHAT, "--journal", "j"],
+        &["get", "-o", "picture.jpg", CHAT, "--journal", "j"],
+        &["get", "--dir", "avatars", CHAT, GROUP, "--journal", "j"],
+        &["receive", "--spool", "spool"],
+        &["receive"],
+        &["doctor"],
+        &["--sandbox", "get", CHAT],
+    ];
+    let options: [&[&str]; 5] = [&[], &["-v"], &["--json"], &["--json", "-v"], &["-q"]];
+    let cases = commands.into_iter().flat_map(|command| (0..4).map(move |kind| (command, kind)));
+    at_once(cases, |(command, kind)| {
+        for (nth, token) in spellings().into_iter().enumerate() {
+            let queue = Queue::of(notifications(&token).into_iter().skip(kind));
+            let shown = token.clone();
+            let server = queue.serve_with(move |seen, _| echo(seen, &shown, kind)).any_times();
+            let options = options[(kind + nth) % options.len()];
+            let cli = Cli::on(&server).args(options).args(command).args(["--retries", "0"]);
+            let cli = if command[0] == "get" { cli.args(["--allow-host", "127.0.0.1"]) } else { cli };
+            // A picture is not text.
+            let cli = if command.contains(&"-") { cli.shell(r#"exec "$0" "$@" > picture"#) } else { cli };
+            let said = cli.ends_somehow().any_stdout().any_stderr().run();
+            assert_secret(&said, &format!("{options:?} {command:?}, kind {kind}, {token}"));
+        }
+    });
+}
+
+#[test]
+fn a_notification_to_the_endpoint_does_not_get_the_token_printed() {
+    at_once(spellings(), |token| {
+        for options in [&["--json"][..], &[], &["--json", "-v"]] {
+            let cli = Cli::at("http://127.0.0.1:9").args(options).args(["listen", "--bind", "127.0.0.1:0"]);
+            let cli = cli.args(["--spool", "spool", "--webhook-token-file", "hook"]).file("hook", "hook-secret-77");
+            let running = cli.secret("hook-secret-77").dies(15).any_stdout().any_stderr().start();
+            let said = running.wait_for_word("listening on http://");
+            let address = said.split_once("http://").expect("an address").1.trim_end_matches(['"', '}', '\n']);
+            let address = address.parse().expect("an address");
+            for body in notifications(&token) {
+                let authorization = "Authorization: Bearer hook-secret-77\r\n";
+                ask(
+                    address,
+                    &request(
+                        "POST",
+                        "/",
+                        authorization,
+                        &body.replace("\"reason\"", "\"reason\":\"hook-secret-77\",\"reason\""),
+                    ),
+                );
+                ask(address, &request("POST", &format!("/{TOKEN}"), &format!("Authorization: {TOKEN}\r\n"), &body));
+            }
+            running.signal(Signal::TERM);
+            assert_secret(&running.finish(), &token);
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_ends_within_the_token_does_not_get_a_part_printed() {
+    at_once([8, 9, 20, 49], |length| {
+        for body in [
+            format!("{}{}", "x".repeat(300 - length), TOKEN),
+            format!("no {}", &TOKEN[..length]),
+            format!("<title>{}", &TOKEN[..length]),
+            format!(r#"{{"message":"{}"#, &TOKEN[10..(10 + length).min(50)]),
+        ] {
+            for options in [&["--json"][..], &["-v"]] {
+                let server = Server::answering([Answer::status(418).body(body.as_str())]);
+                let said = Cli::request(&server, options).arg(GROUP).exits(76).any_stdout().any_stderr().run();
+                assert_secret(&said, &body);
+                let shown = said.stdout + &said.stderr;
+                assert!(!shown.contains(&TOKEN[..8]), "{shown}");
+            }
+        }
+    });
 }

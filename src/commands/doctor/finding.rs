@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::Setting;
 use crate::escape::escape;
 use crate::failure::Failure;
-use crate::output::Unwritten;
-use crate::record::ErrorBody;
+use crate::output::OutputError;
+use crate::token::Masked;
 
 /// What a check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Finding {
             line["hint"] = json!(hint);
         }
         if let Some(failure) = &self.failure {
-            line["error"] = json!(ErrorBody::from(failure));
+            line["error"] = json!(failure.body());
         }
         if !self.settings.is_empty() {
             let one =
@@ -95,7 +95,7 @@ impl fmt::Display for Finding {
 /// Where findings go; the exit status is that of the first failure.
 pub struct Sheet<'a> {
     pub form: Form,
-    pub sink: &'a mut dyn FnMut(String) -> Result<(), Unwritten>,
+    pub sink: &'a mut dyn FnMut(&Masked) -> Result<(), OutputError>,
     pub exit: u8,
 }
 
@@ -109,7 +109,7 @@ pub enum Form {
 }
 
 impl Sheet<'_> {
-    pub fn write(&mut self, finding: Finding) -> Result<(), Unwritten> {
+    pub fn write(&mut self, finding: Finding) -> Result<(), OutputError> {
         if let Some(failure) = finding.failure.as_ref().filter(|_| self.exit == 0) {
             self.exit = failure.kind.exit();
         }
@@ -118,7 +118,7 @@ impl Sheet<'_> {
             Form::Failures if finding.status != Status::Failed => return Ok(()),
             Form::Text | Form::Failures => finding.to_string(),
         };
-        (self.sink)(line + "\n")
+        (self.sink)(&Masked::new(line + "\n"))
     }
 }
 

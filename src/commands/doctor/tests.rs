@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::greenapi::client::Instance;
 use crate::http::Agent;
-use crate::token::Token;
+use crate::token::{Masked, Token};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
 
@@ -75,12 +75,12 @@ fn examined(answers: &'static [&'static str]) -> (Vec<String>, String, u8) {
         }
     });
     let instance = Instance { api_url, id: "1101".into(), token: Token::parse(TOKEN).expect("a token") };
-    let report = Report::new(true, true, false, crate::report::Color::Never);
+    let report = Report::default();
     let http = Options { timeout: Duration::from_secs(5), ..Options::default() };
     let client = Client::new(&instance, Agent::new(&http), http.timeout, &report);
     let mut lines = String::new();
-    let mut sink = |line: String| {
-        lines.push_str(&line);
+    let mut sink = |line: &Masked| {
+        lines.push_str(line.as_str());
         Ok(())
     };
     let mut sheet = Sheet { form: Form::Json, sink: &mut sink, exit: 0 };
@@ -145,8 +145,8 @@ fn the_first_failure_gives_the_exit_status() {
 #[test]
 fn broken_settings_are_the_only_check() {
     let mut lines = Vec::new();
-    let mut sink = |line: String| {
-        lines.push(line);
+    let mut sink = |line: &Masked| {
+        lines.push(line.as_str().to_owned());
         Ok(())
     };
     let mut sheet = Sheet { form: Form::Failures, sink: &mut sink, exit: 0 };

@@ -118,6 +118,12 @@ impl Server {
         self
     }
 
+    /// However many requests come.
+    pub fn any_times(mut self) -> Server {
+        self.times = Times::AtLeast(0);
+        self
+    }
+
     /// Opens these gates when it is dropped, so that a failed test does not wait for them.
     pub fn opening(mut self, gate: &Gate) -> Server {
         self.gates.push(gate.clone());
