@@ -1,12 +1,18 @@
 //! SIGINT and SIGTERM: what is in flight is finished, what is known is written, and the process dies by the signal.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FileType, Mode};
+use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
-use crate::support::{Answer, CHAT, Cli, Gate, Server, at_once, chat, json};
+use crate::support::gallery::{JPEG, gallery, picture};
+use crate::support::{Answer, CHAT, Cli, Gate, Running, Said, Server, at_once, chat, json, jsons};
 
 const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
 
@@ -141,4 +147,115 @@ fn a_shell_loop_stops_at_the_signal() {
     running.signal_all(Signal::INT);
     gate.open();
     running.finish();
+}
+
+/// A listener whose queue of connections is full: whoever connects waits.
+fn full_listener() -> (OwnedFd, Vec<TcpStream>, SocketAddr) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("bound");
+    rustix::net::listen(&socket, 0).expect("it listens");
+    let address = rustix::net::getsockname(&socket).expect("an address");
+    let address = SocketAddr::try_from(address).expect("an internet address");
+    let is_taken = |_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+    let taken = std::iter::repeat(()).map_while(is_taken).collect();
+    (socket, taken, address)
+}
+
+/// Ends within the grace of five seconds, and a little.
+fn ends_at_the_cut_off(running: Running, signal: Signal) -> Said {
+    let began = Instant::now();
+    running.signal(signal);
+    let said = running.finish();
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(4) && took < Duration::from_secs(7), "{took:?}");
+    said
+}
+
+#[test]
+fn a_connect_that_is_stuck_ends_at_the_cut_off() {
+    let (_socket, _taken, address) = full_listener();
+    at_once(BOTH, |(signal, number)| {
+        let cli = Cli::at(&format!("http://{address}")).args(["request", "-v", "--json", "--connect-timeout", "60s"]);
+        let running = cli.arg(CHAT).dies(number).any_stdout().any_stderr().start();
+        running.wait_for_word("> POST");
+        let line = json(&ends_at_the_cut_off(running, signal).stdout);
+        assert_eq!((&line["chatId"], &line["status"]), (&CHAT.into(), &"failed".into()));
+        assert_eq!(line["error"]["code"], "timeout");
+    });
+}
+
+#[test]
+fn an_answer_that_our_own_end_cuts_off_is_not_a_success() {
+    let answers = [
+        // Without a length the end of the connection is the end of the body.
+        ("request", "HTTP/1.1 200 OK\r\n\r\n"),
+        ("get", "HTTP/1.1 200 OK\r\n\r\n{\"urlAvatar\":\"\",\"available\":true}"),
+    ];
+    at_once(answers, |(command, answer)| {
+        let server = Server::always(Answer::raw(answer).then_silence()).times(1);
+        let running = Cli::on(&server).args([command, "--json", CHAT]).dies(15).any_stdout().any_stderr().start();
+        server.wait_for(1);
+        let line = json(&ends_at_the_cut_off(running, Signal::TERM).stdout);
+        assert_eq!((&line["status"], &line["error"]["code"]), (&"failed".into(), &"timeout".into()));
+    });
+}
+
+#[test]
+fn a_list_reports_what_is_in_flight_at_the_cut_off() {
+    let server = Server::with(|_| Answer::raw("").then_silence()).times(3);
+    let args = ["--json", "--rate", "0", "--concurrency", "3", "--journal", "j"];
+    let running = Cli::request(&server, args).args((0..9).map(chat)).dies(15).any_stdout().any_stderr().start();
+    server.wait_for(3);
+    let said = ends_at_the_cut_off(running, Signal::TERM);
+    let mut chats: Vec<_> = jsons(&said.stdout).iter().map(|line| line["chatId"].to_string()).collect();
+    chats.sort();
+    assert_eq!(chats, [0, 1, 2].map(|n| format!("\"{}\"", chat(n))));
+    assert!(said.stderr.contains(r#""notTried":6"#), "{}", said.stderr);
+}
+
+/// What blocks before or outside of a request ends with the process, soon after the cut-off.
+fn ends_soon_after_the_cut_off(mut running: Running) {
+    let began = Instant::now();
+    running.signal(Signal::TERM);
+    while running.is_running() && began.elapsed() < Duration::from_secs(9) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    running.finish();
+}
+
+fn make_fifo(cli: &Cli) {
+    let path = cli.dir().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a fifo");
+}
+
+#[test]
+fn an_input_that_nobody_writes_to_ends_with_the_signal() {
+    at_once([["--from", "fifo", "-v"], ["--env-file", "fifo", CHAT]], |words| {
+        let cli = Cli::request(&Server::unasked(), words).dies(15).any_stdout().any_stderr();
+        make_fifo(&cli);
+        let running = cli.start();
+        running.wait_for_handler(Signal::TERM);
+        ends_soon_after_the_cut_off(running);
+    });
+}
+
+#[test]
+fn an_output_that_nobody_reads_ends_with_the_signal() {
+    let server = gallery(|_| picture(JPEG));
+    let cli = Cli::on(&server).args(["get", "--allow-host", "127.0.0.1", "-o", "fifo", CHAT]).dies(15);
+    make_fifo(&cli);
+    let running = cli.any_stdout().any_stderr().start();
+    server.wait_for(2);
+    ends_soon_after_the_cut_off(running);
+
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).expect("set");
+    while (&writer).write(&[b'x'; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty()).expect("set");
+    let server = Server::always(Answer::status(200)).times(1);
+    let running = Cli::request(&server, [CHAT]).stdout_to(writer).dies(15).any_stdout().any_stderr().start();
+    server.wait_for(1);
+    ends_soon_after_the_cut_off(running);
+    drop(reader);
 }

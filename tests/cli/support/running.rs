@@ -88,6 +88,19 @@ impl Running {
         }
     }
 
+    /// Returns when it has taken over the signal.
+    pub fn wait_for_handler(&self, signal: Signal) {
+        let began = Instant::now();
+        let caught = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:").map(str::trim).map(str::to_owned));
+            u64::from_str_radix(&mask.unwrap_or_default(), 16).unwrap_or(0) >> (signal.as_raw() - 1) & 1 == 1
+        };
+        while !caught() && began.elapsed() < LIMIT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// A signal for it and for all that it started, as a terminal's Ctrl-C.
     pub fn signal_all(&self, signal: Signal) {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
