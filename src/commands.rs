@@ -5,6 +5,7 @@
 pub mod chats;
 pub mod completions;
 pub mod doctor;
+pub mod files;
 pub mod get;
 pub mod listen;
 pub mod man;

@@ -171,9 +171,12 @@ impl Kind {
         )
     }
 
-    /// Whether twenty of these in a row mean that the service is down.
+    /// Whether many of these in a row mean that the service is unavailable.
     pub const fn means_service_down(self) -> bool {
-        matches!(self, Kind::ServerError | Kind::Unreachable | Kind::Timeout)
+        matches!(
+            self,
+            Kind::ServerError | Kind::Unreachable | Kind::Timeout | Kind::InstanceStarting | Kind::TooManyRequests
+        )
     }
 }
 

@@ -13,6 +13,7 @@ use crate::batch::workers;
 use crate::batch::writer::{RunConfig, RunContext};
 use crate::chat_id::Rule;
 use crate::commands::Context;
+use crate::commands::files::Files;
 use crate::duration::parse_duration;
 use crate::output::Output;
 use crate::settings::{Error, Flags, Settings};
@@ -71,6 +72,23 @@ impl Chats {
             .iter()
             .map(|path| if path == Path::new("-") { Origin::Stdin } else { Origin::File(path.clone()) });
         Ok(arguments.chain(files).collect())
+    }
+
+    /// Checks that no file is read and written, or written twice. `others`: what the command writes besides the journal
+    /// and standard output.
+    pub fn check_files(&self, origins: &[Origin], others: &[(&str, Option<&Path>)]) -> Result<(), Error> {
+        let mut files = Files::of_streams(origins.iter().any(|origin| matches!(origin, Origin::Stdin)))?;
+        for origin in origins {
+            if let Origin::File(path) = origin {
+                files.add("list", path, false)?;
+            }
+        }
+        for (what, path) in others.iter().copied().chain([("journal", self.journal.as_deref())]) {
+            if let Some(path) = path {
+                files.add(what, path, true)?;
+            }
+        }
+        Ok(())
     }
 
     /// Which forms count.

@@ -88,6 +88,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         (None, None) => None,
     };
     let origins = args.chats.origins(context.flags)?;
+    args.chats.check_files(&origins, &[("picture", args.output.as_deref().filter(|_| !is_stdout))])?;
     let session = context.open()?;
     let settings = &session.settings;
     let mut config = args.chats.run_config(settings.retries);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::commands::Context;
+use crate::commands::files::Files;
 use crate::failure::{Failure, Kind};
 use crate::results::require_lines;
 use crate::results::spool::Spool;
@@ -49,6 +50,9 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let Context { output, report, .. } = *context;
     require_lines(output)?;
+    if let Some(spool) = &args.spool {
+        Files::of_streams(false)?.add("spool", spool, true)?;
+    }
     if args.spool.is_none() && !args.discard_foreign {
         return Err(Failure::new(Kind::BadSettings, "nothing says what becomes of notifications that are not results")
             .hint("--spool FILE keeps them, --discard-foreign forgets them")

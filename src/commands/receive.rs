@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::commands::Context;
+use crate::commands::files::Files;
 use crate::duration::parse_timeout;
 use crate::results::lock::Lock;
 use crate::results::queue::{Clients, Queue};
@@ -46,6 +47,9 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let Context { output, report, .. } = *context;
     require_lines(output)?;
+    if let Some(spool) = &args.spool {
+        Files::of_streams(false)?.add("spool", spool, true)?;
+    }
     let session = context.open()?;
     let settings = &session.settings;
     let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;

@@ -59,6 +59,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let origins = args.chats.origins(context.flags)?;
+    args.chats.check_files(&origins, &[("spool", args.spool.as_deref())])?;
     let session = context.open()?;
     let settings = &session.settings;
     let mut config = args.chats.run_config(settings.retries);

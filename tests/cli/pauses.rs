@@ -1,0 +1,135 @@
+//! A pause that a server asks for holds up nothing else: other chats, the deadline, and the run's end come in time.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::gallery::said;
+use crate::support::queue::{calls, fresh, method, result};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
+
+/// A service that says 429 for the queue, with a pause of 20 s, and `other` to every other call.
+fn throttled(mut other: impl FnMut(&str) -> Answer + Send + 'static) -> Server {
+    Server::with(move |seen| match method(seen) {
+        "receiveNotification" => Answer::status(429).header("Retry-After", "20"),
+        name => other(name),
+    })
+}
+
+#[test]
+fn a_wait_ends_at_its_deadline_although_the_queue_asks_for_a_pause() {
+    let server = throttled(|_| Answer::status(200));
+    let said = Cli::request(&server, ["--json", "--wait=2s", CHAT]).exits(75).any_stdout().any_stderr().run();
+    assert_eq!(json(&said.stdout)["error"]["code"], "no-result");
+    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+}
+
+#[test]
+fn the_fallback_asks_at_the_deadline_although_the_queue_asks_for_a_pause() {
+    let server = throttled(|name| match name {
+        "getAvatar" => Answer::status(200).body(r#"{"urlAvatar":"","available":false}"#),
+        _ => Answer::status(200),
+    });
+    let args = ["--json", "--wait=1s", "--fallback", CHAT];
+    let said = Cli::request(&server, args).any_stdout().any_stderr().run();
+    assert_eq!(json(&said.stdout)["status"], "hidden");
+    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+}
+
+#[test]
+fn a_failure_that_ends_the_run_does_not_wait_for_the_queues_pause() {
+    let server = throttled(|_| Answer::status(401));
+    let said = Cli::request(&server, ["--wait=1m", CHAT, GROUP]).exits(77).any_stdout().any_stderr().run();
+    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+}
+
+#[test]
+fn an_idle_time_is_over_although_the_queue_asks_for_a_pause() {
+    let server = throttled(|_| Answer::status(404));
+    let cli = Cli::on(&server).args(["--json", "receive", "--idle", "1s"]);
+    let said = cli.exits(75).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "too-many-requests", "a throttled queue is not an empty one");
+    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+}
+
+#[test]
+fn a_picture_host_is_left_alone_when_the_run_has_ended() {
+    let server = Server::with(|seen| match (method(seen), seen.header("host")) {
+        ("getAvatar", _) if seen.chat() == GROUP => Answer::status(401),
+        ("getAvatar", Some(host)) => said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/1"}}"#)),
+        _ => Answer::status(503).header("Retry-After", "30"),
+    });
+    let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", "--rate", "1", CHAT, GROUP];
+    let said = Cli::on(&server).args(args).exits(77).any_stdout().any_stderr().run();
+    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+}
+
+/// Delivery is at least once: an equal result may have been printed as unsolicited before its chat is requested.
+#[test]
+fn a_repeat_answers_a_chat_that_waits_for_it() {
+    let own = chat(1);
+    let early = result(&own, jiff::Timestamp::now().as_second(), r#","urlAvatar":"""#);
+    let again = early.clone();
+    let queue = Queue::of([early]);
+    let server = queue.serve_with(move |seen, queue| {
+        if seen.chat() != CHAT {
+            queue.push(again.clone());
+        }
+        Answer::status(200)
+    });
+    // The rate gives the early result time to be printed before its chat is requested.
+    let args = ["--json", "--wait=10s", "--rate", "1", CHAT, &own];
+    let said = Cli::request(&server, args).exits(1).any_stdout().any_stderr().run();
+    let lines = jsons(&said.stdout);
+    let of_own: Vec<_> = lines.iter().filter(|line| line["chatId"] == own.as_str()).collect();
+    assert_eq!(of_own.len(), 2, "unsolicited, and the answer: {}", said.stdout);
+    assert!(of_own.iter().all(|line| line["status"] == "none"), "{}", said.stdout);
+}
+
+#[test]
+fn follow_goes_on_after_an_outage_and_odd_answers_with_one_warning() {
+    let mut polls = 0;
+    let queue = Queue::of([fresh(CHAT)]);
+    let answers = queue.clone();
+    let server = Server::with(move |seen| {
+        polls += 1;
+        match polls {
+            1 => Answer::status(503).header("Retry-After", "0"),
+            2 => Answer::status(200).body("<html>maintenance</html>"),
+            _ => answers.answer(seen).expect("a call of the queue"),
+        }
+    });
+    let cli = Cli::on(&server).args(["--json", "receive", "--follow", "--retries", "0"]);
+    let running = cli.dies(15).any_stdout().any_stderr().start();
+    running.wait_for_lines(1);
+    let began = Instant::now();
+    running.signal(Signal::TERM);
+    let said = running.finish();
+    assert!(began.elapsed() < Duration::from_secs(3), "the long poll ends with the signal: {:?}", began.elapsed());
+    assert_eq!(said.stderr.matches("the queue cannot be read").count(), 1, "{}", said.stderr);
+    assert_eq!(calls(&server, ["deleteNotification"]), [1]);
+    assert_eq!(queue.left(), 0);
+}
+
+#[test]
+fn a_throttled_or_starting_instance_ends_a_list_like_one_that_is_down() {
+    for (status, body, code, exit) in
+        [(429, "", "too-many-requests", 75), (400, "instance in starting process try later", "instance-starting", 75)]
+    {
+        let server = Server::with(move |_| Answer::status(status).header("Retry-After", "0").body(body)).times(20);
+        let args = ["--json", "--rate", "0", "--retries", "0", "--concurrency", "1"];
+        let ids = (0..30).map(chat);
+        let said = Cli::request(&server, args).args(ids).exits(exit).any_stdout().any_stderr().run();
+        assert_eq!(jsons(&said.stdout).len(), 20);
+        assert_eq!(jsons(&said.stderr)[0]["error"]["code"], code, "{}", said.stderr);
+        assert!(said.stderr.contains("20 chats in a row"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn twenty_failures_at_the_end_of_a_list_are_its_end() {
+    let server = Server::always(Answer::status(503)).times(20);
+    let args = ["--json", "--rate", "0", "--retries", "0", "--concurrency", "1"];
+    let said = Cli::request(&server, args).args((0..20).map(chat)).exits(1).any_stdout().any_stderr().run();
+    assert!(!said.stderr.contains("in a row"), "{}", said.stderr);
+}

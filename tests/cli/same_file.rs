@@ -1,0 +1,79 @@
+//! A file that is read is not written, and two outputs are not one file: refused before anything is sent.
+
+use std::fs::{File, OpenOptions};
+
+use crate::support::gallery::{JPEG, gallery, picture};
+use crate::support::{Answer, CHAT, Cli, Server, json};
+
+/// Runs, and is refused with both names in the message; the file is left as it was.
+#[track_caller]
+fn is_refused(cli: Cli, names: [&str; 2], content: Option<&str>) {
+    let said = cli.exits(78).any_stderr().run();
+    let error = json(&said.stderr)["error"].clone();
+    assert_eq!(error["code"], "bad-settings", "{error}");
+    let message = error["message"].as_str().expect("a message");
+    assert!(names.iter().all(|name| message.contains(name)) && message.contains("the same file"), "{message}");
+    assert_eq!(std::fs::read_to_string(said.path("f")).ok().as_deref(), content);
+}
+
+fn request(args: &[&str]) -> Cli {
+    Cli::request(&Server::unasked(), ["--json"]).args(args)
+}
+
+#[test]
+fn two_names_of_one_file_are_refused() {
+    let list = format!("{CHAT}\n");
+    let with_list = |args: &[&str]| request(args).file("f", &list);
+    is_refused(with_list(&["--from", "f", "--journal", "f"]), ["list f", "journal f"], Some(&list));
+    is_refused(with_list(&["--from", "f", "--journal", "./f"]), ["list f", "journal ./f"], Some(&list));
+    is_refused(with_list(&["--from", "f", "--wait", "--spool", "f"]), ["list f", "spool f"], Some(&list));
+    // Neither is there yet.
+    let cli = request(&[CHAT, "--wait", "--journal", "f", "--spool", "./f"]);
+    is_refused(cli, ["journal f", "spool ./f"], None);
+    let get = |args: &[&str]| Cli::on(&Server::unasked()).args(["get", "--json", CHAT]).args(args);
+    is_refused(get(&["-o", "f", "--journal", "f"]), ["picture f", "journal f"], None);
+}
+
+#[test]
+fn a_link_leads_to_the_same_file() {
+    let cli = request(&["--from", "f", "--journal", "link"]).file("f", CHAT);
+    std::os::unix::fs::symlink("f", cli.dir().join("link")).expect("a link");
+    is_refused(cli, ["list f", "journal link"], Some(CHAT));
+    let cli = request(&["--from", "f", "--journal", "hard"]).file("f", CHAT);
+    std::fs::hard_link(cli.dir().join("f"), cli.dir().join("hard")).expect("a link");
+    is_refused(cli, ["list f", "journal hard"], Some(CHAT));
+}
+
+#[test]
+fn standard_output_and_input_are_files_too() {
+    let append = |cli: &Cli| -> File {
+        OpenOptions::new().append(true).create(true).open(cli.dir().join("f")).expect("it opens")
+    };
+    for (args, what) in [
+        (&["--from", "f"][..], "list f"),
+        (&["--journal", "f", CHAT], "journal f"),
+        (&["--wait", "--spool", "f", CHAT], "spool f"),
+    ] {
+        let cli = request(args).file("f", CHAT);
+        let stdout = append(&cli);
+        is_refused(cli.stdout_to(stdout), [what, "standard output"], Some(CHAT));
+    }
+    let cli = request(&["-"]).file("f", CHAT);
+    let (stdin, stdout) = (File::open(cli.dir().join("f")).expect("it opens"), append(&cli));
+    is_refused(cli.stdin_from(stdin).stdout_to(stdout), ["standard input", "standard output"], Some(CHAT));
+    for command in ["receive", "listen"] {
+        let cli = Cli::on(&Server::unasked()).args(["--json", command, "--spool", "f"]).file("f", "");
+        let stdout = append(&cli);
+        is_refused(cli.stdout_to(stdout), ["spool f", "standard output"], Some(""));
+    }
+}
+
+#[test]
+fn devices_and_equal_inputs_are_no_conflict() {
+    let server = Server::always(Answer::status(200)).times(1);
+    let null = || OpenOptions::new().write(true).open("/dev/null").expect("it opens");
+    Cli::request(&server, ["--from", "f", "--from", "f"]).file("f", CHAT).stdout_to(null()).any_stderr().run();
+    let server = gallery(|_| picture(JPEG));
+    let cli = Cli::on(&server).args(["get", "--allow-host", "127.0.0.1", "-o", "/dev/null", CHAT]);
+    cli.stdout_to(null()).any_stderr().run();
+}
