@@ -203,7 +203,7 @@ fn detach(context: &Context<'_>) -> Result<u8, Error> {
     let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
     command
         .args(std::env::args_os().skip(1).filter(|argument| argument != "--detach"))
-        .args(["--until-exit-of", &os::parent_id().to_string()])
+        .args(["--until-exit-of", &os::shell_id().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         // Not ours: a reader of our standard error would wait for the background process.
@@ -234,10 +234,19 @@ mod os {
     use rustix::process::{Pid, Signal, getpgrp, kill_process, test_kill_process};
     use rustix::termios::tcgetpgrp;
 
-    pub fn parent_id() -> u32 {
-        std::os::unix::process::parent_id()
+    /// The shell that started this process. For `$(… 2>file)` bash forks itself once more: a parent with the same command
+    /// line as its own parent is such a copy, which ends at once.
+    pub fn shell_id() -> u32 {
+        let command_line = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).ok();
+        let parent_of = |pid: u32| -> Option<u32> {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // The command's name, in brackets, may hold anything.
+            stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+        };
+        let parent = std::os::unix::process::parent_id();
+        let is_copy = |other: &u32| command_line(*other).is_some_and(|line| Some(line) == command_line(parent));
+        parent_of(parent).filter(is_copy).unwrap_or(parent)
     }
-
     pub fn is_running(pid: u32) -> bool {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
         pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))

@@ -10,8 +10,9 @@ fn eval_gets_the_lines_and_a_sandbox_in_the_background() {
         r#"eval "$(env "$0" sandbox --detach 2>/dev/null)""#,
         r#"lines=$("$0" sandbox --detach 2>&1); eval "$(echo "$lines" | grep export)""#,
     ] {
+        // A sandbox that watches a process that has already ended is gone after half a second.
         for shell in ["sh", "bash"] {
-            let script = format!(r#"exec {shell} -c '{lines}; "$0" request "$1"' "$0" "$1""#);
+            let script = format!(r#"exec {shell} -c '{lines}; sleep 0.5; "$0" request "$1"' "$0" "$1""#);
             let cli = Cli::new().arg(CHAT).shell(&script).stdout(format!("{CHAT}\taccepted\n"));
             cli.any_stderr().run();
         }
