@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod api;
-mod contacts;
+mod book;
 mod picture;
 mod reply;
 mod scenario;
@@ -20,7 +20,8 @@ mod server;
 mod state;
 mod webhook;
 
-use state::State;
+use state::SandboxState;
+use webhook::Webhook;
 
 use crate::token::Token;
 
@@ -68,7 +69,7 @@ impl Default for Config {
 
 /// A running sandbox. It serves on a thread of its own and ends when it is dropped.
 pub struct Sandbox {
-    state: Arc<State>,
+    state: Arc<SandboxState>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,21 +81,21 @@ impl Sandbox {
     /// The address cannot be bound (the message names it), or an option is malformed (`InvalidInput`).
     pub fn start(config: Config) -> io::Result<Sandbox> {
         check(&config)?;
-        let target = webhook::Target::parse(&config)?;
+        let webhook = Webhook::parse(&config)?;
         let listener = TcpListener::bind(config.bind)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", config.bind)))?;
         listener.set_nonblocking(true)?;
         let api_url = format!("http://{}", connectable(listener.local_addr()?));
         let config = Config { delay: config.delay.min(MAX_DELAY), ..config };
-        let state = Arc::new(State::new(config, api_url));
+        let state = Arc::new(SandboxState::new(config, api_url));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn({
             let state = Arc::clone(&state);
             move || {
                 runtime.spawn(server::serve(listener, Arc::clone(&state)));
-                if let Some(target) = target {
-                    runtime.spawn(webhook::push_all(target, state));
+                if let Some(webhook) = webhook {
+                    runtime.spawn(webhook.push_all(state));
                 }
                 // Ends when the sender is dropped.
                 let _ = runtime.block_on(stopped);

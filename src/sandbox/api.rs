@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use hyper::Uri;
 use serde_json::{Value, json};
 
-use super::contacts;
+use super::book;
 use super::picture;
 use super::reply::Reply;
 use super::scenario::{Outcome, Scenario};
-use super::state::State;
+use super::state::SandboxState;
 
 /// Name, HTTP method and documented calls a second of each method.
 const METHODS: [(&str, &str, usize); 9] = [
@@ -26,8 +27,8 @@ const METHODS: [(&str, &str, usize); 9] = [
 /// The account that the instance is signed in with.
 const WID: &str = "11001234567@c.us";
 
-/// Number of empty answers of each list with `--contacts-late`.
-const LATE: u64 = 2;
+/// Number of empty answers of getContacts and of getChats with `--contacts-late`.
+const EMPTY_LISTS: u64 = 2;
 
 /// The chat ids that the service accepts, in its words.
 const FORMATS: &str = "Validation failed. Details: 'chatId' must be one of the next formats: \
@@ -35,11 +36,10 @@ const FORMATS: &str = "Validation failed. Details: 'chatId' must be one of the n
 
 /// A request, and the sandbox that received it.
 pub struct RequestContext<'a> {
-    pub state: &'a State,
+    pub state: &'a SandboxState,
     /// The HTTP method.
     pub verb: &'a str,
-    pub path: &'a str,
-    pub query: &'a str,
+    pub uri: &'a Uri,
     pub body: &'a [u8],
 }
 
@@ -51,7 +51,7 @@ impl RequestContext<'_> {
         let body = format!(
             r#"{{"statusCode":{status},"timestamp":"{}","path":{},"message":{}}}"#,
             timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"),
-            json!(self.whole_path()),
+            json!(self.path()),
             json!(message),
         );
         Reply::json(status, body)
@@ -59,17 +59,17 @@ impl RequestContext<'_> {
 
     /// There is no such method, or not with this HTTP method.
     fn not_found(&self) -> Reply {
-        self.error(404, &format!("Cannot {} {}", self.verb, self.whole_path()))
+        self.error(404, &format!("Cannot {} {}", self.verb, self.path()))
     }
 
-    fn whole_path(&self) -> String {
-        let mark = if self.query.is_empty() { "" } else { "?" };
-        format!("{}{mark}{}", self.path, self.query)
+    /// Path and query.
+    fn path(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |path| path.as_str())
     }
 
     /// The first value of a query parameter.
     fn parameter(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut pairs = self.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find_map(|(key, value)| (key == name).then_some(value))
     }
 }
@@ -77,7 +77,7 @@ impl RequestContext<'_> {
 /// Answers a call, after the checks that the service makes, in its order: instance, method, token, rate.
 pub async fn respond(context: &RequestContext<'_>) -> Reply {
     let config = &context.state.config;
-    let parts: Vec<&str> = context.path.split('/').skip(1).collect();
+    let parts: Vec<&str> = context.uri.path().split('/').skip(1).collect();
     match parts.first().and_then(|part| part.strip_prefix("waInstance")) {
         None => return context.not_found(),
         Some(id) if id != config.id_instance => return Reply::nginx(403, "Forbidden"),
@@ -166,12 +166,9 @@ fn avatar(outcome: Outcome, url: &str) -> String {
 }
 
 /// The notification with the result of getAvatarAsync. It does not tell a hidden picture from none.
-fn avatar_info(state: &State, chat_id: &str, due: Duration, result: &str) -> String {
+fn avatar_info(state: &SandboxState, chat_id: &str, due: Duration, result: &str) -> String {
     // A JSON number has no leading zeros.
-    let id = match state.config.id_instance.trim_start_matches('0') {
-        "" => "0",
-        id => id,
-    };
+    let id: u128 = state.config.id_instance.parse().unwrap_or_default();
     let timestamp = state.unix(due).as_secs();
     format!(
         r#"{{"typeWebhook":"deviceInfo","instanceData":{{"idInstance":{id},"wid":"{WID}","typeInstance":"whatsapp"}},"timestamp":{timestamp},"avatarInfo":{{"chatId":"{chat_id}",{result}}}}}"#
@@ -205,7 +202,7 @@ fn delete_notification(context: &RequestContext<'_>, receipt: &str) -> Reply {
     Reply::json(200, json!({"result": false, "reason": reason}).to_string())
 }
 
-fn get_settings(state: &State) -> Reply {
+fn get_settings(state: &SandboxState) -> Reply {
     let settings = json!({
         "wid": WID,
         "webhookUrl": state.config.webhook_url.as_deref().unwrap_or_default(),
@@ -219,8 +216,10 @@ fn get_settings(state: &State) -> Reply {
     Reply::json(200, settings.to_string())
 }
 
-fn get_wa_settings(state: &State) -> Reply {
-    let is_late = state.config.contacts_late && state.requests("getContacts").max(state.requests("getChats")) <= LATE;
+fn get_wa_settings(state: &SandboxState) -> Reply {
+    let calls = state.calls();
+    let is_empty = |method| calls.get(method).is_none_or(|calls| *calls <= EMPTY_LISTS);
+    let is_loading = state.config.contacts_late && is_empty("getContacts") && is_empty("getChats");
     let phone = WID.trim_end_matches("@c.us");
     let settings = json!({
         "avatar": picture::url(&state.api_url, phone, state.unix(state.now()).as_secs()),
@@ -229,7 +228,7 @@ fn get_wa_settings(state: &State) -> Reply {
         "deviceId": format!("{phone}:1@s.whatsapp.net"),
         "base64Avatar": "",
         "chatId": WID,
-        "historySyncProgress": if is_late { 40 } else { 100 },
+        "historySyncProgress": if is_loading { 40 } else { 100 },
     });
     Reply::json(200, settings.to_string())
 }
@@ -248,10 +247,10 @@ fn get_list(context: &RequestContext<'_>, method: &str) -> Reply {
         Some("false") => Some(false),
         Some(_) => return invalid("group", "bool"),
     };
-    if context.state.count_request(method) <= LATE && context.state.config.contacts_late {
+    if context.state.config.contacts_late && context.state.calls()[method] <= EMPTY_LISTS {
         return Reply::json(200, "[]");
     }
-    Reply::json(200, if method == "getChats" { contacts::chats(count) } else { contacts::contacts(groups, count) })
+    Reply::json(200, if method == "getChats" { book::chats(count) } else { book::contacts(groups, count) })
 }
 
 /// The chat id in a body, or the message of the 400 that the service answers.

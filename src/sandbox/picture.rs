@@ -1,5 +1,6 @@
 //! The pictures: blocks drawn from the number, and URLs that look and expire like those of the service's picture hosts.
 
+use hyper::Uri;
 use jpeg_encoder::{ColorType, Encoder};
 use ring::digest::{SHA256, digest};
 
@@ -45,10 +46,10 @@ pub fn url(api_url: &str, number: &str, unix: u64) -> String {
     format!("{api_url}{FOLDER}{number}.jpg?ccb=11-4&oh={}&oe={expiry:08X}", signature(number, expiry))
 }
 
-/// The number of the picture at a path and query. `None` if the URL has expired or is not one that [`url`] made.
-pub fn find<'a>(path: &'a str, query: &str, unix: u64) -> Option<&'a str> {
-    let number = path.strip_prefix(FOLDER)?.strip_suffix(".jpg")?;
-    let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+/// The number of the picture at a URL. `None` if the URL has expired or is not one that [`url`] made.
+pub fn find(url: &Uri, unix: u64) -> Option<&str> {
+    let number = url.path().strip_prefix(FOLDER)?.strip_suffix(".jpg")?;
+    let parameter = |name: &str| url.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let expiry = u64::from_str_radix(parameter("oe")?, 16).ok()?;
     (expiry > unix && parameter("oh")? == signature(number, expiry)).then_some(number)
 }
@@ -80,29 +81,32 @@ mod tests {
         assert_eq!((&picture[..3], &picture[picture.len() - 2..]), (&[0xff, 0xd8, 0xff][..], &[0xff, 0xd9][..]));
     }
 
+    const NOW: u64 = 1_700_000_000;
+
+    fn parse(url: &str) -> Uri {
+        url.parse().expect("a URL")
+    }
+
     #[test]
     fn a_url_is_valid_for_a_week_and_the_same_all_day() {
-        let now = 1_700_000_000;
-        let made = url("", "11001234567-15", now);
-        let (path, query) = made.split_once('?').expect("a query");
-        assert_eq!(find(path, query, now), Some("11001234567-15"));
-        assert_eq!(find(path, query, now + 7 * DAY), Some("11001234567-15"));
-        assert_eq!(find(path, query, now + 8 * DAY + 1), None);
-        assert_eq!(url("", "11001234567-15", now - now % DAY), made);
+        let made = url("http://a", "11001234567-15", NOW);
+        assert_eq!(find(&parse(&made), NOW), Some("11001234567-15"));
+        assert_eq!(find(&parse(&made), NOW + 7 * DAY), Some("11001234567-15"));
+        assert_eq!(find(&parse(&made), NOW + 8 * DAY + 1), None);
+        assert_eq!(url("http://a", "11001234567-15", NOW - NOW % DAY), made);
     }
 
     #[test]
     fn a_changed_url_is_refused() {
-        let made = url("", "11001234567", 1_700_000_000);
-        let (path, query) = made.split_once('?').expect("a query");
-        for (path, query) in [
-            ("/pictures/11001234568.jpg", query),
-            (path, &query.replace("oe=6", "oe=7")),
-            (path, ""),
-            ("/pictures/../11001234567.jpg", query),
-            ("/pictures/", query),
+        let made = url("", "11001234567", NOW);
+        for changed in [
+            made.replace("567.jpg", "568.jpg"),
+            made.replace("oe=6", "oe=7"),
+            made.replace(FOLDER, "/pictures/../"),
+            made.replace("11001234567.jpg", ""),
+            "/pictures/11001234567.jpg".to_owned(),
         ] {
-            assert_eq!(find(path, query, 1_700_000_000), None, "{path}?{query}");
+            assert_eq!(find(&parse(&changed), NOW), None, "{changed}");
         }
     }
 }

@@ -13,18 +13,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::{self, RequestContext};
 use super::picture;
 use super::reply::Reply;
-use super::state::State;
+use super::state::SandboxState;
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Accepts connections until the runtime ends.
-pub async fn serve(listener: TcpListener, state: Arc<State>) {
+pub async fn serve(listener: TcpListener, state: Arc<SandboxState>) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("bound and non-blocking, in a runtime");
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -44,19 +44,13 @@ pub async fn serve(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn respond(
-    state: &State,
+    state: &SandboxState,
     request: Request<Incoming>,
 ) -> Result<Response<UnsyncBoxBody<Bytes, io::Error>>, Infallible> {
     let (head, body) = request.into_parts();
     let reply = match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(body) => {
-            let context = RequestContext {
-                state,
-                verb: head.method.as_str(),
-                path: head.uri.path(),
-                query: head.uri.query().unwrap_or_default(),
-                body: &body.to_bytes(),
-            };
+            let context = RequestContext { state, verb: head.method.as_str(), uri: &head.uri, body: &body.to_bytes() };
             route(&context).await
         }
         Err(_) => Reply::new(413, "text/plain", "request entity too large"),
@@ -66,14 +60,14 @@ async fn respond(
 
 async fn route(context: &RequestContext<'_>) -> Reply {
     let state = context.state;
-    match (context.verb, context.path) {
+    match (context.verb, context.uri.path()) {
         ("GET" | "HEAD", path) if path.starts_with(picture::FOLDER) => {
-            match picture::find(path, context.query, state.unix(state.now()).as_secs()) {
+            match picture::find(context.uri, state.unix(state.now()).as_secs()) {
                 Some(number) => Reply::new(200, "image/jpeg", picture::draw(number)),
                 None => Reply::new(403, "text/plain", "URL signature expired"),
             }
         }
-        ("GET", "/_sandbox/requests") => Reply::json(200, serde_json::json!(state.calls()).to_string()),
+        ("GET", "/_sandbox/requests") => Reply::json(200, json!(state.calls()).to_string()),
         ("GET", "/_sandbox/notifications") => Reply::json(200, format!(r#"{{"waiting":{}}}"#, state.waiting())),
         ("POST", "/_sandbox/notifications") => {
             state.notify(state.now(), context.body.to_vec());

@@ -21,7 +21,7 @@ pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 const RATE_WINDOW: Duration = Duration::from_millis(950);
 
 /// State of one sandbox, shared by its connections and the webhook.
-pub struct State {
+pub struct SandboxState {
     pub config: Config,
     pub api_url: String,
     started: Instant,
@@ -37,9 +37,11 @@ struct Memory {
     /// First in, first out; ordered by `due`.
     queue: VecDeque<Queued>,
     receipts: u64,
-    /// Number of calls by method, and the latest ones within the rate window.
-    calls: BTreeMap<&'static str, (u64, VecDeque<Duration>)>,
-    requests: HashMap<Box<str>, u64>,
+    /// By method.
+    calls: BTreeMap<&'static str, u64>,
+    latest_calls: HashMap<&'static str, Vec<Duration>>,
+    /// By chat.
+    requests: HashMap<String, u64>,
 }
 
 struct Queued {
@@ -49,9 +51,9 @@ struct Queued {
     body: Bytes,
 }
 
-impl State {
-    pub fn new(config: Config, api_url: String) -> State {
-        State {
+impl SandboxState {
+    pub fn new(config: Config, api_url: String) -> SandboxState {
+        SandboxState {
             config,
             api_url,
             started: Instant::now(),
@@ -150,35 +152,30 @@ impl State {
         memory.queue.partition_point(|queued| queued.due <= now)
     }
 
-    /// Counts a call of a method. Returns `false` if it exceeds the method's rate; it uses up none of it then.
+    /// Counts a call of a method and returns `true`, or returns `false` if the call exceeds the method's rate.
     pub fn allow(&self, method: &'static str, per_second: usize) -> bool {
         let now = self.now();
-        let mut memory = self.lock();
-        let (count, latest) = memory.calls.entry(method).or_default();
-        *count += 1;
-        while latest.front().is_some_and(|oldest| oldest.saturating_add(RATE_WINDOW) <= now) {
-            latest.pop_front();
+        let memory = &mut *self.lock();
+        if self.config.rate_limit {
+            let latest = memory.latest_calls.entry(method).or_default();
+            latest.retain(|call| *call + RATE_WINDOW > now);
+            if latest.len() >= per_second {
+                return false;
+            }
+            latest.push(now);
         }
-        let is_allowed = latest.len() < per_second;
-        if is_allowed {
-            latest.push_back(now);
-        }
-        is_allowed || !self.config.rate_limit
+        *memory.calls.entry(method).or_default() += 1;
+        true
     }
 
     /// Number of calls by method.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.lock().calls.iter().map(|(method, (count, _))| (*method, *count)).collect()
+        self.lock().calls.clone()
     }
 
-    /// Counts a request for a chat or a list. Returns 1 for the first.
-    pub fn count_request(&self, key: &str) -> u64 {
-        *self.lock().requests.entry(key.into()).and_modify(|count| *count += 1).or_insert(1)
-    }
-
-    /// Number of requests that were counted for a chat or a list.
-    pub fn requests(&self, key: &str) -> u64 {
-        self.lock().requests.get(key).copied().unwrap_or_default()
+    /// Counts a request for a chat. Returns 1 for the first.
+    pub fn count_request(&self, chat_id: &str) -> u64 {
+        *self.lock().requests.entry(chat_id.to_owned()).and_modify(|count| *count += 1).or_insert(1)
     }
 }
 

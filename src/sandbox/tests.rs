@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Config, Sandbox};
 
-mod contacts;
+mod book;
 mod webhook;
 
 /// An answer as it came over the wire.

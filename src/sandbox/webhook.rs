@@ -13,24 +13,24 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Config;
-use super::state::State;
+use super::state::SandboxState;
 
 /// Silence after which a push has failed, and the pause before it is repeated.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(180);
 const RESEND_PAUSE: Duration = Duration::from_secs(60);
 
 /// Where notifications are pushed to.
-pub struct Target {
+pub struct Webhook {
     url: Uri,
     authorization: Option<HeaderValue>,
 }
 
-impl Target {
-    /// The target in the options, if there is one.
+impl Webhook {
+    /// The webhook in the options, if there is one.
     ///
     /// # Errors
     /// The URL is not an `http://` one, or the token cannot be sent in a header (`InvalidInput`).
-    pub fn parse(config: &Config) -> io::Result<Option<Target>> {
+    pub fn parse(config: &Config) -> io::Result<Option<Webhook>> {
         let invalid = |message| io::Error::new(io::ErrorKind::InvalidInput, message);
         let Some(url) = &config.webhook_url else { return Ok(None) };
         let url = url.parse::<Uri>().ok().filter(|url| {
@@ -42,7 +42,7 @@ impl Target {
         let authorization = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
         let authorization =
             authorization.map_err(|_| invalid("the webhook's token must fit a header: printable ASCII"))?;
-        Ok(Some(Target { url, authorization }))
+        Ok(Some(Webhook { url, authorization }))
     }
 
     /// Pushes a notification. Returns whether the receiver answered 200.
@@ -61,16 +61,16 @@ impl Target {
         let response = sender.send_request(request.body(Full::new(body)).ok()?).await.ok()?;
         Some(response.status() == 200)
     }
-}
 
-/// Pushes the queue's head again and again, until the runtime ends.
-pub async fn push_all(target: Target, state: Arc<State>) {
-    loop {
-        let (receipt, body) = state.head().await;
-        if state.timeout_at(state.now() + PUSH_TIMEOUT, target.push(body)).await == Some(Some(true)) {
-            state.delete(receipt);
-        } else {
-            state.sleep(RESEND_PAUSE).await;
+    /// Pushes the queue's head again and again, until the runtime ends.
+    pub async fn push_all(self, state: Arc<SandboxState>) {
+        loop {
+            let (receipt, body) = state.head().await;
+            if state.timeout_at(state.now() + PUSH_TIMEOUT, self.push(body)).await == Some(Some(true)) {
+                state.delete(receipt);
+            } else {
+                state.sleep(RESEND_PAUSE).await;
+            }
         }
     }
 }
@@ -79,13 +79,13 @@ pub async fn push_all(target: Target, state: Arc<State>) {
 mod tests {
     use super::*;
 
-    fn parse(url: &str, token: &str) -> io::Result<Option<Target>> {
+    fn parse(url: &str, token: &str) -> io::Result<Option<Webhook>> {
         let (webhook_url, webhook_token) = (Some(url.to_owned()), Some(token.to_owned()));
-        Target::parse(&Config { webhook_url, webhook_token, ..Config::default() })
+        Webhook::parse(&Config { webhook_url, webhook_token, ..Config::default() })
     }
 
     #[test]
-    fn a_target_is_a_plain_http_url() {
+    fn a_webhook_has_a_plain_http_url() {
         for url in ["http://localhost:8080/hook?x=1", "http://[::1]", "http://a.example"] {
             assert!(parse(url, "").is_ok(), "{url}");
         }

@@ -1,4 +1,4 @@
-//! The contacts and chats of the account: a fixed book, the same in every sandbox.
+//! The address book of the account: the same in every sandbox.
 
 use serde_json::{Value, json};
 
