@@ -445,7 +445,7 @@ fn the_sandbox_plays_every_result() {
         ("913", "no-account"),
     ];
     let chats = rows[1..].iter().map(|(row, _)| format!("11001234{row}@c.us"));
-    let cli = Cli::new().args(["--rate=0", "--wait=400ms"]).args(chats).shell(script);
+    let cli = Cli::new().args(["--rate=0", "--wait=2s"]).args(chats).shell(script);
     let mut lines = jsons(&cli.exits(1).any_stdout().any_stderr().run().stdout);
     lines.sort_by_key(|line| line["chatId"].to_string());
     assert_eq!(lines.len(), rows.len());
