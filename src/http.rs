@@ -15,9 +15,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ureq::config::Config;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector, TcpConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
 
-use self::connector::{IS_STALE, WatchReuse};
+use self::connector::{EachAddress, IS_STALE, LOOK_UP_TIME, WatchReuse};
 use self::dns::CachingResolver;
 pub use self::origin::Origin;
 pub use self::proxy::Proxy;
@@ -158,6 +158,7 @@ impl Agent {
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(options.timeout))
+            .timeout_resolve(Some(options.connect_timeout))
             .timeout_connect(Some(options.connect_timeout))
             .max_idle_connections(options.connections)
             .max_idle_connections_per_host(options.connections)
@@ -173,7 +174,7 @@ impl Agent {
         let connector =
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
-                .chain(TcpConnector::default())
+                .chain(EachAddress::default())
                 .chain(RustlsConnector::default())
                 .chain(WatchReuse);
         Agent(ureq::Agent::with_parts(config, connector, resolver))
@@ -228,6 +229,7 @@ impl Agent {
     ) -> Result<Answer, Trouble> {
         let mut response = loop {
             IS_STALE.set(false);
+            LOOK_UP_TIME.set(Duration::ZERO);
             match self.send(url, call, until) {
                 Ok(response) => break response,
                 // The server had closed a kept-alive connection: the next one is tried at once. Each try uses up one
@@ -274,7 +276,7 @@ fn is_broken(error: &io::Error) -> bool {
 /// ureq's errors in our words: some of its messages hold the whole URL.
 fn trouble(error: ureq::Error) -> Trouble {
     match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect) => {
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
             Trouble::Unreachable("no connection within --connect-timeout".into())
         }
         ureq::Error::Timeout(_) => Trouble::Timeout,

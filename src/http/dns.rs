@@ -16,6 +16,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
+use super::connector::LOOK_UP_TIME;
 use super::proxy::Proxy;
 
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -113,6 +114,7 @@ impl Resolver for CachingResolver {
         }
         let left = timeout.after.saturating_sub(asked.elapsed());
         let all = look_up(host.to_owned(), port, left)?;
+        LOOK_UP_TIME.set(asked.elapsed());
         let allowed = |address: &SocketAddr| self.may_be_private(host, port) || is_public(address.ip());
         let any = !all.is_empty();
         for address in all.into_iter().filter(allowed).take(MOST_ADDRESSES) {
