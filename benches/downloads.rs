@@ -51,7 +51,7 @@ fn compare(url: &str, place: &Path, synced: bool) {
     std::fs::write(path("urls"), urls.join("\n")).expect("written");
     let ours = |list: &Path, out: &Path| {
         let mut command = greenavatar(url);
-        command.args(["get", "--rate", "0", "--concurrency", "16", "--allow-host", "127.0.0.1", "--dir"]);
+        command.args(["get", "--rate", "0", "--concurrency", "16", "--dir"]);
         command.arg(out).arg("--from").arg(list);
         command
     };
@@ -117,7 +117,8 @@ fn compare(url: &str, place: &Path, synced: bool) {
 fn serve(mut stream: TcpStream, url: &str) {
     stream.set_nodelay(true).expect("no delay");
     let mut picture = vec![0x5a; SIZE];
-    picture[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xe0]);
+    picture[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xda]);
+    picture[SIZE - 2..].copy_from_slice(&[0xff, 0xd9]);
     let mut buffer = [0; 8192];
     let mut filled = 0;
     let mut asked = 0_u64;

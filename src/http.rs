@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod retry_after;
 
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -139,8 +140,8 @@ pub enum Trouble {
     Unreachable(String),
     /// The other side's certificate is not good, or it does not speak TLS.
     Tls(String),
-    /// The name leads to an address that is not public.
-    NotPublic,
+    /// The name leads to this address, which is not public.
+    NotPublic(IpAddr),
     /// What came is not HTTP, or its header is endless.
     NotHttp(String),
 }
@@ -288,10 +289,12 @@ fn trouble(error: ureq::Error) -> Trouble {
         ureq::Error::ConnectProxyFailed(what) => Trouble::Unreachable(format!("the proxy gives no tunnel: {what}")),
         ureq::Error::LargeResponseHeader(..) => Trouble::NotHttp("the answer's header is too long".into()),
         ureq::Error::Protocol(error) => Trouble::NotHttp(error.to_string()),
-        ureq::Error::Other(error) if error.is::<dns::NotPublic>() => Trouble::NotPublic,
-        ureq::Error::Other(error) => match error.downcast::<io::Error>() {
-            Ok(error) => io_trouble(&error),
-            Err(_) => Trouble::Unreachable("the connection failed".into()),
+        ureq::Error::Other(error) => match error.downcast::<dns::NotPublic>().map(|error| error.0) {
+            Ok(address) => Trouble::NotPublic(address),
+            Err(error) => match error.downcast::<io::Error>() {
+                Ok(error) => io_trouble(&error),
+                Err(_) => Trouble::Unreachable("the connection failed".into()),
+            },
         },
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => Trouble::NotHttp("the URL cannot be called".into()),
         _ => Trouble::Unreachable("the connection failed".into()),

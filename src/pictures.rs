@@ -9,32 +9,25 @@ pub mod show;
 pub mod url;
 
 use std::fmt::Write;
-use std::io;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use ring::digest::{SHA256, digest};
 
 use self::download::{DownloadError, Downloaded};
-use self::folder::Destination;
+use self::folder::{Destination, Folder};
 use self::url::{AllowedHost, Target};
 use crate::chat_id::ChatId;
-use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::http::proxy::Proxy;
 use crate::http::{self, Agent};
-use crate::record::{Record, Status};
-use crate::report::Report;
+use crate::output::Output;
+use crate::record::{Change, Record, Status};
 use crate::retry::RetryPolicy;
 use crate::shutdown::StopFlag;
 
-/// Which pictures are downloaded, and where they are saved.
+/// Which pictures are downloaded, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where pictures are saved.
-    pub destination: Destination,
-    /// Leave a file untouched that has the same content.
-    pub if_changed: bool,
     /// Hosts that are allowed besides WhatsApp's.
     pub allowed: Vec<AllowedHost>,
     /// Time limits, connections and certificates. Proxy and address rule depend on the picture's host.
@@ -48,37 +41,40 @@ pub struct Options {
 /// Downloads and saves pictures. Shared by all workers.
 #[derive(Debug)]
 pub struct Pictures<'a> {
+    folder: Folder<'a>,
     options: Options,
-    report: &'a Report,
-    /// For a direct connection, through the proxy for https, through the one for http.
-    agents: [OnceLock<Agent>; 3],
+    output: &'a Output,
+    /// By the way to the host (direct, the proxy for https, the one for http), then for allowed hosts.
+    agents: [[OnceLock<Agent>; 2]; 3],
 }
 
 impl<'a> Pictures<'a> {
     /// Prepares the destination; fails if nothing can be saved there.
-    pub fn new(options: Options, report: &'a Report) -> Result<Pictures<'a>, Failure> {
-        options.destination.prepare().map_err(|error| match &options.destination {
-            Destination::Dir(path) | Destination::File(path) => write_failure(path, error),
-            Destination::Memory => write_failure(Path::new("-"), error),
-        })?;
-        Ok(Pictures { options, report, agents: Default::default() })
+    pub fn new(destination: Destination, options: Options, output: &'a Output) -> Result<Pictures<'a>, Failure> {
+        let folder = Folder::open(destination, output)?;
+        Ok(Pictures { folder, options, output, agents: Default::default() })
     }
 
-    /// Downloads and saves the picture of a record, if it has one, and adds to the record what is known of the file.
-    /// When this returns the picture is on disk.
+    /// Downloads and saves the picture of a record, or notes that it is gone, and adds to the record what became of the
+    /// file. When this returns, that is on disk. Returns the picture, if the record has one.
     pub fn save(&self, chat: &ChatId, record: &mut Record, stop: &StopFlag) -> Result<Option<Vec<u8>>, DownloadError> {
-        let Some(url) = record.url_avatar.as_deref().filter(|_| record.status == Status::Found) else {
-            return Ok(None);
-        };
-        let Downloaded { format, bytes } = self.download(url, stop)?;
-        let Options { destination, if_changed, .. } = &self.options;
-        let (file, changed) =
-            destination.save(chat, format, &bytes, *if_changed).map_err(|(path, error)| write_failure(&path, error))?;
-        record.changed = file.is_some().then_some(changed);
-        record.file = file.map(|file| file.to_string_lossy().into_owned());
-        record.bytes = Some(bytes.len() as u64);
-        record.sha256 = Some(sha256(&bytes));
-        Ok(Some(bytes))
+        match (record.status, &record.url_avatar) {
+            (Status::Found, Some(url)) => {
+                let Downloaded { format, bytes } = self.download(url, stop)?;
+                if let Some((file, change)) = self.folder.save(chat, format, &bytes)? {
+                    record.file = Some(file.to_string_lossy().into_owned());
+                    record.change = Some(change);
+                }
+                record.bytes = Some(bytes.len() as u64);
+                record.sha256 = Some(sha256(&bytes));
+                Ok(Some(bytes))
+            }
+            (Status::None | Status::Hidden | Status::NoAccount, _) => {
+                record.change = self.folder.remove_gone(chat)?.then_some(Change::Gone);
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Downloads a picture, again if that may help.
@@ -90,7 +86,7 @@ impl<'a> Pictures<'a> {
         let agent = self.agent(&target)?;
         let mut retries = RetryPolicy::new(self.options.retries);
         loop {
-            match download::download(agent, &target, self.options.http.timeout, self.report) {
+            match download::download(agent, &target, self.options.http.timeout, self.output) {
                 Err(error) => match retries.pause_after(&error.failure) {
                     Some(pause) if stop.sleep(pause) => {}
                     _ => return Err(error),
@@ -107,13 +103,14 @@ impl<'a> Pictures<'a> {
             Failure::new(Kind::BadSettings, format!("{} is not a usable proxy", malformed.variable))
                 .hint("a proxy looks like http://proxy.example:3128")
         })?;
-        let agent = match (&proxy, target.origin.is_https) {
+        let way = match (&proxy, target.origin.is_https) {
             (None, _) => 0,
             (Some(_), true) => 1,
             (Some(_), false) => 2,
         };
-        Ok(self.agents[agent]
-            .get_or_init(|| Agent::new(&http::Options { proxy, public_addresses_only: true, ..http.clone() })))
+        let public_addresses_only = !target.is_allowed;
+        Ok(self.agents[way][usize::from(target.is_allowed)]
+            .get_or_init(|| Agent::new(&http::Options { proxy, public_addresses_only, ..http.clone() })))
     }
 }
 
@@ -122,13 +119,6 @@ fn sha256(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn write_failure(path: &Path, error: io::Error) -> Failure {
-    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    let what = format!("cannot write {}", escape(&path.to_string_lossy()));
-    let failure = Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(what));
-    if is_full { failure.hint("make room and run it again") } else { failure }
 }
 
 #[cfg(test)]

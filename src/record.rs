@@ -63,6 +63,32 @@ impl Status {
     }
 }
 
+/// What a run found out about the picture file of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// There was no file before.
+    New,
+    /// There was a file with another picture.
+    Changed,
+    /// The file has this picture already.
+    Unchanged,
+    /// There is a file from before, and the chat has no picture any more.
+    Gone,
+}
+
+impl Change {
+    /// The word in the line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Change::New => "new",
+            Change::Changed => "changed",
+            Change::Unchanged => "unchanged",
+            Change::Gone => "gone",
+        }
+    }
+}
+
 /// One line. Keys that do not apply are left out.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -110,9 +136,9 @@ pub struct Record {
     /// The picture's SHA-256, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Whether the file differs from what stood there before.
+    /// What became of the chat's picture file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<bool>,
+    pub change: Option<Change>,
     /// Requests sent for this chat, repeats included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
@@ -140,7 +166,7 @@ impl Record {
             file: None,
             bytes: None,
             sha256: None,
-            changed: None,
+            change: None,
             attempts: None,
             elapsed_ms: None,
         }
@@ -170,18 +196,20 @@ impl Record {
         Masked::new(line + "\n")
     }
 
-    /// The line as tab-separated text, without its newline: chat id, status and, if there is one, a detail.
+    /// The line as tab-separated text, without its newline: chat id, status, detail and change. Empty columns at the
+    /// end are omitted.
     pub fn text(&self, is_colored: bool) -> String {
         let word = self.status.word();
         let status =
             if is_colored { format!("\u{1b}[{}m{word}\u{1b}[0m", self.status.color()) } else { word.to_owned() };
-        let detail = match (&self.url_avatar, &self.error) {
-            (Some(url), _) if self.status == Status::Found => escape(url),
-            // That a wait is over says it all.
-            (_, Some(error)) if self.status != Status::TimedOut => error.code.to_owned(),
-            _ => return format!("{}\t{status}", escape(&self.chat_id)),
+        let detail = match (&self.file, &self.url_avatar, &self.error) {
+            (Some(text), _, _) | (None, Some(text), _) if self.status == Status::Found => escape(text),
+            // A wait that is over needs no more words.
+            (_, _, Some(error)) if self.status != Status::TimedOut => error.code.to_owned(),
+            _ => String::new(),
         };
-        format!("{}\t{status}\t{detail}", escape(&self.chat_id))
+        let change = self.change.map_or("", Change::word);
+        format!("{}\t{status}\t{detail}\t{change}", escape(&self.chat_id)).trim_end_matches('\t').to_owned()
     }
 }
 
@@ -229,6 +257,18 @@ mod tests {
         assert!(json.is_ascii() && json.chars().all(|c| !c.is_control()), "{json}");
         let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(read["chatId"], odd);
+    }
+
+    #[test]
+    fn a_saved_picture_and_its_change_are_columns() {
+        let mut record = Record::new("11001234567@c.us", Status::Found);
+        record.url_avatar = Some("https://pps.whatsapp.net/x".into());
+        record.file = Some("a\tb/11001234567@c.us.jpg".into());
+        record.change = Some(Change::New);
+        assert_eq!(record.text(false), "11001234567@c.us\tfound\ta\\tb/11001234567@c.us.jpg\tnew");
+        assert!(record.json().ends_with(r#""change":"new"}"#), "{}", record.json());
+        let gone = Record { change: Some(Change::Gone), ..Record::new("11001234567@c.us", Status::None) };
+        assert_eq!(gone.text(false), "11001234567@c.us\tnone\t\tgone");
     }
 
     #[test]

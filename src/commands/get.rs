@@ -11,12 +11,12 @@ use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::http;
 use crate::output::{self, Output, OutputError};
+use crate::pictures::download::Format;
 use crate::pictures::folder::Destination;
 use crate::pictures::show::Canvas;
 use crate::pictures::url::{self, AllowedHost};
 use crate::pictures::{Options, Pictures};
 use crate::record::Record;
-use crate::report::Report;
 use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
@@ -26,7 +26,7 @@ Examples:
   greenavatar get 11001234567@c.us
   greenavatar get 11001234567@c.us -o picture.jpg
   greenavatar get 11001234567@c.us --show
-  greenavatar get --from contacts.txt --dir avatars --if-changed --json
+  greenavatar get --from contacts.txt --dir avatars --history
 
 Verdicts:
   found        there is an avatar, and this is its URL
@@ -51,10 +51,10 @@ pub struct Args {
     /// Save pictures in DIR as <chatId>.jpg, .png or .webp; it is made if need be
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Leave a file untouched that holds the same picture already; JSON says `changed`
-    #[arg(long, requires = "destination")]
-    if_changed: bool,
-    /// Also follow URLs to HOST; an address may be private, and a loopback one needs no https
+    /// Move a picture that was replaced, or that its account has removed, to DIR/history/<chatId>/
+    #[arg(long, requires = "dir", conflicts_with = "output")]
+    history: bool,
+    /// Also allow picture URLs on HOST, even at a private address; http only if HOST is on this machine
     #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
     allow_host: Vec<AllowedHost>,
     /// Draw the pictures, where standard output is a terminal
@@ -64,18 +64,15 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
-    let Context { output, report, .. } = *context;
+    let output = context.output;
     let is_stdout = args.output.as_deref() == Some(Path::new("-"));
     if args.output.is_some() && !args.chats.is_single() {
         let wrong = "--output takes the picture of exactly one chat; --dir takes those of many";
         return Err(Error::Usage(wrong.into()));
     }
-    if is_stdout && args.if_changed {
-        return Err(Error::Usage("--if-changed needs a file to compare with".into()));
-    }
     let print = if is_stdout {
         Print::Picture
-    } else if args.show && !report.is_json() && std::io::stdout().is_terminal() {
+    } else if args.show && !output.is_json() && std::io::stdout().is_terminal() {
         Print::Drawing(Canvas::of(&|name| std::env::var(name).ok()))
     } else {
         Print::Nothing
@@ -83,7 +80,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let destination = match (&args.output, &args.dir) {
         (Some(_), _) if is_stdout => Some(Destination::Memory),
         (Some(file), _) => Some(Destination::File(file.clone())),
-        (None, Some(dir)) => Some(Destination::Dir(dir.clone())),
+        (None, Some(dir)) => Some(Destination::Dir { dir: dir.clone(), history: args.history }),
         (None, None) if matches!(print, Print::Drawing(_)) => Some(Destination::Memory),
         (None, None) => None,
     };
@@ -97,23 +94,17 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         config.concurrency = 1;
     }
     let mut allowed = args.allow_host.clone();
-    let mut env: fn(&str) -> Option<String> = |name| std::env::var(name).ok();
-    if context.flags.sandbox {
-        // Its pictures are on this machine, and no proxy is in front of them.
-        allowed.push(AllowedHost::parse("127.0.0.1").expect("an address"));
-        env = |_| None;
-    }
-    let options = |destination| Options {
-        destination,
-        if_changed: args.if_changed,
+    allowed.extend(AllowedHost::loopback(&settings.instance.api_url));
+    let options = Options {
         allowed,
         http: http::Options { connections: config.concurrency, ..settings.http.clone() },
-        env,
+        // No proxy is in front of a sandbox in this process.
+        env: if context.flags.sandbox { |_| None } else { |name| std::env::var(name).ok() },
         retries: settings.retries,
     };
-    let pictures = destination.map(|destination| Pictures::new(options(destination), report)).transpose()?;
+    let pictures = destination.map(|destination| Pictures::new(destination, options, output)).transpose()?;
     let client = session.client(config.concurrency, context);
-    let job = GetJob { client, pictures, print, output, report };
+    let job = GetJob { client, pictures, file: args.output.as_deref(), print, output };
     let open = args.chats.open(origins, "get", settings, true)?;
     let stop = StopFlag::default();
     if is_stdout {
@@ -136,9 +127,10 @@ enum Print {
 struct GetJob<'a> {
     client: Client<'a>,
     pictures: Option<Pictures<'a>>,
+    /// What `-o` names.
+    file: Option<&'a Path>,
     print: Print,
     output: &'a Output,
-    report: &'a Report,
 }
 
 impl Job for GetJob<'_> {
@@ -165,35 +157,48 @@ impl Job for GetJob<'_> {
             result => result,
         };
         let picture = picture.map_err(|error| error.failure)?;
-        self.print(&record, picture.as_deref())?;
+        self.note(&record, picture.as_deref());
+        if let Some(picture) = picture {
+            self.print(chat, &picture, run)?;
+        }
         Ok(Some(record))
     }
 }
 
 impl GetJob<'_> {
-    fn print(&self, record: &Record, picture: Option<&[u8]>) -> Result<(), Failure> {
-        let chat = &record.chat_id;
-        let drawn;
-        let bytes = match (&self.print, picture) {
-            (Print::Picture, Some(picture)) => picture,
-            (Print::Picture, None) => {
-                self.report.note(&format!("{chat}: {}, so there is no picture", record.status.word()));
-                return Ok(());
+    /// Says what a user of `-o` may not expect.
+    fn note(&self, record: &Record, picture: Option<&[u8]>) {
+        let Some(file) = self.file else { return };
+        match picture.and_then(Format::of) {
+            None => {
+                let Record { chat_id, status, .. } = record;
+                self.output.note(&format!("{chat_id}: {}, so there is no picture to save", status.word()));
             }
-            (Print::Drawing(canvas), Some(picture)) => {
-                drawn = canvas.and_then(|canvas| canvas.draw(picture));
-                let Some(drawn) = &drawn else {
-                    self.report.note(&format!("{chat}: this terminal cannot show the picture; -o FILE saves it"));
-                    return Ok(());
-                };
-                drawn
+            Some(format) if format.contradicts(file) => {
+                let (file, extension) = (file.to_string_lossy(), format.extension());
+                self.output
+                    .note(&format!("the picture in {file} is of another type: its extension would be {extension}"));
             }
-            (Print::Drawing(_), None) | (Print::Nothing, _) => return Ok(()),
-        };
-        match self.output.write_picture(bytes) {
-            Err(OutputError::Io(failure)) => Err(failure),
-            // If lines follow, they find the same and end the run.
-            Ok(()) | Err(OutputError::BrokenPipe) => Ok(()),
+            Some(_) => {}
+        }
+    }
+
+    fn print(&self, chat: &ChatId, picture: &[u8], run: &RunHandle<'_>) -> Result<(), Failure> {
+        match &self.print {
+            Print::Nothing => Ok(()),
+            Print::Drawing(canvas) => {
+                match canvas.and_then(|canvas| canvas.draw(picture)) {
+                    Some(drawing) => run.print_text(drawing),
+                    None => {
+                        self.output.note(&format!("{chat}: this terminal cannot show the picture; -o FILE saves it"))
+                    }
+                }
+                Ok(())
+            }
+            Print::Picture => match self.output.write_picture(picture) {
+                Err(OutputError::Io(failure)) => Err(failure),
+                Ok(()) | Err(OutputError::BrokenPipe) => Ok(()),
+            },
         }
     }
 }

@@ -59,7 +59,7 @@ pub fn failure_of_trouble(trouble: Trouble, timeout: Duration) -> Failure {
             failure.is_final = true;
             failure
         }
-        Trouble::NotPublic => {
+        Trouble::NotPublic(_) => {
             let mut failure = Failure::new(Kind::Unreachable, "the host has no public address");
             failure.is_final = true;
             failure

@@ -24,9 +24,9 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const MOST_HOSTS: usize = 64;
 const MOST_ADDRESSES: usize = 16;
 
-/// Said when every address of a name is private.
+/// Said when every address of a name is private: the first one.
 #[derive(Debug)]
-pub struct NotPublic;
+pub struct NotPublic(pub IpAddr);
 
 impl fmt::Display for NotPublic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,12 +116,12 @@ impl Resolver for CachingResolver {
         let all = look_up(host.to_owned(), port, left)?;
         LOOK_UP_TIME.set(asked.elapsed());
         let allowed = |address: &SocketAddr| self.may_be_private(host, port) || is_public(address.ip());
-        let any = !all.is_empty();
+        let first = all.first().map(SocketAddr::ip);
         for address in all.into_iter().filter(allowed).take(MOST_ADDRESSES) {
             found.push(address);
         }
         if found.is_empty() {
-            return Err(if any { Error::Other(Box::new(NotPublic)) } else { Error::HostNotFound });
+            return Err(first.map_or(Error::HostNotFound, |address| Error::Other(Box::new(NotPublic(address)))));
         }
         let mut known = self.known.lock().expect("no holder of this lock panics");
         if known.len() < MOST_HOSTS {

@@ -3,12 +3,13 @@
 //! The request is a plain GET that carries nothing of GREEN-API's. Only a 200 whose body is a picture of at most 5 MiB
 //! counts: names and headers are not trusted, the first bytes are.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::url::Target;
 use crate::failure::{Failure, Kind};
 use crate::http::{Agent, Call, Trouble};
-use crate::report::Report;
+use crate::output::Output;
 use crate::token::sanitize;
 
 /// The largest picture: 5 MiB. WhatsApp's have some 100 KiB.
@@ -41,6 +42,19 @@ impl Format {
         }
     }
 
+    /// Whether the picture has its end. More bytes after it are allowed.
+    fn is_complete(self, bytes: &[u8]) -> bool {
+        let has = |bytes: &[u8], end: &[u8]| bytes.windows(end.len()).any(|window| window == end);
+        match self {
+            Format::Jpeg => first_scan(bytes).is_some_and(|scan| has(scan, b"\xff\xd9")),
+            Format::Png => has(bytes, b"\0\0\0\0IEND\xaeB`\x82"),
+            Format::WebP => {
+                let [_, _, _, _, a, b, c, d, ..] = *bytes else { return false };
+                (12..=bytes.len() as u64 - 8).contains(&u32::from_le_bytes([a, b, c, d]).into())
+            }
+        }
+    }
+
     /// The file name extension.
     pub const fn extension(self) -> &'static str {
         match self {
@@ -49,6 +63,31 @@ impl Format {
             Format::WebP => "webp",
         }
     }
+
+    /// Whether a file name has the extension of another type.
+    pub fn contradicts(self, file: &Path) -> bool {
+        let extension = file.extension().unwrap_or_default().to_ascii_lowercase();
+        !(extension.is_empty() || extension == self.extension() || (self == Format::Jpeg && extension == "jpeg"))
+    }
+}
+
+/// The first scan of a JPEG and what follows. The segments before it are skipped: there may be a whole preview in one.
+fn first_scan(jpeg: &[u8]) -> Option<&[u8]> {
+    let mut rest = jpeg.get(2..)?;
+    loop {
+        rest = match *rest {
+            [0xff, 0xda, ref scan @ ..] => return Some(scan),
+            [0xff, 0x02..=0xcf | 0xda..=0xfe, high, low, ..] => {
+                rest.get(2 + usize::from(u16::from_be_bytes([high, low]))..).unwrap_or_default()
+            }
+            // A marker without a length, or a byte that does not belong here.
+            [_, ref more @ ..] => more,
+            [] => break,
+        };
+    }
+    // A segment's length may be wrong. Without a preview, only the picture's own scan can be found.
+    let find = |marker: &[u8]| jpeg[2..].windows(marker.len()).position(|window| window == marker);
+    if find(b"\xff\xd8\xff").is_some() { None } else { find(b"\xff\xda").map(|at| &jpeg[at + 2..]) }
 }
 
 /// A picture as it came.
@@ -80,21 +119,27 @@ pub fn download(
     agent: &Agent,
     target: &Target<'_>,
     timeout: Duration,
-    report: &Report,
+    output: &Output,
 ) -> Result<Downloaded, DownloadError> {
-    report.wire(|| format!("> GET {}", target.url));
+    output.wire(|| format!("> GET {}", target.url));
     let mut bytes = Vec::new();
     let result = agent.stream(target.url, Call::Get, None, SIZE_LIMIT, &mut |piece| {
         bytes.extend_from_slice(piece);
         Ok(())
     });
-    report.wire(|| match &result {
+    output.wire(|| match &result {
         Ok(answer) => format!("< {} {} bytes", answer.status, bytes.len()),
         Err(error) => format!("< nothing after {} bytes: {error:?}", bytes.len()),
     });
     let answer = result.map_err(|error| http_failure(error, &target.origin.host, timeout))?;
     match Format::of(&bytes) {
-        Some(format) if answer.status == 200 && answer.complete => Ok(Downloaded { format, bytes }),
+        Some(format) if answer.status == 200 && answer.complete => {
+            if format.is_complete(&bytes) {
+                return Ok(Downloaded { format, bytes });
+            }
+            let why = anyhow::anyhow!("a {} without its end", format.extension());
+            Err(Failure::caused(Kind::BadPicture, why.context("the picture is incomplete")).into())
+        }
         format => {
             let text = if format.is_some() { &[] } else { &bytes[..bytes.len().min(TEXT_LIMIT)] };
             let mut error = refusal(answer.status, format.is_some(), text);
@@ -153,9 +198,10 @@ fn http_failure(error: Trouble, host: &str, timeout: Duration) -> Failure {
             let failure = caused(Kind::Unreachable, format!("no secure connection to {host}"), &why);
             (true, failure.hint("--cacert FILE trusts another certificate authority"))
         }
-        Trouble::NotPublic => {
-            let what = format!("picture URL rejected: {host} leads to an address that is not public");
-            (true, Failure::new(Kind::BadPicture, what).hint("--allow-host takes the address, for URLs that have it"))
+        Trouble::NotPublic(address) => {
+            let what = format!("picture URL rejected: {host} leads to {address}, which is not a public address");
+            let hint = format!("a VPN or a blocking resolver may have answered; --allow-host {host} allows it");
+            (true, Failure::new(Kind::BadPicture, what).hint(hint))
         }
         Trouble::NotHttp(why) => {
             (false, caused(Kind::UnexpectedResponse, format!("{host} did not answer in HTTP"), &why))
@@ -171,7 +217,7 @@ mod tests {
     use crate::http::Options;
     use crate::testing::{Server, answer};
 
-    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 the picture";
+    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 the picture \xff\xda\xff\xd9";
 
     #[test]
     fn the_first_bytes_decide() {
@@ -183,6 +229,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_picture_is_complete_with_its_end() {
+        let jpeg = b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xdb\0\x03c\xff\x01\xff\xda\0\x02 scan \xff\0 \xff\xd0 \xff\xd9";
+        let preview = b"\xff\xd8\xff\xe1\0\x0a\xff\xd8\xff\xda\0\x02\xff\xd9\xff\xda\0\x02 scan \xff\xd9";
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture \0\0\0\0IEND\xaeB`\x82";
+        let webp = b"RIFF\x11\0\0\0WEBPVP8 \x05\0\0\0abcde";
+        for picture in [&jpeg[..], preview, png, webp] {
+            let format = Format::of(picture).expect("a picture");
+            assert!(format.is_complete(picture), "{format:?}");
+            assert!(format.is_complete(&[picture, b"more"].concat()), "{format:?}");
+            for end in 12..picture.len() {
+                assert!(!format.is_complete(&picture[..end]), "{format:?}, {end} bytes");
+            }
+        }
+        assert!(
+            Format::Jpeg.is_complete(b"\xff\xd8\xff\xe0\0\x10JFIF\0\xff\xda\0\x02 scan \xff\xd9"),
+            "a wrong length"
+        );
+        assert!(!Format::WebP.is_complete(b"RIFF\0\0\0\0WEBPVP8 "));
+    }
+
     /// Downloads what the server answers; the code word of a failure and its message.
     fn download_of(answer: Vec<u8>) -> Result<Downloaded, (&'static str, String)> {
         let server = Server::start([answer]);
@@ -191,7 +258,7 @@ mod tests {
         let target = url::check(&url, &allowed).expect("allowed");
         let timeout = Duration::from_secs(5);
         let agent = Agent::new(&Options { timeout, ..Options::default() });
-        let result = download(&agent, &target, timeout, &Report::default());
+        let result = download(&agent, &target, timeout, &Output::default());
         server.requests();
         result.map_err(|error| (error.failure.kind.code(), error.failure.message()))
     }

@@ -1,17 +1,24 @@
-//! Where pictures are saved: file names, temporary files, sync and rename.
+//! Where pictures are saved: file names, history, temporary files, sync and rename.
 //!
 //! A saved file is whole or absent: it is written under a hidden name in the same directory, synced and renamed, then
-//! the directory is synced.
+//! the directory is synced. Before a picture is replaced or removed it is in the history, if there is one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
+use jiff::Timestamp;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::download::Format;
 use crate::chat_id::ChatId;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::record::Change;
 
 /// The hidden name of a file that is being written is random between these two.
 const PREFIX: &str = ".greenavatar-";
@@ -20,8 +27,13 @@ const SUFFIX: &str = ".part";
 /// Where pictures are saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// In this directory, as `<chatId>.<ext>`.
-    Dir(PathBuf),
+    /// In a directory, as `<chatId>.<ext>`.
+    Dir {
+        /// The directory.
+        dir: PathBuf,
+        /// Whether a replaced or gone picture is moved to `history/<chatId>/` in it.
+        history: bool,
+    },
     /// In this file, whatever its extension.
     File(PathBuf),
     /// Not in a file.
@@ -29,62 +41,162 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Makes a missing directory, checks that a file can be created in it, and removes what killed runs left there.
-    pub fn prepare(&self) -> io::Result<()> {
-        let dir = match self {
-            Destination::Dir(dir) => {
-                DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-                dir
-            }
-            Destination::File(path) if path.is_dir() => {
-                return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory: use --dir"));
-            }
-            Destination::File(path) if is_device(path) => return Ok(()),
-            Destination::File(path) => &parent(&resolved(path)),
-            Destination::Memory => return Ok(()),
-        };
-        temporary_file(dir)?;
-        remove_abandoned(dir);
-        Ok(())
-    }
-
-    /// Saves a picture of a chat, replaces its older ones, and returns the file and whether its content has changed.
-    /// With `keep_same` a file with the same content is not touched.
-    pub fn save(
-        &self,
-        chat: &ChatId,
-        format: Format,
-        picture: &[u8],
-        keep_same: bool,
-    ) -> Result<(Option<PathBuf>, bool), (PathBuf, io::Error)> {
-        let path = match self {
-            Destination::Dir(dir) => file_in(dir, chat, format),
-            Destination::File(path) => path.clone(),
-            Destination::Memory => return Ok((None, true)),
-        };
-        let changed = !has_content(&path, picture);
-        let written = if changed || !keep_same { write(&path, picture) } else { Ok(()) };
-        match written.and_then(|()| self.remove_others(chat, format)) {
-            Ok(()) => Ok((Some(path), changed)),
-            Err(error) => Err((path, error)),
+    /// Where a picture of the chat is saved.
+    fn path(&self, chat: &ChatId, format: Format) -> Option<PathBuf> {
+        match self {
+            Destination::Dir { dir, .. } => Some(dir.join(format!("{chat}.{}", format.extension()))),
+            Destination::File(path) => Some(path.clone()),
+            Destination::Memory => None,
         }
     }
 
-    /// Removes the chat's older pictures in other formats.
-    fn remove_others(&self, chat: &ChatId, format: Format) -> io::Result<()> {
-        let Destination::Dir(dir) = self else { return Ok(()) };
-        for other in Format::ALL.into_iter().filter(|other| *other != format) {
-            match fs::remove_file(file_in(dir, chat, other)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+    /// The chat's picture files: one, or more after a run was killed.
+    pub fn files(&self, chat: &ChatId) -> Vec<PathBuf> {
+        let mut files: Vec<_> = Format::ALL.into_iter().filter_map(|format| self.path(chat, format)).collect();
+        files.dedup();
+        files.retain(|path| path.is_file());
+        files
     }
 }
 
-fn file_in(dir: &Path, chat: &ChatId, format: Format) -> PathBuf {
-    dir.join(format!("{chat}.{}", format.extension()))
+/// Saves pictures. Shared by all workers.
+#[derive(Debug)]
+pub struct Folder<'a> {
+    /// Where they are saved.
+    pub destination: Destination,
+    output: &'a Output,
+    has_warned: AtomicBool,
+}
+
+impl<'a> Folder<'a> {
+    /// Makes a missing directory, checks that a file can be created in it, and removes what killed runs left there.
+    pub fn open(destination: Destination, output: &'a Output) -> Result<Folder<'a>, Failure> {
+        let (path, prepared) = match &destination {
+            Destination::Dir { dir, .. } => (dir, make_dir(dir).and_then(|()| prepare(dir))),
+            Destination::File(path) if path.is_dir() => {
+                (path, Err(io::Error::new(ErrorKind::IsADirectory, "it is a directory: use --dir")))
+            }
+            Destination::File(path) if !is_device(path) => (path, prepare(&parent(&resolved(path)))),
+            Destination::File(_) | Destination::Memory => (&PathBuf::new(), Ok(())),
+        };
+        prepared.map_err(|error| write_failure(path, error))?;
+        Ok(Folder { destination, output, has_warned: AtomicBool::new(false) })
+    }
+
+    /// Saves a picture of a chat in place of its older ones. A file that has the same content is not touched.
+    pub fn save(&self, chat: &ChatId, format: Format, picture: &[u8]) -> Result<Option<(PathBuf, Change)>, Failure> {
+        let Some(path) = self.destination.path(chat, format) else { return Ok(None) };
+        let files = self.destination.files(chat);
+        let is_same = has_content(&path, picture).map_err(|error| write_failure(&path, error))?;
+        let older: Vec<_> = files.iter().filter(|file| !is_same || **file != path).collect();
+        let saved = (|| {
+            for file in &older {
+                self.archive(chat, file)?;
+            }
+            if !is_same {
+                self.write(&path, picture, None)?;
+            }
+            older.iter().filter(|file| ***file != path).try_for_each(|file| self.remove(file))
+        })();
+        saved.map_err(|error| write_failure(&path, error))?;
+        let change = match (files.is_empty(), older.is_empty()) {
+            (true, _) => Change::New,
+            (false, true) => Change::Unchanged,
+            (false, false) => Change::Changed,
+        };
+        Ok(Some((path, change)))
+    }
+
+    /// Notes that a chat has no picture any more, and returns whether it has a file from before. That stays unless it
+    /// is moved to the history.
+    pub fn remove_gone(&self, chat: &ChatId) -> Result<bool, Failure> {
+        let files = self.destination.files(chat);
+        if matches!(self.destination, Destination::Dir { history: true, .. }) {
+            for file in &files {
+                self.archive(chat, file)
+                    .and_then(|()| self.remove(file))
+                    .map_err(|error| write_failure(file, error))?;
+            }
+        }
+        Ok(!files.is_empty())
+    }
+
+    /// Copies a picture to the history, named by the time at which it was saved. A copy that is there already is kept.
+    fn archive(&self, chat: &ChatId, file: &Path) -> io::Result<()> {
+        let Destination::Dir { dir, history: true } = &self.destination else { return Ok(()) };
+        let history = dir.join("history");
+        let folder = history.join(chat.as_str());
+        make_dir(&folder)?;
+        remove_abandoned(&folder);
+        let (content, modified) = (fs::read(file)?, fs::metadata(file)?.modified()?);
+        let time = Timestamp::try_from(modified).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let extension = file.extension().unwrap_or_default().to_string_lossy();
+        for number in 0.. {
+            let suffix = if number == 0 { String::new() } else { format!("-{number}") };
+            let copy = folder.join(format!("{time}{suffix}.{extension}"));
+            if has_content(&copy, &content)? {
+                break;
+            }
+            if copy.symlink_metadata().is_err() {
+                self.write(&copy, &content, Some(modified))?;
+                break;
+            }
+        }
+        // Both may be new.
+        self.sync_dir(&history)?;
+        self.sync_dir(dir)
+    }
+
+    fn remove(&self, file: &Path) -> io::Result<()> {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => self.sync_dir(&parent(file)),
+        }
+    }
+
+    /// Writes a file that is whole or absent, also after a loss of power. Only its owner can read it.
+    fn write(&self, path: &Path, bytes: &[u8], modified: Option<SystemTime>) -> io::Result<()> {
+        if is_device(path) {
+            return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        }
+        let path = resolved(path);
+        let dir = parent(&path);
+        let mut file = temporary_file(&dir)?;
+        file.as_file_mut().write_all(bytes)?;
+        if let Some(modified) = modified {
+            file.as_file().set_modified(modified)?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|unnamed| unnamed.error)?;
+        self.sync_dir(&dir)
+    }
+
+    /// Syncs a directory, so that a new name in it survives a loss of power. Warns once if its file system cannot.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        match File::open(dir).and_then(|dir| dir.sync_all()) {
+            Err(error) if is_unsupported(&error) => {
+                if !self.has_warned.swap(true, Ordering::Relaxed) {
+                    let dir = dir.to_string_lossy();
+                    let what = format!("cannot sync the directory {dir}: {error}");
+                    self.output.warn(&what, "pictures are saved; after a loss of power the newest may be missing");
+                }
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+/// Checks that a file can be created in a directory, and removes what killed runs left there.
+fn prepare(dir: &Path) -> io::Result<()> {
+    temporary_file(dir)?;
+    remove_abandoned(dir);
+    Ok(())
+}
+
+/// Makes a directory and its parents, readable by their owner only.
+fn make_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// The file that is to be written: a symbolic link stays, and what it leads to is replaced.
@@ -102,23 +214,12 @@ fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir())
 }
 
-fn has_content(path: &Path, bytes: &[u8]) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == bytes.len() as u64)
-        && fs::read(path).is_ok_and(|content| content == bytes)
-}
-
-/// Writes a file that is whole or absent, also after a loss of power. Only its owner can read it.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_device(path) {
-        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+fn has_content(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(file) => Ok(file.is_file() && file.len() == bytes.len() as u64 && fs::read(path)? == bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
-    let path = resolved(path);
-    let dir = parent(&path);
-    let mut file = temporary_file(&dir)?;
-    file.as_file_mut().write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|unnamed| unnamed.error)?;
-    sync_dir(&dir)
 }
 
 /// A new file with a hidden name, locked so that no other run takes it for abandoned. Dropped before it gets its name,
@@ -151,83 +252,25 @@ fn remove_abandoned(dir: &Path) {
     }
 }
 
-/// Syncs a directory, so that a new name in it survives a loss of power. Some file systems cannot.
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    match File::open(dir)?.sync_all() {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
-        _ => Ok(()),
-    }
+/// Whether an error means that a directory cannot be opened or synced on its file system, such as CIFS, NFS or WSL's.
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied | ErrorKind::NotFound
+    ) || Errno::from_io_error(error) == Some(Errno::NOTTY)
+}
+
+fn write_failure(path: &Path, error: io::Error) -> Failure {
+    let is_limit = matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE));
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room and run it again"),
+        _ if is_limit => Some("raise the limit of open files (ulimit -n), or lower --concurrency"),
+        _ => None,
+    };
+    let what = format!("cannot write {}", path.to_string_lossy());
+    let failure = Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(what));
+    Failure { hint: hint.map(str::to_owned), ..failure }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-    use crate::chat_id::Rule;
-
-    const JPEG: &[u8] = b"\xff\xd8\xff a picture";
-
-    fn names(dir: &Path) -> Vec<String> {
-        let entries = fs::read_dir(dir).expect("a directory");
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
-        names.sort();
-        names
-    }
-
-    fn save(destination: Destination, format: Format, picture: &[u8]) -> Option<PathBuf> {
-        let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
-        destination.save(&chat, format, picture, false).expect("saved").0
-    }
-
-    #[test]
-    fn a_temporary_file_is_removed_unless_a_run_has_locked_it() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let abandoned = dir.path().join(".greenavatar-abc123.part");
-        for name in [".greenavatar-abc123.part", ".greenavatar-abc123", "greenavatar-x.part", "x.jpg"] {
-            fs::write(dir.path().join(name), b"half").expect("written");
-        }
-        let live = temporary_file(dir.path()).expect("a file");
-        Destination::Dir(dir.path().into()).prepare().expect("writable");
-        assert!(!abandoned.exists() && live.path().exists());
-        assert_eq!(names(dir.path()).len(), 4);
-        drop(live);
-        Destination::File(dir.path().join("y.jpg")).prepare().expect("writable");
-        assert_eq!(names(dir.path()), [".greenavatar-abc123", "greenavatar-x.part", "x.jpg"]);
-    }
-
-    #[test]
-    fn a_link_stays_and_what_it_leads_to_is_replaced() {
-        let dir = tempfile::tempdir().expect("a directory");
-        // On another file system, if there is one.
-        let elsewhere = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
-        let target = elsewhere.path().join("picture");
-        fs::write(&target, b"older").expect("written");
-        for link in ["link", "11001234567@c.us.jpg"] {
-            symlink(&target, dir.path().join(link)).expect("a link");
-        }
-        let link = dir.path().join("link");
-        let png = b"\x89PNG a picture";
-        assert_eq!(save(Destination::File(link.clone()), Format::Png, png), Some(link.clone()));
-        assert!(link.is_symlink() && fs::read(&target).expect("a file") == png);
-        save(Destination::Dir(dir.path().into()), Format::Jpeg, JPEG);
-        assert_eq!(fs::read(&target).expect("a file"), JPEG);
-        assert_eq!((names(dir.path()).len(), names(elsewhere.path()).len()), (2, 1));
-    }
-
-    #[test]
-    fn a_device_is_written_to_and_not_replaced() {
-        let device = || Destination::File("/dev/null".into());
-        device().prepare().expect("writable");
-        save(device(), Format::Jpeg, JPEG);
-        assert!(is_device(Path::new("/dev/null")));
-    }
-
-    #[test]
-    fn an_error_does_not_name_the_temporary_file() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let error = write(&dir.path().join("missing/x.jpg"), JPEG).expect_err("no directory");
-        assert!(!error.to_string().contains(PREFIX), "{error}");
-    }
-}
+mod tests;

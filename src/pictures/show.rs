@@ -79,8 +79,8 @@ impl Canvas {
         ))
     }
 
-    /// The bytes that draw the picture, with a newline at the end; `None` if it cannot be drawn.
-    pub fn draw(self, picture: &[u8]) -> Option<Vec<u8>> {
+    /// The text that draws the picture, with a newline at the end; `None` if it cannot be drawn.
+    pub fn draw(self, picture: &[u8]) -> Option<String> {
         let format = Format::of(picture)?;
         match (self, format) {
             (Canvas::Iterm, _) => Some(iterm(picture)),
@@ -95,13 +95,13 @@ impl Canvas {
     }
 }
 
-fn iterm(picture: &[u8]) -> Vec<u8> {
+fn iterm(picture: &[u8]) -> String {
     let size = picture.len();
     let data = STANDARD.encode(picture);
-    format!("\u{1b}]1337;File=inline=1;size={size};height={ROWS};preserveAspectRatio=1:{data}\u{7}\n").into_bytes()
+    format!("\u{1b}]1337;File=inline=1;size={size};height={ROWS};preserveAspectRatio=1:{data}\u{7}\n")
 }
 
-fn kitty(keys: &str, data: &[u8]) -> Vec<u8> {
+fn kitty(keys: &str, data: &[u8]) -> String {
     // At most 4096 characters a piece, and a multiple of four in all but the last.
     const PIECE: usize = 4096;
     let data = STANDARD.encode(data);
@@ -115,7 +115,7 @@ fn kitty(keys: &str, data: &[u8]) -> Vec<u8> {
         out.push_str("\u{1b}\\");
     }
     out.push('\n');
-    out.into_bytes()
+    out
 }
 
 /// A decoded picture, three bytes a pixel.
@@ -158,7 +158,7 @@ impl Pixels {
 }
 
 /// Half-blocks show two fields, the upper as foreground and the lower as background; spaces show one.
-fn cells(pixels: &Pixels, colors: Colors, glyph: Glyph) -> Vec<u8> {
+fn cells(pixels: &Pixels, colors: Colors, glyph: Glyph) -> String {
     // The longer side fills the square; the shape is kept.
     let longest = pixels.width.max(pixels.height);
     let fit = |length: usize| (length * SIDE / longest).max(1);
@@ -184,7 +184,7 @@ fn cells(pixels: &Pixels, colors: Colors, glyph: Glyph) -> Vec<u8> {
         }
         out.push_str("\u{1b}[0m\n");
     }
-    out.into_bytes()
+    out
 }
 
 /// The nearest colour of the 6 × 6 × 6 cube, or of the grey ramp if there is hardly any colour.
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_picture_goes_inline_as_it_is() {
-        let drawn = String::from_utf8(Canvas::Iterm.draw(b"\xff\xd8\xff\xe0 x").expect("drawn")).expect("text");
+        let drawn = Canvas::Iterm.draw(b"\xff\xd8\xff\xe0 x").expect("drawn");
         assert!(
             drawn.starts_with("\u{1b}]1337;File=inline=1;size=6;") && drawn.ends_with(":/9j/4CB4\u{7}\n"),
             "{drawn:?}"
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn kitty_gets_pieces_of_at_most_4096_characters() {
-        let drawn = String::from_utf8(Canvas::Kitty.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
+        let drawn = Canvas::Kitty.draw(&jpeg(64, 64)).expect("drawn");
         let pieces: Vec<_> = drawn.trim_end().split_terminator("\u{1b}\\").collect();
         assert_eq!(pieces.len(), (64 * 64 * 3 / 3 * 4_usize).div_ceil(4096));
         assert!(pieces[0].starts_with("\u{1b}_Ga=T,f=24,s=64,v=64,r=16,q=2,m=1;"));
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn half_blocks_show_what_is_above_and_below() {
-        let drawn = String::from_utf8(INDEXED.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
+        let drawn = INDEXED.draw(&jpeg(64, 64)).expect("drawn");
         let lines: Vec<_> = drawn.lines().collect();
         assert_eq!(lines.len(), ROWS);
         assert!(lines.iter().all(|line| line.matches('▀').count() == SIDE && line.ends_with("\u{1b}[0m")));
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn spaces_show_one_field_each() {
-        let drawn = String::from_utf8(SPACES.draw(&jpeg(64, 64)).expect("drawn")).expect("text");
+        let drawn = SPACES.draw(&jpeg(64, 64)).expect("drawn");
         let lines: Vec<_> = drawn.lines().collect();
         assert!(drawn.is_ascii());
         assert_eq!(lines.len(), ROWS);
@@ -305,9 +305,9 @@ mod tests {
         jpeg_encoder::Encoder::new(&mut grey, 90)
             .encode(&[128; 16 * 16], 16, 16, jpeg_encoder::ColorType::Luma)
             .expect("encoded");
-        let drawn = String::from_utf8(TRUE_COLOR.draw(&grey).expect("drawn")).expect("text");
+        let drawn = TRUE_COLOR.draw(&grey).expect("drawn");
         assert!(drawn.starts_with("\u{1b}[38;2;128;128;128;48;2;128;128;128m▀▀"), "{drawn:?}");
-        let wide = String::from_utf8(TRUE_COLOR.draw(&jpeg(64, 16)).expect("drawn")).expect("text");
+        let wide = TRUE_COLOR.draw(&jpeg(64, 16)).expect("drawn");
         assert_eq!((wide.lines().count(), wide.matches('▀').count()), (4, 4 * SIDE));
     }
 

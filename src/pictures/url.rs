@@ -54,6 +54,12 @@ pub struct AllowedHost {
 }
 
 impl AllowedHost {
+    /// The host of the service, if it is on this machine.
+    pub fn loopback(api_url: &str) -> Option<AllowedHost> {
+        let Origin { host, port, .. } = Origin::parse(api_url).filter(Origin::is_loopback)?;
+        Some(AllowedHost { host, port: Some(port) })
+    }
+
     /// Reads `pictures.example`, `pictures.example:8443`, `192.168.1.5`, `::1` or `[::1]:8080`.
     pub fn parse(text: &str) -> Result<AllowedHost, String> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
@@ -78,8 +84,10 @@ impl AllowedHost {
 pub struct Target<'a> {
     /// The URL without its fragment.
     pub url: &'a str,
-    /// Its scheme, host and port. The scheme is http only if the host is a loopback address that the user allowed.
+    /// Its scheme, host and port. The scheme is http only if the host is an allowed one on this machine.
     pub origin: Origin,
+    /// Whether the user allowed the host, and so a private address.
+    pub is_allowed: bool,
 }
 
 /// Checks whether a URL is allowed. The error does not contain the URL and can be printed.
@@ -93,14 +101,15 @@ pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, St
     }
     let url = url.split('#').next().unwrap_or_default();
     let origin = Origin::parse(url).filter(|origin| is_host(&origin.host)).ok_or("invalid URL")?;
+    let is_allowed = allowed.iter().any(|host| host.is(&origin));
     let is_whatsapps = origin.port == 443 && origin.host.ends_with(PICTURE_HOSTS);
-    if !is_whatsapps && !allowed.iter().any(|host| host.is(&origin)) {
+    if !is_allowed && !is_whatsapps {
         return Err(format!("{} is not WhatsApp's and not allowed", origin.authority()));
     }
-    if !origin.is_https && !origin.address().is_some_and(|address| address.is_loopback()) {
+    if !origin.is_https && !origin.is_loopback() {
         return Err("it is not https".to_owned());
     }
-    Ok(Target { url, origin })
+    Ok(Target { url, origin, is_allowed })
 }
 
 /// Whether this is an address, or a name that no parser takes for one: `127.1`, `0x7f.0.0.1` and `2130706433` are
@@ -240,13 +249,26 @@ mod tests {
         assert!(may("http://[::1]:8088/x", &["::1"]));
         assert!(may("http://[::1]:8088/x", &["[::1]:8088"]));
         assert!(may("http://[0:0::1]/x", &["[::1]"]));
-        assert!(!may("http://localhost:8088/x", &["localhost"]));
+        assert!(may("http://localhost:8088/x", &["localhost"]));
+        assert!(!may("http://localhost.example:8088/x", &["localhost.example"]));
     }
 
     #[test]
     fn a_url_has_a_longest_length() {
         let url = |length| format!("https://pps.whatsapp.net/{}", "x".repeat(length - 25));
         assert!(may(&url(URL_LIMIT), &[]) && !may(&url(URL_LIMIT + 1), &[]));
+    }
+
+    #[test]
+    fn the_service_on_this_machine_is_allowed_on_its_own_port() {
+        let may = |api_url: &str, url: &str| check(url, AllowedHost::loopback(api_url).as_slice()).is_ok();
+        assert!(may("http://127.0.0.1:8088/prefix", "http://127.0.0.1:8088/x"));
+        assert!(may("http://[::1]:8088", "http://[::1]:8088/x"));
+        assert!(may("http://localhost:8088", "http://localhost:8088/x"));
+        assert!(!may("http://127.0.0.1:8088", "http://127.0.0.1:8089/x"));
+        assert!(!may("http://127.0.0.1:8088", "http://localhost:8088/x"));
+        assert!(!may("https://api.green-api.com", "https://api.green-api.com/x"));
+        assert!(!may("http://10.0.0.1:8088", "http://10.0.0.1:8088/x"));
     }
 
     #[test]

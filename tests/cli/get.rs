@@ -180,11 +180,11 @@ fn the_sandbox_has_pictures() {
     }
     let late = Cli::new().args(["--sandbox", "get", "--json", &row("906")]).exits(75).any_stdout().any_stderr().run();
     assert_eq!(json(&late.stdout)["error"]["code"], "avatar-timeout");
-    let args = ["--sandbox", "get", "--json", "--rate=0", "--dir", "d", "--if-changed", CHAT, GROUP];
+    let args = ["--sandbox", "get", "--json", "--rate=0", "--dir", "d", CHAT, GROUP];
     let cli = Cli::new().args(args).any_stdout().any_stderr();
     let again = cli.again().args(&args[..args.len() - 1]).any_stdout().any_stderr();
     let (first, second) = (jsons(&cli.run().stdout), jsons(&again.run().stdout));
     assert_ne!(first[0]["sha256"], first[1]["sha256"], "each chat has a picture of its own");
-    assert!(first.iter().all(|line| line["changed"] == true && line["expiresAt"].is_string()), "{first:?}");
-    assert!(second.len() == 1 && second[0]["changed"] == false, "the same one each time: {second:?}");
+    assert!(first.iter().all(|line| line["change"] == "new" && line["expiresAt"].is_string()), "{first:?}");
+    assert!(second.len() == 1 && second[0]["change"] == "unchanged", "the same one each time: {second:?}");
 }

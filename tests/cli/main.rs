@@ -3,6 +3,7 @@
 mod support;
 
 mod broken_servers;
+mod changes;
 mod chat_ids;
 mod doctor;
 mod dry_run;

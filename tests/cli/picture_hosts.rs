@@ -1,10 +1,10 @@
 //! Where pictures may come from, and what their hosts learn of us: as little as can be.
 
+use crate::support::gallery::JPEG;
 use crate::support::queue::method;
 use crate::support::tls::Authority;
 use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Seen, Server, TOKEN, Tunnel, at_once, chat, json};
 
-const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 a picture";
 const HOST: &str = "pps.whatsapp.net";
 
 /// Finds the same avatar for every chat, with a cookie to be forgotten.
@@ -97,15 +97,31 @@ fn a_host_that_is_not_whatsapps_is_not_even_connected_to() {
 }
 
 #[test]
-fn a_name_that_leads_to_this_machine_is_not_followed_though_it_was_allowed() {
+fn a_name_that_was_named_may_lead_to_a_private_address() {
     let authority = Authority::new();
-    let host = Server::tls(authority.server("localhost"), Answer::status(200).body(JPEG)).times(0);
-    let service = Server::always(finds(&format!("{}/x.jpg", host.url())));
-    let args = ["--cacert", "ca.pem", "get", "--json", "--allow-host", "localhost", "--dir", "d", CHAT];
-    let said = Cli::on(&service).file("ca.pem", authority.pem()).args(args).exits(76).any_stdout().run();
-    let error = json(&said.stdout)["error"].to_string();
-    assert!(error.contains("bad-picture") && error.contains("not public"), "{error}");
-    assert_eq!(host.connections(), 0);
+    let secure = Server::tls(authority.server("localhost"), Answer::status(200).body(JPEG)).times(1);
+    let plain = Server::always(Answer::status(200).body(JPEG)).times(1);
+    for url in [secure.url(), format!("http://localhost:{}", plain.address().port())] {
+        let service = Server::answering([finds(&format!("{url}/x.jpg"))]);
+        let args = ["--cacert", "ca.pem", "get", "-q", "--allow-host", "localhost", "--dir", "d", CHAT];
+        let said = Cli::on(&service).file("ca.pem", authority.pem()).args(args).run();
+        assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
+    }
+}
+
+#[test]
+fn pictures_of_a_service_on_this_machine_need_no_permission() {
+    let other = Server::unasked();
+    let service = Server::with(move |seen| match (method(seen), seen.body.contains(CHAT)) {
+        ("getAvatar", true) => finds(&format!("http://{}/pictures/1", seen.header("host").expect("a host"))),
+        ("getAvatar", false) => finds(&format!("http://{}/pictures/1", other.address())),
+        _ => Answer::status(200).body(JPEG),
+    })
+    .times(3);
+    let cli = Cli::on(&service).args(["get", "--json", "--dir", "d", CHAT, GROUP]).exits(1);
+    let said = cli.any_stdout().any_stderr().run();
+    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
+    assert!(said.stdout.contains("bad-picture"), "another port is another server: {}", said.stdout);
 }
 
 #[test]

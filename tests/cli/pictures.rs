@@ -1,6 +1,5 @@
 //! Pictures become files, whole or not at all, whatever comes in their place.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -11,8 +10,8 @@ use crate::support::gallery::{JPEG, SHA256, gallery, get, names, picture, said};
 use crate::support::queue::{calls, method};
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, json, jsons};
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture";
-const WEBP: &[u8] = b"RIFF\x24\0\0\0WEBPVP8 a picture";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture\0\0\0\0IEND\xaeB`\x82";
+const WEBP: &[u8] = b"RIFF\x11\0\0\0WEBPVP8 a picture";
 const MIB: usize = 1024 * 1024;
 
 #[test]
@@ -23,8 +22,8 @@ fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
     let line = json(&said.stdout);
     let file = format!("new/d/{CHAT}.jpg");
     assert_eq!((&line["status"], &line["file"]), (&"found".into(), &file.as_str().into()));
-    assert_eq!((&line["bytes"], &line["sha256"]), (&21.into(), &SHA256.into()));
-    assert_eq!((&line["changed"], &line["expiresAt"]), (&true.into(), &"2021-10-04T02:03:23Z".into()));
+    assert_eq!((&line["bytes"], &line["sha256"]), (&25.into(), &SHA256.into()));
+    assert_eq!((&line["change"], &line["expiresAt"]), (&"new".into(), &"2021-10-04T02:03:23Z".into()));
     assert_eq!(std::fs::read(said.path(&file)).expect("a picture"), JPEG);
     assert_eq!((said.mode(&file), said.mode("new/d")), (0o600, 0o700));
     assert_eq!(names(said.path("new/d")), [format!("{CHAT}.jpg")]);
@@ -53,6 +52,7 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
     let large = [JPEG, &vec![0; 5 * MIB]].concat();
     let begun = |bytes: &[u8]| Answer::raw([&head(MIB), bytes].concat());
     let endless = Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_endlessly(vec![0; 64 * 1024]);
+    let preview = [b"\xff\xd8\xff\xe1\0\x1b", JPEG, b"\xff\xda a scan"].concat();
     let expired = "URL signature expired";
     let html = "<!DOCTYPE html><title>Log in</title>";
     let rows = [
@@ -62,6 +62,18 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
         ("endless", endless, "bad-picture", 76, 1),
         ("empty", picture(b""), "bad-picture", 76, 1),
         ("a GIF", picture(b"GIF89a and so on"), "bad-picture", 76, 1),
+        ("a JPEG without its end", picture(&JPEG[..23]), "bad-picture", 76, 1),
+        ("a PNG without its end", picture(&PNG[..PNG.len() - 1]), "bad-picture", 76, 1),
+        ("a WebP without its end", picture(&WEBP[..WEBP.len() - 1]), "bad-picture", 76, 1),
+        ("only an embedded preview", picture(&preview), "bad-picture", 76, 1),
+        (
+            "cut, without a length",
+            Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", &JPEG[..23]].concat()),
+            "bad-picture",
+            76,
+            1,
+        ),
+        ("longer than it says", Answer::raw([&head(23), JPEG].concat()), "bad-picture", 76, 1),
         ("no WebP", picture(b"RIFF\x24\0\0\0WAVEfmt "), "bad-picture", 76, 1),
         ("too short to tell", picture(b"\xff\xd8"), "bad-picture", 76, 1),
         ("HTML", picture(html.as_bytes()), "bad-picture", 76, 2),
@@ -140,7 +152,8 @@ fn a_fresh_url_may_not_be_there_any_more() {
     })
     .times(2);
     let older = format!("d/{CHAT}.jpg");
-    let said = get(&service, ["--dir", "d", CHAT]).file(&older, "older").stdout(format!("{CHAT}\thidden\n")).run();
+    let said =
+        get(&service, ["--dir", "d", CHAT]).file(&older, "older").stdout(format!("{CHAT}\thidden\t\tgone\n")).run();
     assert_eq!(said.read(&older), "older");
 }
 
@@ -149,7 +162,8 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     let server = gallery(|_| picture(PNG));
     let cli = get(&server, ["-o", "any.name", CHAT]);
     let (next, json_too, full) = (cli.again(), cli.again(), cli.again());
-    let said = cli.stdout_has("\tfound\thttp://127.0.0.1:").run();
+    let note = "note: the picture in any.name is of another type: its extension would be png";
+    let said = cli.stdout(format!("{CHAT}\tfound\tany.name\tnew\n")).stderr_has(note).run();
     assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
     assert_eq!(said.mode("any.name"), 0o600);
     let args = ["get", "--allow-host", "127.0.0.1", "-o", "-", CHAT];
@@ -160,21 +174,22 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     }
     full.args(args).stdout_to(full_disk()).exits(74).any_stderr().run();
     let server = Server::answering([said_none()]);
-    get(&server, ["-o", "-", CHAT]).stderr_has("none").run();
+    get(&server, ["-o", "-", CHAT]).stderr_has("none, so there is no picture").run();
     // Where standard output is the picture's, a failure is told on standard error in JSON, too.
     let server = Server::answering([Answer::status(400).body("bad request data")]);
     let said = get(&server, ["--json", "-o", "-", CHAT]).exits(65).any_stderr().run();
     assert_eq!(json(&said.stderr)["error"]["code"], "bad-request-data");
     let server = Server::answering([said_none()]);
-    let said = get(&server, ["-o", "none.jpg", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    let cli = get(&server, ["-o", "none.jpg", CHAT]).stdout(format!("{CHAT}\tnone\n"));
+    let said = cli.stderr_has("none, so there is no picture to save").run();
     assert!(names(said.path("")).is_empty());
     for args in [
         vec!["-o", "x", CHAT, GROUP],
         vec!["-o", "x", "--from", "list"],
         vec!["-o", "x", "-"],
         vec!["-o", "x", "--dir", "d", CHAT],
-        vec!["--if-changed", CHAT],
-        vec!["-o", "-", "--if-changed", CHAT],
+        vec!["--history", CHAT],
+        vec!["-o", "x", "--history", CHAT],
     ] {
         Cli::on(&Server::unasked()).arg("get").args(args).exits(2).any_stderr().run();
     }
@@ -195,44 +210,6 @@ fn the_host_of_pictures_is_left_alone_for_as_long_as_it_asks() {
     let said = Cli::on(&server).args(args).any_stdout().run();
     // Pauses of our own would be a second and two.
     assert!(said.took < std::time::Duration::from_secs(2), "{:?}", said.took);
-}
-
-#[test]
-fn a_chat_whose_picture_is_gone_keeps_the_older_one() {
-    for body in [r#"{"urlAvatar":"","available":true}"#, r#"{"urlAvatar":"","available":false}"#] {
-        let server = Server::answering([said(body)]);
-        let older = format!("d/{CHAT}.png");
-        let said = get(&server, ["--json", "--dir", "d", CHAT]).file(&older, "older").any_stdout().run();
-        let line = json(&said.stdout);
-        assert!(line.get("file").is_none() && line.get("changed").is_none(), "{line}");
-        assert_eq!(said.read(&older), "older");
-    }
-}
-
-#[test]
-fn a_picture_that_has_not_changed_is_left_untouched() {
-    let mut asked = 0;
-    let server = gallery(move |_| {
-        asked += 1;
-        picture(if asked < 4 { JPEG } else { b"\xff\xd8\xff\xe0\0\x10JFIF\0 another" })
-    });
-    let args = ["get", "--json", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
-    let cli = Cli::on(&server);
-    let file = cli.dir().join(format!("d/{CHAT}.jpg"));
-    let mark = || file.metadata().map(|there| (there.ino(), there.mtime(), there.mtime_nsec())).expect("a picture");
-    let run = |if_changed: bool| {
-        let cli = cli.again().args(args).args(if_changed.then_some("--if-changed"));
-        json(&cli.any_stdout().run().stdout)["changed"].clone()
-    };
-    assert_eq!(run(true), true, "there was none");
-    let first = mark();
-    assert_eq!(run(true), false);
-    assert_eq!(mark(), first, "not a byte and no time is changed");
-    assert_eq!(run(false), false, "it says so without the flag too");
-    let third = mark();
-    assert_eq!(run(true), true);
-    assert_ne!(mark(), third);
-    assert_eq!(names(file.parent().expect("a directory")).len(), 1);
 }
 
 #[test]
@@ -279,7 +256,7 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     let mut asked = 0;
     let server = gallery(move |_| {
         asked += 1;
-        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n".to_vec();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n".to_vec();
         if asked == 1 { Answer::raw([head, half.clone()].concat()).then_silence() } else { whole.clone() }
     });
     let (abandoned, live) = ("d/.greenavatar-abcdef.part", "d/.greenavatar-ghijkl.part");

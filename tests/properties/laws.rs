@@ -419,7 +419,7 @@ pub fn picture(bytes: &[u8]) {
     let Some((choice, picture)) = bytes.split_first() else { return };
     let start: &[u8] = if choice & 4 == 0 { b"\xff\xd8\xff" } else { b"" };
     if let Some(drawn) = CANVASES[usize::from(choice & 3)].draw(&[start, picture].concat()) {
-        assert!(drawn.ends_with(b"\n"));
+        assert!(drawn.ends_with('\n'));
     }
 }
 

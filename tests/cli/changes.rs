@@ -1,0 +1,226 @@
+//! What became of a chat's picture since the last run: new, changed, unchanged or gone, and the history.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use rustix::process::Signal;
+
+use crate::support::gallery::{JPEG, names, picture, said};
+use crate::support::queue::method;
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
+
+const OTHER: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 another\xff\xda\xff\xd9";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture\0\0\0\0IEND\xaeB`\x82";
+
+/// What the service says of each chat; of any other one it says that there is no picture.
+#[derive(Clone, Default)]
+struct Book(Arc<Mutex<HashMap<String, Entry>>>);
+
+#[derive(Clone)]
+enum Entry {
+    Picture(&'static [u8]),
+    Hidden,
+    Fails,
+}
+
+impl Book {
+    fn set(&self, chat: &str, entry: Entry) {
+        self.0.lock().expect("a lock").insert(chat.to_owned(), entry);
+    }
+
+    fn entry(&self, chat: &str) -> Option<Entry> {
+        self.0.lock().expect("a lock").get(chat).cloned()
+    }
+
+    fn serve(&self) -> Server {
+        let book = self.clone();
+        Server::with(move |seen| {
+            if method(seen) != "getAvatar" {
+                let chat = seen.path.rsplit('/').next().expect("a chat");
+                let Some(Entry::Picture(bytes)) = book.entry(chat) else { return Answer::status(500) };
+                return picture(bytes);
+            }
+            let (host, chat) = (seen.header("host").expect("a host"), seen.chat());
+            match book.entry(&chat) {
+                Some(Entry::Picture(_)) => said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{chat}"}}"#)),
+                Some(Entry::Hidden) => said(r#"{"urlAvatar":"","available":false}"#),
+                Some(Entry::Fails) => Answer::status(400).body("bad request data"),
+                None => said(r#"{"urlAvatar":"","available":true}"#),
+            }
+        })
+    }
+}
+
+/// `get --dir d` in the directory of `cli`.
+fn get<const N: usize>(cli: &Cli, args: [&str; N]) -> Cli {
+    cli.again().args(["get", "--rate=0", "--retries=0", "--dir", "d"]).args(args)
+}
+
+/// The one line of a run about CHAT, in columns.
+#[track_caller]
+fn columns<const N: usize>(cli: &Cli, args: [&str; N]) -> Vec<String> {
+    let line = get(cli, args).arg(CHAT).any_stdout().run().stdout;
+    line.trim_end_matches('\n').split('\t').map(str::to_owned).collect()
+}
+
+fn set_time(file: &Path, seconds: u64) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    File::options().write(true).open(file).expect("a file").set_modified(time).expect("a time");
+}
+
+#[test]
+fn a_line_says_what_became_of_the_picture() {
+    let book = Book::default();
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let file = format!("d/{CHAT}.jpg");
+    let path = cli.dir().join(&file);
+    let mark = || path.metadata().map(|file| (file.ino(), file.mtime(), file.mtime_nsec())).expect("a file");
+    assert_eq!(columns(&cli, []), [CHAT, "none"]);
+    book.set(CHAT, Entry::Picture(JPEG));
+    assert_eq!(columns(&cli, []), [CHAT, "found", &file, "new"]);
+    set_time(&path, 1_586_700_802);
+    let first = mark();
+    assert_eq!(columns(&cli, []), [CHAT, "found", &file, "unchanged"]);
+    assert_eq!(mark(), first, "neither the file nor its time");
+    book.set(CHAT, Entry::Picture(OTHER));
+    let line = json(&get(&cli, ["--json", CHAT]).any_stdout().run().stdout);
+    assert_eq!((&line["change"], &line["file"]), (&"changed".into(), &file.as_str().into()));
+    assert!(line.get("changed").is_none() && std::fs::read(&path).expect("a file") == OTHER, "{line}");
+    book.set(CHAT, Entry::Hidden);
+    for _ in 0..2 {
+        assert_eq!(columns(&cli, []), [CHAT, "hidden", "", "gone"], "it stays and is reported each time");
+    }
+    let line = json(&get(&cli, ["--json", CHAT]).any_stdout().run().stdout);
+    assert_eq!((&line["change"], line.get("file")), (&"gone".into(), None));
+    book.set(CHAT, Entry::Fails);
+    let line = json(&get(&cli, ["--json", CHAT]).exits(65).any_stdout().run().stdout);
+    assert_eq!((&line["status"], line.get("change")), (&"failed".into(), None), "a failed chat is not gone");
+    assert_eq!(names(cli.dir().join("d")), [format!("{CHAT}.jpg")]);
+}
+
+#[test]
+fn the_same_is_said_of_a_single_file() {
+    let book = Book::default();
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let run = || cli.again().args(["get", "-o", "me.jpeg", CHAT]).any_stderr();
+    run().stdout(format!("{CHAT}\tnone\n")).run();
+    for (picture, change) in [(JPEG, "new"), (JPEG, "unchanged"), (OTHER, "changed")] {
+        book.set(CHAT, Entry::Picture(picture));
+        let said = run().stdout(format!("{CHAT}\tfound\tme.jpeg\t{change}\n")).run();
+        assert_eq!(said.stderr, "", "a .jpeg is a JPEG");
+    }
+    book.set(CHAT, Entry::Hidden);
+    run().stdout(format!("{CHAT}\thidden\t\tgone\n")).run();
+    assert_eq!(std::fs::read(cli.dir().join("me.jpeg")).expect("a file"), OTHER);
+    let line = json(&run().arg("--json").any_stdout().run().stdout);
+    assert_eq!(line["change"], "gone");
+}
+
+#[test]
+fn the_history_has_every_picture_that_was_replaced_or_is_gone() {
+    let book = Book::default();
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let dir = cli.dir().join("d");
+    let history = dir.join("history").join(CHAT);
+    // Each picture is saved a day after the one before.
+    let mut day = 0;
+    let mut night = |entry: Entry, expected: &[&str]| {
+        book.set(CHAT, entry);
+        assert_eq!(columns(&cli, ["--history"])[1..], *expected);
+        for file in names(&dir).iter().filter(|name| name.starts_with(CHAT)) {
+            day += 1;
+            set_time(&dir.join(file), 1_600_000_000 + day * 86_400);
+        }
+    };
+    let (jpg, png) = (format!("d/{CHAT}.jpg"), format!("d/{CHAT}.png"));
+    night(Entry::Picture(JPEG), &["found", &jpg, "new"]);
+    night(Entry::Picture(PNG), &["found", &png, "changed"]);
+    night(Entry::Picture(OTHER), &["found", &jpg, "changed"]);
+    assert_eq!(names(&history), ["20200914T122640Z.jpg", "20200915T122640Z.png"]);
+    night(Entry::Hidden, &["hidden", "", "gone"]);
+    assert_eq!(names(&dir), ["history"]);
+    night(Entry::Hidden, &["hidden"]);
+    night(Entry::Picture(OTHER), &["found", &jpg, "new"]);
+    night(Entry::Hidden, &["hidden", "", "gone"]);
+    let kept = ["20200914T122640Z.jpg", "20200915T122640Z.png", "20200916T122640Z.jpg", "20200917T122640Z.jpg"];
+    assert_eq!(names(&history), kept);
+    for (name, content) in kept.iter().zip([JPEG, PNG, OTHER, OTHER]) {
+        assert_eq!(std::fs::read(history.join(name)).expect("a file"), content);
+    }
+    let mode = |path: &Path| path.metadata().expect("a file").mode() & 0o777;
+    assert_eq!((mode(&history), mode(&history.join(kept[0]))), (0o700, 0o600));
+}
+
+/// Killed at any moment, a picture is in place or in the history, and the next run puts everything right.
+#[test]
+fn a_kill_loses_no_picture() {
+    const CHATS: usize = 24;
+    let book = Book::default();
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let dir = cli.dir().join("d");
+    let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
+    let run = || get(&cli, ["--history", "--from", "list"]).file("list", &list).any_stdout().any_stderr();
+    let all = |entry: &dyn Fn(usize) -> Option<&'static [u8]>| {
+        (0..CHATS).for_each(|n| book.set(&chat(n), entry(n).map_or(Entry::Hidden, Entry::Picture)));
+    };
+    all(&|_| Some(JPEG));
+    run().run();
+    for kill in 0..6 {
+        let next = |n: usize| [Some(OTHER), Some(PNG), None][(n + kill) % 3];
+        all(&next);
+        let running = run().ends_somehow().start();
+        running.wait_for_lines(1 + kill);
+        running.signal(Signal::KILL);
+        running.finish();
+        for n in 0..CHATS {
+            let current = names(&dir).into_iter().any(|name| name.starts_with(&chat(n)));
+            assert!(current || dir.join("history").join(chat(n)).is_dir(), "{n} is nowhere");
+        }
+        run().run();
+        for n in 0..CHATS {
+            let files: Vec<_> = names(&dir).into_iter().filter(|name| name.starts_with(&chat(n))).collect();
+            let contents: Vec<_> = files.iter().map(|name| std::fs::read(dir.join(name)).expect("a file")).collect();
+            assert_eq!(contents, next(n).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), "{n}: {files:?}");
+            let history = dir.join("history").join(chat(n));
+            assert!(names(&history).iter().any(|name| std::fs::read(history.join(name)).expect("a file") == JPEG));
+        }
+        assert!(names(&dir).iter().all(|name| !name.starts_with('.')), "{:?}", names(&dir));
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_synced_is_one_warning() {
+    let book = Book::default();
+    book.set(CHAT, Entry::Picture(JPEG));
+    book.set(GROUP, Entry::Picture(PNG));
+    let server = book.serve();
+    // It can be written and not opened. Root could, unless it gives up the right to.
+    let script = r#"[ "$(id -u)" != 0 ] || set -- setpriv --bounding-set=-dac_override,-dac_read_search "$0" "$@"
+        [ "$1" = setpriv ] || set -- "$0" "$@"; exec "$@""#;
+    let cli = get(&Cli::on(&server), [CHAT, GROUP]).file("d/x", "").mode("d", 0o300).shell(script);
+    let said = cli.any_stdout().any_stderr().run();
+    assert_eq!(said.stderr.matches("cannot sync the directory d").count(), 1, "{}", said.stderr);
+    let said = said.path("d");
+    std::fs::set_permissions(&said, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("its own");
+    assert_eq!(names(&said), [format!("{CHAT}.jpg"), format!("{GROUP}.png"), "x".to_owned()]);
+}
+
+#[test]
+fn json_lines_of_a_list_have_their_change() {
+    let book = Book::default();
+    book.set(CHAT, Entry::Picture(JPEG));
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let said = get(&cli, ["--json", CHAT, GROUP]).any_stdout().any_stderr().run();
+    let mut changes: Vec<_> = jsons(&said.stdout).iter().map(|line| line["change"].to_string()).collect();
+    changes.sort();
+    assert_eq!(changes, ["\"new\"", "null"]);
+}
