@@ -23,5 +23,6 @@ pub mod token;
 pub mod recent;
 pub mod duration;
 pub mod escape;
+pub mod platform;
 #[cfg(test)]
 pub mod testing;

@@ -40,7 +40,8 @@ fn main() -> ExitCode {
         color: flags.color.into(),
     });
     let context = Context { flags: &cli.settings, output: &output, report: &output };
-    let exit = cli.command.run(&context).unwrap_or_else(|error| end(error, &output));
+    let checked = output.check().map_err(Error::from);
+    let exit = checked.and_then(|()| cli.command.run(&context)).unwrap_or_else(|error| end(error, &output));
     match shutdown::signal() {
         Some(signal) => shutdown::die(signal),
         None => ExitCode::from(exit),

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::escape::{escape, escape_json};
 use crate::failure::{Error, Failure, Kind};
+use crate::platform::check_stdout;
 use crate::token::Masked;
 
 /// The pause before a stream in non-blocking mode that is full is tried again.
@@ -71,12 +72,13 @@ impl From<io::Error> for OutputError {
     fn from(error: io::Error) -> OutputError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => OutputError::BrokenPipe,
-            _ => OutputError::Io(Failure::caused(
-                Kind::OutputFailed,
-                anyhow::Error::from(error).context("standard output cannot be written"),
-            )),
+            _ => OutputError::Io(unwritable(error)),
         }
     }
+}
+
+fn unwritable(error: io::Error) -> Failure {
+    Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context("standard output cannot be written"))
 }
 
 impl From<OutputError> for Error {
@@ -115,6 +117,11 @@ impl Output {
             colors_stderr: !options.json && options.color.applies_to(&io::stderr()),
             ..Output::default()
         }
+    }
+
+    /// Fails if nothing can be written to standard output, before anything is read or sent.
+    pub fn check(&self) -> Result<(), Failure> {
+        check_stdout().map_err(unwritable)
     }
 
     /// Whether lines are JSON.

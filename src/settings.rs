@@ -20,6 +20,7 @@ pub use crate::failure::Error;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::http::{self, Proxy, Roots};
+use crate::platform::check_stdin;
 use crate::report::Report;
 use crate::token::{Token, could_be_a_token, shown_path};
 
@@ -205,7 +206,7 @@ pub fn read_first_line(path: &Path) -> Result<String, Failure> {
     // No further than the line's end: at a terminal nothing may follow it.
     let mut read = |from: &mut dyn BufRead| from.take(4096).read_until(b'\n', &mut bytes);
     let result = match path == Path::new("-") {
-        true => read(&mut io::stdin().lock()),
+        true => check_stdin().and_then(|()| read(&mut io::stdin().lock())),
         false => File::open(path).and_then(|file| read(&mut BufReader::new(file))),
     };
     result.map_err(|error| {

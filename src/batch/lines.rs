@@ -13,6 +13,7 @@ use rustix::event::PollFlags;
 use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::interrupt;
+use crate::platform::check_stdin;
 
 /// A line that is longer is no chat id.
 const LONGEST_LINE: usize = 1024;
@@ -76,7 +77,8 @@ impl Lines {
     /// The lines of standard input.
     pub fn stdin() -> Result<Lines, Failure> {
         let name = "standard input".to_owned();
-        let fd = io::stdin().as_fd().try_clone_to_owned().map_err(|error| unreadable(&name, error))?;
+        let fd = check_stdin().and_then(|()| io::stdin().as_fd().try_clone_to_owned());
+        let fd = fd.map_err(|error| unreadable(&name, error))?;
         Ok(Lines::new(File::from(fd), name))
     }
 

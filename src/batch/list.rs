@@ -76,8 +76,10 @@ impl List {
     /// A list; its files are looked at here, so that a missing one is known before anything is sent.
     pub fn open(origins: Vec<Origin>, rule: Rule, done: Option<Done>) -> Result<List, Failure> {
         for origin in &origins {
-            if let Origin::File(path) = origin {
-                Lines::check(path)?;
+            match origin {
+                Origin::Argument(_) => {}
+                Origin::File(path) => Lines::check(path)?,
+                Origin::Stdin => Lines::stdin().map(drop)?,
             }
         }
         let seen = match done {

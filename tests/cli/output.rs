@@ -1,5 +1,10 @@
 //! Results on standard output, everything else on standard error, and an exit status that tells the truth.
 
+use std::io::{PipeReader, PipeWriter, Read};
+use std::time::Duration;
+
+use rustix::io::ioctl_fionbio;
+
 use crate::support::cli::{closed_pipe, full_disk};
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
 
@@ -173,4 +178,73 @@ fn a_closed_standard_error_disturbs_nobody() {
     let cli = Cli::request(&server, [CHAT, GROUP]).shell(r#"exec "$0" "$@" 2>&-"#);
     let said = cli.any_stdout().run();
     assert_eq!(said.stdout.lines().count(), 2);
+}
+
+#[test]
+fn a_standard_output_for_reading_only_ends_a_run_before_it_begins() {
+    let server = Server::unasked();
+    let commands: [&[&str]; 8] = [
+        &["request", CHAT],
+        &["--json", "request", "--wait", CHAT],
+        &["get", CHAT, "-o", "-"],
+        &["receive"],
+        &["listen", "--discard-foreign", "--bind", "127.0.0.1:0"],
+        &["doctor"],
+        &["man"],
+        &["sandbox", "--", "true"],
+    ];
+    for command in commands {
+        let cli = Cli::on(&server).args(command).shell(r#"exec "$0" "$@" 1< /dev/null"#);
+        cli.exits(74).stderr_has("standard output cannot be written").run();
+    }
+}
+
+#[test]
+fn a_standard_input_for_writing_only_is_input_unreadable() {
+    let server = Server::unasked();
+    for args in [&["request", "-"][..], &["request", CHAT, "-"], &["request", CHAT, "--from", "-"], &["get", "-"]] {
+        let cli = Cli::on(&server).args(args).shell(r#"exec "$0" "$@" 0> written"#);
+        cli.exits(66).stderr_has("standard input").run();
+    }
+    let cli = Cli::on(&server).args(["request", "--api-token-file", "-", CHAT]);
+    cli.shell(r#"exec "$0" "$@" 0> written"#).exits(66).stderr_has("standard input").run();
+}
+
+/// A small pipe whose writer does not wait: it gets an error while the pipe is full.
+fn impatient_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small pipe");
+    ioctl_fionbio(&writer, true).expect("a pipe that does not wait");
+    (reader, writer)
+}
+
+/// Reads everything, more slowly than it is written.
+fn read_slowly(mut reader: PipeReader) -> String {
+    let (mut text, mut piece) = (Vec::new(), [0; 512]);
+    while let Ok(got @ 1..) = reader.read(&mut piece) {
+        text.extend_from_slice(&piece[..got]);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    String::from_utf8(text).expect("UTF-8")
+}
+
+#[test]
+fn a_stream_that_does_not_wait_loses_nothing() {
+    let server = Server::with(|_| Answer::status(400).body("bad request data")).times(600);
+    let args = ["--rate", "0", "--concurrency", "4"];
+    let (reader, writer) = impatient_pipe();
+    let cli = Cli::request(&server, args).arg("--json").args((0..200).map(chat));
+    let running = cli.stdout_to(writer).exits(1).any_stderr().start();
+    assert_eq!(jsons(&read_slowly(reader)).len(), 200);
+    running.finish();
+    for stream in ["2>&1 > lines", "2>&1"] {
+        let (reader, writer) = impatient_pipe();
+        let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(writer);
+        let running = cli.shell(&format!(r#"exec "$0" "$@" {stream}"#)).exits(1).start();
+        let text = read_slowly(reader);
+        let errors = text.lines().filter(|line| line.starts_with("greenavatar: error: 1100")).count();
+        let lines = text.lines().filter(|line| line.ends_with("\tfailed\tbad-request-data")).count();
+        assert_eq!((errors, lines), (200, if stream == "2>&1" { 200 } else { 0 }), "{text}");
+        running.finish();
+    }
 }
