@@ -1,21 +1,23 @@
-//! One reader of an instance's queue at a time: two would take each other's results away.
+//! Lets one run at a time read the queue of an instance: two would take each other's results.
 //!
-//! The lock is the system's, on a file in the user's state directory, so that a terminal and a cron job meet there
-//! and a killed run leaves none behind. This file knows nothing of what is read.
+//! The lock is a file in the user's state directory, so that it also works between a terminal and a cron job. It is
+//! held by the system (flock), so that a killed run leaves none behind.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
 use crate::http::Origin;
+use crate::platform::is_name_of;
+use crate::token::shown_path;
 
-/// A file system whose numbers never agree must not hold a run up for ever.
-const MOST_TURNS: u32 = 20;
+/// How often a lock whose file lost its name is taken anew. Some network file systems never report the same file twice.
+const MAX_ATTEMPTS: u32 = 20;
 
-/// The right to read an instance's queue, until it is dropped.
+/// The right to read the queue of an instance, until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
@@ -23,61 +25,47 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of an instance in `${XDG_STATE_HOME:-~/.local/state}/greenavatar/`; queue-busy where another
-    /// run holds it.
+    /// Takes the lock of an instance in `${XDG_STATE_HOME:-~/.local/state}/greenavatar/`. If another run holds it, the
+    /// failure is queue-busy.
     pub fn acquire(api_url: &str, id_instance: &str) -> Result<Lock, Failure> {
-        // Without HOME, as under some service managers, the user's entry in passwd says where home is.
+        // Without HOME, as under some service managers, `home_dir` looks the user up in passwd.
         let directory = state_directory(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir())?;
         Lock::acquire_in(&directory, api_url, id_instance)
     }
 
-    /// The same in a directory of the caller's choice, which is made if need be.
+    /// Like [`Lock::acquire`], in a given directory, which is created if need be.
     pub fn acquire_in(directory: &Path, api_url: &str, id_instance: &str) -> Result<Lock, Failure> {
         let path = directory.join(file_name(api_url, id_instance));
-        let unwritable = |error: std::io::Error| {
-            let error = anyhow::Error::from(error).context(format!("the lock {} cannot be taken", path.display()));
-            Failure::caused(Kind::OutputFailed, error)
-                .hint("XDG_STATE_HOME names a directory for it that can be written")
+        let open = || -> io::Result<File> {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unwritable)?;
-        let mut turns = 0;
+        let mut attempts = 0;
         loop {
-            turns += 1;
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(&path)
-                .map_err(unwritable)?;
+            attempts += 1;
+            let mut file = open().map_err(|error| {
+                failed(error, format!("cannot write the lock file {}", shown_path(&path)))
+                    .hint("set XDG_STATE_HOME to a directory that can be written")
+            })?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(busy(&mut file, id_instance)),
-                Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+                Err(TryLockError::Error(error)) => return Err(unlockable(error, &path)),
             }
-            let lock = Lock { path: path.clone(), file };
-            if turns == MOST_TURNS || lock.is_in_place() {
-                // For the message of a second run alone, so it matters little whether it can be written.
-                let _ = lock.file.set_len(0).and_then(|()| writeln!(&lock.file, "{}", std::process::id()));
-                return Ok(lock);
+            // A run that has just ended may have removed the file after it was opened here.
+            if is_name_of(&path, &file) || attempts == MAX_ATTEMPTS {
+                // Only the message of a second run needs it.
+                let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+                return Ok(Lock { path, file });
             }
-            // A run that ended took the file away after we had opened it: the name is another file's now, or free.
         }
-    }
-
-    /// Whether the locked file is the one that a next run would find.
-    fn is_in_place(&self) -> bool {
-        let (there, ours) = (self.path.metadata(), self.file.metadata());
-        let inode = |file: &std::fs::Metadata| (file.dev(), file.ino());
-        matches!((&there, &ours), (Ok(there), Ok(ours)) if inode(there) == inode(ours))
     }
 }
 
 impl Drop for Lock {
-    /// Takes the file away while it is still locked: sandboxes on ever new ports would leave a heap of them.
+    /// Removes the file while it is still locked: otherwise each port of a sandbox would leave one behind.
     fn drop(&mut self) {
-        if self.is_in_place() {
+        if is_name_of(&self.path, &self.file) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -87,14 +75,24 @@ fn busy(file: &mut File, id_instance: &str) -> Failure {
     let mut holder = String::new();
     let _ = file.take(20).read_to_string(&mut holder);
     let holder = match holder.trim().parse::<u32>() {
-        Ok(process) => format!("another run, process {process},"),
+        Ok(process) => format!("another run (process {process})"),
         Err(_) => "another run".to_owned(),
     };
     Failure::new(Kind::QueueBusy, format!("{holder} reads the queue of instance {id_instance}"))
-        .hint("one run at a time reads a queue: wait until it ends, or end it")
+        .hint("only one run at a time can read a queue: wait until it ends, or stop it")
 }
 
-/// Where state belongs. A relative XDG_STATE_HOME is to be ignored, as the XDG specification has it.
+/// A lock that failed although the file is open: the file system has no locks, or they are switched off.
+fn unlockable(error: io::Error, path: &Path) -> Failure {
+    failed(error, format!("the file system does not support locks: cannot lock {}", shown_path(path)))
+        .hint("set XDG_STATE_HOME to a directory on a local file system")
+}
+
+fn failed(error: io::Error, message: String) -> Failure {
+    Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(message))
+}
+
+/// The directory for state. A relative XDG_STATE_HOME is ignored, as the XDG specification says.
 fn state_directory(xdg_state_home: Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let absolute = |path: &PathBuf| path.is_absolute();
     xdg_state_home
@@ -103,12 +101,15 @@ fn state_directory(xdg_state_home: Option<OsString>, home: Option<PathBuf>) -> R
         .or_else(|| home.filter(absolute).map(|home| home.join(".local/state")))
         .map(|state| state.join("greenavatar"))
         .ok_or_else(|| {
-            Failure::new(Kind::BadSettings, "neither XDG_STATE_HOME nor HOME says where the queue's lock belongs")
-                .hint("set HOME, or XDG_STATE_HOME to a directory, as an absolute path")
+            Failure::new(
+                Kind::BadSettings,
+                "no directory for the lock of the queue: XDG_STATE_HOME and HOME are not set",
+            )
+            .hint("set HOME, or XDG_STATE_HOME, to the absolute path of a directory")
         })
 }
 
-/// Host and instance. All hosts of the service are one: an instance answers under more than one of them.
+/// The host and the instance. All hosts of GREEN-API are one: an instance answers under more than one of them.
 fn file_name(api_url: &str, id_instance: &str) -> String {
     let host = match Origin::parse(api_url) {
         Some(origin) if origin.is_green_api() => "green-api.com".to_owned(),
@@ -129,13 +130,13 @@ mod tests {
     const URL: &str = "https://api.green-api.com";
 
     #[test]
-    fn a_second_reader_of_an_instance_is_told_who_reads() {
+    fn a_second_reader_learns_which_process_reads() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = home.path().join("a/greenavatar");
         let first = Lock::acquire_in(&directory, URL, "1101").expect("the lock");
         let second = Lock::acquire_in(&directory, URL, "1101").expect_err("it is taken");
         assert_eq!(second.kind, Kind::QueueBusy);
-        assert!(second.message().contains(&format!("process {},", std::process::id())), "{}", second.message());
+        assert!(second.message().contains(&format!("(process {})", std::process::id())), "{}", second.message());
         Lock::acquire_in(&directory, URL, "1102").expect("another instance's lock");
         drop(first);
         assert!(!directory.join("queue-green-api.com-1101.lock").exists(), "nothing is left behind");
@@ -146,9 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_told() {
-        let failure = Lock::acquire_in(Path::new("/dev/null/x"), URL, "1101").expect_err("no directory");
+    fn a_directory_that_cannot_be_written_or_locked_is_an_error_with_a_way_out() {
+        let failure = Lock::acquire_in(Path::new("/dev/null/\u{1b}x"), URL, "1101").expect_err("no directory");
         assert_eq!(failure.kind, Kind::OutputFailed);
+        assert!(failure.message().contains(r"/dev/null/\u{1b}x/queue-"), "{}", failure.message());
+        let failure = unlockable(io::ErrorKind::Unsupported.into(), Path::new("/mnt/\u{1b}x"));
+        assert_eq!(failure.kind, Kind::OutputFailed);
+        assert!(failure.message().contains(r"does not support locks: cannot lock /mnt/\u{1b}x"), "{failure:?}");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("XDG_STATE_HOME")));
     }
 
     #[test]

@@ -1,7 +1,6 @@
-//! The spool: other programs' notifications, one a line, on disk before they leave the queue.
+//! The spool: notifications of other programs, one a line, on disk before they leave the queue.
 //!
-//! Lines are only ever added, and a write that was torn by a kill or a full disk is closed off by a newline, so that
-//! no line is glued to its rest. This file knows nothing of what the lines hold or where they came from.
+//! Lines are only appended. A line that a kill or a full disk cut short is ended with a newline first.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,20 +8,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
+use crate::platform::is_name_of;
+use crate::token::shown_path;
 
-/// A file that lines are added to.
+/// A file to which lines are appended.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
     file: File,
-    /// A device or a pipe has nothing to sync.
+    /// `false` for a device or a pipe, which cannot be synced.
     is_regular: bool,
-    /// The file ends in the middle of a line.
+    /// Whether the file ends in the middle of a line.
     is_torn: bool,
 }
 
 impl Spool {
-    /// Opens the file, which is made, for its owner alone, where it is not there.
+    /// Opens the file. A new one is readable by its owner only.
     pub fn open(path: &Path) -> Result<Spool, Failure> {
         Spool::try_open(path).map_err(|error| unwritable(path, error))
     }
@@ -33,7 +34,7 @@ impl Spool {
         let mut file = match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = options.create(true).mode(0o600).open(path)?;
-                // The name too must be there after a power cut. Not every file system can sync a directory.
+                // The name must survive a power cut as well. Not every file system can sync a directory.
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let _ = File::open(parent).and_then(|directory| directory.sync_all());
                 file
@@ -49,7 +50,9 @@ impl Spool {
         Ok(Spool { path: path.to_owned(), file, is_regular: metadata.is_file(), is_torn: last != *b"\n" })
     }
 
-    /// Adds whole lines, each with its newline, and returns once they are on disk.
+    /// Appends whole lines, each with its newline, and returns once they are on disk.
+    ///
+    /// If the file was removed or renamed, as by logrotate, a new one is created under its name.
     pub fn append(&mut self, lines: &[u8]) -> Result<(), Failure> {
         self.try_append(lines).map_err(|error| {
             self.is_torn = true;
@@ -58,6 +61,9 @@ impl Spool {
     }
 
     fn try_append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.is_regular && !is_name_of(&self.path, &self.file) {
+            *self = Spool::try_open(&self.path)?;
+        }
         if self.is_torn {
             self.file.write_all(b"\n")?;
             self.is_torn = false;
@@ -68,7 +74,7 @@ impl Spool {
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Failure {
-    let error = anyhow::Error::from(error).context(format!("the spool {} cannot be written", path.display()));
+    let error = anyhow::Error::from(error).context(format!("cannot write the spool {}", shown_path(path)));
     Failure::caused(Kind::OutputFailed, error)
 }
 
@@ -98,6 +104,23 @@ mod tests {
         spool.append(b"{}\n").expect("written");
         spool.append(b"{}\n").expect("written");
         assert_eq!(std::fs::read(&path).expect("readable"), b"{\"whole\":1}\n{\"torn\n{}\n{}\n");
+    }
+
+    #[test]
+    fn a_spool_that_was_removed_or_renamed_is_created_anew() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, rotated) = (directory.path().join("spool"), directory.path().join("spool.1"));
+        let mut spool = Spool::open(&path).expect("a spool");
+        spool.append(b"1\n").expect("written");
+        std::fs::rename(&path, &rotated).expect("renamed");
+        spool.append(b"2\n").expect("written");
+        let read = |path: &Path| std::fs::read_to_string(path).expect("readable");
+        assert_eq!((read(&rotated).as_str(), read(&path).as_str()), ("1\n", "2\n"));
+        std::fs::remove_file(&path).expect("removed");
+        spool.append(b"3\n").expect("written");
+        assert_eq!(read(&path), "3\n");
+        drop(directory);
+        assert_eq!(spool.append(b"4\n").expect_err("the directory is gone").kind, Kind::OutputFailed);
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
     let named = listen(["--discard-foreign", "--env-file", "missing"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
     named.exits(66).any_stderr().run();
     listen(["--discard-foreign", "--spool", "s"]).exits(2).any_stderr().run();
-    listen(["--spool", "no/such/folder/s"]).exits(74).any_stderr().run();
+    listen(["--spool", "no/such/folder\u{1b}/s"]).exits(74).stderr_has(r"no/such/folder\\u{1b}/s").run();
     Cli::new().args(["listen", "-q", "--discard-foreign"]).exits(78).any_stderr().run();
     for wrong in [["--path", "avatars"], ["--bind", "8080"], ["--max", "0"]] {
         listen(["--discard-foreign"]).args(wrong).exits(2).any_stderr().run();
@@ -162,6 +162,24 @@ fn a_result_is_out_and_another_programs_notification_in_the_spool_before_their_2
         let lines = jsons(&read(&out));
         assert_eq!((lines.len(), &lines[n]["chatId"]), (n + 1, &chat(n).into()));
     }
+    assert_eq!(end(running).mode("spool"), 0o600);
+}
+
+#[test]
+fn a_spool_that_lost_its_name_is_created_anew_before_the_200() {
+    let running = listen(["--spool", "spool"]).dies(15);
+    let (spool, rotated) = (running.dir().join("spool"), running.dir().join("spool.1"));
+    let running = running.start();
+    let address = address_of(&running);
+    let message = sample("incoming-message.json");
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(post(address, &message), 200);
+    std::fs::rename(&spool, &rotated).expect("rotated");
+    assert_eq!(post(address, r#"{"n":2}"#), 200);
+    assert_eq!((read(&rotated), read(&spool).as_str()), (message.trim().to_owned() + "\n", "{\"n\":2}\n"));
+    std::fs::remove_file(&spool).expect("removed");
+    assert_eq!(post(address, r#"{"n":3}"#), 200);
+    assert_eq!(read(&spool), "{\"n\":3}\n");
     assert_eq!(end(running).mode("spool"), 0o600);
 }
 

@@ -308,6 +308,13 @@ fn one_run_reads_a_queue_at_a_time_in_a_terminal_or_in_cron() {
 }
 
 #[test]
+fn a_lock_that_cannot_be_written_is_named_and_has_a_way_out() {
+    let said = receive(&Server::unasked(), []).env("XDG_STATE_HOME", "/dev/null/\u{1b}").exits(74).any_stderr().run();
+    assert!(said.stderr.contains(r"cannot write the lock file /dev/null/\u{1b}/greenavatar/queue-"), "{}", said.stderr);
+    assert!(said.stderr.contains("set XDG_STATE_HOME"), "{}", said.stderr);
+}
+
+#[test]
 fn a_queue_behind_a_webhook_says_what_to_do() {
     let text = r#"{"statusCode":400,"message":"Message cannot be received because custom webhook url is set"}"#;
     let server = Server::answering([Answer::status(400).body(text)]);
