@@ -8,7 +8,9 @@ use crate::commands::files::Files;
 use crate::failure::{Failure, Kind};
 use crate::results::require_lines;
 use crate::results::spool::Spool;
-use crate::results::webhook::{Server, WebhookToken, Writer};
+use crate::results::webhook::Server;
+use crate::results::webhook::auth::WebhookToken;
+use crate::results::webhook::writer::Writer;
 use crate::settings::{Error, read_first_line, webhook_token};
 
 const EXAMPLES: &str = "\
@@ -48,20 +50,20 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
-    let Context { output, report, .. } = *context;
+    let output = context.output;
     require_lines(output)?;
     if let Some(spool) = &args.spool {
         Files::of_streams(false)?.add("spool", spool, true)?;
     }
     if args.spool.is_none() && !args.discard_foreign {
-        return Err(Failure::new(Kind::BadSettings, "nothing says what becomes of notifications that are not results")
-            .hint("--spool FILE keeps them, --discard-foreign forgets them")
+        return Err(Failure::new(Kind::BadSettings, "neither --spool nor --discard-foreign is given")
+            .hint("--spool FILE keeps notifications that are not results; --discard-foreign drops them")
             .into());
     }
-    let server = Server::bind(args.bind, args.path.clone(), token(args, context)?)?;
+    let server = Server::bind(args.bind, &args.path, token(args, context)?)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
-    report.note(&format!("listening on http://{}", server.address()));
-    let writer = Writer::new(output, report, |lines| output.write(lines), spool, args.max);
+    output.note(&format!("listening on http://{}", server.address()));
+    let writer = Writer::new(output, |lines| output.write(lines), spool, args.max);
     server.run(writer)
 }
 

@@ -44,7 +44,7 @@ fn every_request_has_its_status() {
     let cli = listen(["--path", "/avatars", "--discard-foreign", "--webhook-token-file", "token"]);
     let running = cli.file("token", "hush-hush\nanother line\n").secret("hush-hush").dies(15).start();
     let address = address_of(&running);
-    let status = |method, path, headers, body: &str| ask(address, &request(method, path, headers, body)).0;
+    let status = |method, path, headers: &str, body: &str| ask(address, &request(method, path, headers, body)).0;
     let body = plain(1);
     assert_eq!(status("POST", "/avatars", token, &body), 200);
     assert_eq!(status("POST", "/avatars?a=1", token, &body), 200);
@@ -55,9 +55,14 @@ fn every_request_has_its_status() {
     for wrong in ["", "Authorization: Bearer hush\r\n", "Authorization: \r\n", "Authorization: Digest hush-hush\r\n"] {
         assert_eq!(status("POST", "/avatars", wrong, &body), 401, "{wrong}");
     }
-    for path in ["/", "/avatars/", "/avatar", "/healthz"] {
+    for path in ["/", "/avatar", "/avatars/x", "/healthz"] {
         assert_eq!(status("POST", path, token, &body), 404, "{path}");
     }
+    for encoding in ["gzip", "br", "identity, gzip", "identity\r\nContent-Encoding: gzip"] {
+        let headers = format!("{token}Content-Encoding: {encoding}\r\n");
+        assert_eq!(status("POST", "/avatars", &headers, &body), 415, "{encoding}");
+    }
+    assert_eq!(status("POST", "/avatars", &format!("{token}content-encoding: Identity\r\n"), &body), 200);
     for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
         assert_eq!(status(method, "/avatars", token, ""), 405, "{method}");
     }
@@ -70,6 +75,69 @@ fn every_request_has_its_status() {
     assert_eq!(status("GET", "/healthz", "", ""), 200);
     // None of this was printed but the first.
     assert_eq!(json(&end(running).stdout)["chatId"], chat(1));
+}
+
+#[test]
+fn a_slash_at_the_end_of_the_path_does_not_count() {
+    for (option, path) in [("/hook", "/hook/"), ("/hook/", "/hook"), ("/hook/", "/hook/"), ("/", "/")] {
+        let running = listen(["--discard-foreign", "--path", option]).dies(15).start();
+        assert_eq!(ask(address_of(&running), &request("POST", path, "", &plain(1))).0, 200, "{option} {path}");
+        end(running);
+    }
+}
+
+#[test]
+fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
+    let cli = listen(["--path", "/hook", "--discard-foreign"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
+    let running = cli.secret("hush-hush").secret("other").dies(15).start();
+    let address = address_of(&running);
+    let status = |method, path, headers: &str, body: &str| ask(address, &request(method, path, headers, body)).0;
+    let token = "Authorization: hush-hush\r\n";
+    for _ in 0..3 {
+        assert_eq!(status("POST", "/hook%0a", token, &plain(1)), 404);
+        assert_eq!(status("GET", "/hook", token, ""), 405);
+        assert_eq!(status("POST", "/hook", "", &plain(1)), 401);
+        assert_eq!(status("POST", "/hook", "Authorization: other\r\n", &plain(1)), 401);
+        assert_eq!(status("POST", "/hook", &format!("{token}Content-Encoding: gzip\r\n"), &plain(1)), 415);
+        assert_eq!(status("POST", "/hook", token, "{}"), 200);
+        assert_eq!(status("POST", "/hook", token, "<html>"), 400);
+        assert_eq!(status("POST", "/hook", &format!("{token}Content-Length: 9999999\r\n"), "x"), 400);
+    }
+    // A client that speaks TLS.
+    assert_eq!(ask(address, "\u{16}\u{3}\u{1}\u{2}").0, 400);
+    let said = end(running);
+    let lines = jsons(&said.stderr);
+    let warnings: Vec<_> = lines.iter().filter_map(|line| line.get("warning")).collect();
+    let reported = |part: &str, hint: &str| {
+        let of = |key: &str, part: &str| {
+            warnings.iter().filter(|warning| warning[key].as_str().is_some_and(|text| text.contains(part))).count()
+        };
+        assert!(of("message", part) == 1 && of("hint", hint) >= 1, "{part}, {hint}: {warnings:?}");
+    };
+    reported("POST /hook%0a was refused with 404", "must end with /hook");
+    reported("GET /hook was refused with 405", "GET /healthz");
+    reported("401: the webhook token is missing", "webhookUrlToken");
+    reported("401: the webhook token is wrong", "webhookUrlToken");
+    reported("415: the body is compressed", "compression");
+    reported("400: the body is not a notification", "unchanged");
+    reported("a request was refused with 400: it is not HTTP/1.1", "plain HTTP");
+    assert_eq!(warnings.len(), 7, "{warnings:?}");
+    let tally = lines.iter().find_map(|line| line.get("tally")).expect("a summary");
+    assert_eq!((&tally["refused"], &tally["discarded"], &tally["printed"]), (&22.into(), &3.into(), &0.into()));
+}
+
+#[test]
+fn the_summary_says_what_became_of_the_notifications() {
+    let said = |args: &[&str], bodies: &[String]| {
+        let running = Cli::new().args(["listen", "--bind", "127.0.0.1:0"]).args(args).any_stdout().any_stderr();
+        let running = running.dies(15).start();
+        let address = address_of(&running);
+        bodies.iter().for_each(|body| assert_eq!(post(address, body), 200));
+        end(running).stderr.lines().last().expect("a line").to_owned()
+    };
+    let bodies = [plain(1), plain(1), plain(2), sample("avatar-info-failed.json"), sample("incoming-message.json")];
+    assert_eq!(said(&["--spool", "s"], &bodies), "greenavatar: 3 printed, 1 of them failed, 1 repeated, 1 spooled");
+    assert_eq!(said(&["--discard-foreign"], &[]), "greenavatar: note: no notifications were received");
 }
 
 #[test]
@@ -411,5 +479,5 @@ fn it_needs_no_credentials_and_says_so_little() {
     assert_eq!(post(address_of(&running), &result(CHAT, 1, r#","urlAvatar":"https://a.example/x""#)), 200);
     let said = running.finish();
     assert_eq!(said.stdout, format!("{CHAT}\tfound\thttps://a.example/x\n"));
-    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+    assert_eq!(said.stderr.lines().count(), 2, "where it listens, and a summary: {}", said.stderr);
 }

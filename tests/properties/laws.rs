@@ -23,7 +23,9 @@ use greenavatar::pictures::url::{AllowedHost, check, expires_at, is_preview};
 use greenavatar::record::{Record, Status};
 use greenavatar::report::Report;
 use greenavatar::results::record;
-use greenavatar::results::webhook::{Server, WebhookToken, Writer};
+use greenavatar::results::webhook::Server;
+use greenavatar::results::webhook::auth::WebhookToken;
+use greenavatar::results::webhook::writer::Writer;
 use greenavatar::settings::env_file::EnvFile;
 use greenavatar::settings::precedence::is_ours;
 use greenavatar::token::{Masked, register};
@@ -346,7 +348,7 @@ pub fn webhook_request(bytes: &[u8]) {
         return;
     }
     let status = answer.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_default();
-    let known = ["100", "200", "400", "401", "404", "405", "408", "413", "414", "431", "503"];
+    let known = ["100", "200", "400", "401", "404", "405", "408", "413", "414", "415", "431", "503"];
     assert!(known.iter().any(|known| known.as_bytes() == status), "{}", String::from_utf8_lossy(&answer));
     assert!(!answer.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
 }
@@ -391,15 +393,15 @@ fn webhook_server() -> SocketAddr {
     *ADDRESS.get_or_init(|| {
         let token = Some(WebhookToken::new(TOKEN).expect("a token"));
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::bind(loopback, "/".to_owned(), token).expect("a free port");
+        let server = Server::bind(loopback, "/", token).expect("a free port");
         let address = server.address();
         std::thread::spawn(move || {
-            let (output, report) = (Output::new(Options { json: true, ..Options::default() }), Report::default());
+            let output = Output::new(Options { json: true, quiet: true, ..Options::default() });
             let write = |lines: &Masked| {
                 assert_printable(lines.as_str().trim_end_matches('\n'));
                 Ok(())
             };
-            let ended = server.run(Writer::new(&output, &report, write, None, None));
+            let ended = server.run(Writer::new(&output, write, None, None));
             // Nobody told it to end: the next connection fails, and with it the law.
             panic!("the server ended: {ended:?}");
         });

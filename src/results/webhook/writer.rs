@@ -1,0 +1,130 @@
+//! The writer of `listen`: one thread prints results and spools other notifications, then acknowledges them.
+
+use std::iter;
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::oneshot;
+
+use crate::greenapi::messages::Notification;
+use crate::output::{Output, OutputError};
+use crate::recent::Deduplicator;
+use crate::results::spool::Spool;
+use crate::results::{identity, record};
+use crate::token::Masked;
+
+/// A notification on its way to the writer.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What was sent.
+    pub notification: Notification,
+    /// Sent to once the notification is kept; dropped if it is not.
+    pub kept: oneshot::Sender<()>,
+}
+
+/// Prints results and spools other notifications, then lets their requests be answered with 200.
+pub struct Writer<'a> {
+    pub(super) output: &'a Output,
+    pub(super) counts: Counts,
+    write: Box<Write<'a>>,
+    spool: Option<Spool>,
+    max: Option<u64>,
+    printed: Deduplicator,
+}
+
+/// Writes and flushes finished lines.
+type Write<'a> = dyn FnMut(&Masked) -> Result<(), OutputError> + Send + 'a;
+
+/// What became of the notifications.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    printed: u64,
+    /// Of those that were printed.
+    pub(super) failed: u64,
+    repeated: u64,
+    spooled: u64,
+    discarded: u64,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer of at most `max` results to `write`, in the form that `output` has. Other notifications are appended to
+    /// the spool; without one they are discarded.
+    pub fn new(
+        output: &'a Output,
+        write: impl FnMut(&Masked) -> Result<(), OutputError> + Send + 'a,
+        spool: Option<Spool>,
+        max: Option<u64>,
+    ) -> Writer<'a> {
+        let (counts, printed) = (Counts::default(), Deduplicator::default());
+        Writer { output, counts, write: Box::new(write), spool, max, printed }
+    }
+
+    /// Runs until the senders are gone, `max` results are printed, or a write fails.
+    pub(super) fn run(&mut self, inbox: Receiver<Delivery>) -> Result<(), OutputError> {
+        while !self.is_done() {
+            let Ok(first) = inbox.recv() else { break };
+            // Everything that arrived during the last write shares the next flush and the next sync.
+            self.keep(iter::once(first).chain(inbox.try_iter()).collect())?;
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.max == Some(self.counts.printed)
+    }
+
+    fn keep(&mut self, deliveries: Vec<Delivery>) -> Result<(), OutputError> {
+        let (mut lines, mut foreign, mut failures, mut kept) = (Masked::default(), Vec::new(), Vec::new(), Vec::new());
+        for Delivery { notification, kept: sender } in deliveries {
+            match notification {
+                Notification::Avatar(info) if self.printed.contains(&identity(&info)) => self.counts.repeated += 1,
+                // The rest is not kept, and is sent again.
+                Notification::Avatar(_) if self.is_done() => break,
+                Notification::Avatar(info) => {
+                    lines.push(&record(&info).line(self.output));
+                    self.printed.insert(&identity(&info));
+                    self.counts.printed += 1;
+                    failures.extend(info.failure().map(|failure| (info.chat_id, failure)));
+                }
+                Notification::Foreign(other) if self.spool.is_some() => {
+                    foreign.extend_from_slice(&other.line);
+                    foreign.push(b'\n');
+                    self.counts.spooled += 1;
+                }
+                Notification::Foreign(other) => {
+                    self.output.wire(|| format!("discarded: {}", other.what));
+                    self.counts.discarded += 1;
+                }
+            }
+            kept.push(sender);
+        }
+        (self.write)(&lines)?;
+        if let Some(spool) = self.spool.as_mut().filter(|_| !foreign.is_empty()) {
+            spool.append(&foreign).map_err(OutputError::Io)?;
+        }
+        for sender in kept {
+            // An error means that the client has left. It sends the notification again, which is a repeat then.
+            let _ = sender.send(());
+        }
+        self.counts.failed += failures.len() as u64;
+        for (chat, failure) in failures {
+            self.output.chat_failure_in_list(&chat, &failure);
+        }
+        Ok(())
+    }
+
+    /// Prints what became of the notifications.
+    pub(super) fn summarize(&self, refused: u64) {
+        let Counts { printed, failed, repeated, spooled, discarded } = self.counts;
+        if printed + repeated + spooled + discarded + refused == 0 && !self.output.is_json() {
+            return self.output.note("no notifications were received");
+        }
+        self.output.tally(&[
+            ("printed", "printed", Some(printed)),
+            ("failed", "of them failed", Some(failed)),
+            ("repeated", "repeated", Some(repeated)),
+            ("spooled", "spooled", Some(spooled)),
+            ("discarded", "discarded", Some(discarded)),
+            ("refused", "refused", Some(refused)),
+        ]);
+    }
+}
