@@ -1,32 +1,20 @@
-//! What the operating system decides.
+//! What differs between operating systems. No other module names a system, or a crate that belongs to one.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{OFlags, fcntl_getfl};
 use same_file::Handle;
 
-/// Fails if standard input was opened for writing only, as by `0> FILE`. The standard library would report its end.
-pub fn check_stdin() -> io::Result<()> {
-    check(&io::stdin(), OFlags::WRONLY, "it is open for writing only")
-}
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-/// Fails if standard output was opened for reading only, as by `1< FILE`. The standard library would report success
-/// for each write.
-///
-/// A closed stream (`>&-`) cannot be told from one to /dev/null, which the standard library opens in its place.
-pub fn check_stdout() -> io::Result<()> {
-    check(&io::stdout(), OFlags::RDONLY, "it is open for reading only")
-}
-
-fn check(stream: &impl AsFd, wrong: OFlags, why: &'static str) -> io::Result<()> {
-    match fcntl_getfl(stream) {
-        Ok(flags) if flags & OFlags::RWMODE == wrong => Err(io::Error::other(why)),
-        _ => Ok(()),
-    }
-}
+#[cfg(unix)]
+pub use unix::*;
+#[cfg(windows)]
+pub use windows::*;
 
 /// Whether `path` is still the name of the open file: `false` once it was removed, renamed or replaced.
 pub fn is_name_of(path: &Path, file: &File) -> bool {

@@ -4,14 +4,13 @@
 //! requests and in every pause. Whatever blocks longer than the cut-off, such as an open, a connect or a write to a
 //! reader that has stalled, ends with the process: a thread watches the clock.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::{flag, low_level};
+use crate::platform;
+pub use crate::platform::die;
 
 /// How long requests in flight may go on after the first signal.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -29,22 +28,9 @@ static ACTIONS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 /// Whether the process may outlive the cut-off.
 static IS_PATIENT: AtomicBool = AtomicBool::new(false);
 
-/// Takes over SIGINT and SIGTERM, once, for the whole process. If that fails, they do what they always do.
-///
-/// A signal that was ignored when the process started stays ignored. SIGXFSZ is ignored so that exceeding `ulimit -f`
-/// becomes a write error.
+/// Takes over SIGINT and SIGTERM, once, for the whole process.
 pub fn install() {
-    let has_come = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        if is_ignored(signal) {
-            continue;
-        }
-        // Actions run in the order in which they were registered: the first signal finds the flag unset.
-        let _ = flag::register_conditional_default(signal, Arc::clone(&has_come))
-            .and_then(|_| flag::register(signal, Arc::clone(&has_come)))
-            .and_then(|_| flag::register_usize(signal, Arc::clone(&SIGNAL), signal as usize));
-    }
-    let _ = flag::register(SIGXFSZ, Arc::default());
+    platform::take_over_signals(&SIGNAL);
     // Without the thread only a blocked call outlives the cut-off.
     let _ = thread::Builder::new().name("signals".into()).stack_size(64 * 1024).spawn(watch);
 }
@@ -64,14 +50,6 @@ fn watch() {
     if !IS_PATIENT.load(Ordering::SeqCst) {
         die(signal);
     }
-}
-
-/// Whether the parent had the signal ignored (SigIgn in proc_pid_status(5)), as `nohup` and a shell's `&` do.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
 }
 
 /// The signal that asked the run to end, if one did.
@@ -96,12 +74,6 @@ pub fn on_signal(action: impl FnOnce() + Send + 'static) {
 /// Lets the process outlive the cut-off: it waits for another process that has the signal too.
 pub fn be_patient() {
     IS_PATIENT.store(true, Ordering::SeqCst);
-}
-
-/// Ends the process by the signal, so that a shell, a loop and systemd see what happened.
-pub fn die(signal: i32) -> ! {
-    let _ = low_level::emulate_default_handler(signal);
-    std::process::exit(128 + signal)
 }
 
 /// Whether a run is to end before its work is done: by its own decision, or by a signal.

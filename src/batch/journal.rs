@@ -5,9 +5,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use serde::Deserialize;
 use crate::chat_id::{ChatId, ChatKey, Rule};
 use crate::escape::escape;
 use crate::failure::{Failure, Kind};
+use crate::platform;
 use crate::record::Status;
 use crate::token::Masked;
 
@@ -128,9 +128,8 @@ impl Journal {
         let name = escape(&path.display().to_string());
         let unwritable = |error: io::Error| output_failed(&name, error);
         // Not in append mode: Windows could not shorten such a file.
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(path).map_err(unwritable)?;
+        let opened = platform::private_file().read(true).write(true).create(true).truncate(false).open(path);
+        let mut file = opened.map_err(unwritable)?;
         if !file.metadata().map_err(unwritable)?.is_file() {
             let what = format!("{name} is not a regular file and cannot be a journal");
             return Err(Failure::new(Kind::BadSettings, what));
@@ -150,7 +149,7 @@ impl Journal {
         {
             // So that the new name survives a power cut, if the file system can do that.
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            let _ = platform::sync_dir(folder);
         }
         let mut reading = Reading { filter, now, done: Done::default(), requested: BTreeMap::new() };
         let length = reading.read(&file, &name)?;

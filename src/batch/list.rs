@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -168,7 +167,7 @@ impl List {
             match self.origins.pop_front() {
                 None => return Ok(Taken::End),
                 Some(Origin::Argument(text)) => {
-                    let entry = parse(text.as_bytes(), None, self.rule);
+                    let entry = parse(text.as_encoded_bytes(), None, self.rule);
                     if self.is_new(&entry) {
                         return Ok(Taken::Entry(entry));
                     }

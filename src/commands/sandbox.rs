@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use crate::commands::Context;
 use crate::duration::parse_duration;
 use crate::failure::{Failure, Kind};
+use crate::platform;
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::Error;
 use crate::shutdown::{self, StopFlag};
@@ -78,15 +79,15 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     if let [program, arguments @ ..] = &args.command[..] {
         return Ok(run_command(program, arguments, &sandbox, context)?);
     }
-    let exports: String = variables(&sandbox).map(|(name, value)| format!("export {name}={value}\n")).concat();
+    let exports: String = variables(&sandbox).map(|(name, value)| platform::export_line(name, value) + "\n").concat();
     context.output.write(&Masked::verbatim(exports))?;
     let stop = StopFlag::default();
     if let Some(pid) = args.until_exit_of {
-        while os::is_running(pid) && stop.sleep(Duration::from_millis(200)) {}
+        while platform::is_running(pid) && stop.sleep(Duration::from_millis(200)) {}
         return Ok(0);
     }
     context.report.note(&format!("sandbox at {}, until Ctrl-C", sandbox.api_url()));
-    if std::io::stderr().is_terminal() && os::is_pipe(&std::io::stdout()) {
+    if std::io::stderr().is_terminal() && platform::stdout_is_pipe() {
         context.report.note("it serves in the foreground; for eval, use: eval \"$(greenavatar sandbox --detach)\"");
     }
     while stop.sleep(Duration::from_secs(3600)) {}
@@ -146,9 +147,9 @@ fn run_command(
     }
     // On a terminal, Ctrl-C reaches the command as well. Elsewhere the command gets its own process group, so that a signal
     // for ours reaches it once, from us: a second one would end it at once.
-    let is_foreground = os::has_terminal();
+    let is_foreground = platform::has_terminal();
     if !is_foreground {
-        os::set_process_group(&mut command);
+        platform::set_process_group(&mut command);
     }
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -162,7 +163,7 @@ fn run_command(
     let status = wait(&mut child, is_foreground)
         .context("cannot wait for the command")
         .map_err(|error| Failure::caused(Kind::Unreachable, error))?;
-    if let Some(signal) = os::signal_of(status) {
+    if let Some(signal) = platform::signal_of(status) {
         shutdown::die(signal);
     }
     let code = exit_code(status);
@@ -183,7 +184,7 @@ fn wait(child: &mut Child, is_foreground: bool) -> std::io::Result<ExitStatus> {
         }
         if let Some(signal) = shutdown::signal().filter(|_| !is_passed_on) {
             is_passed_on = true;
-            os::send_signal(child, signal, is_foreground);
+            platform::send_signal(child, signal, is_foreground);
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -200,16 +201,19 @@ fn detach(context: &Context<'_>) -> Result<u8, Error> {
         Failure::caused(Kind::BadSettings, error)
             .hint("run it in another terminal, or with a command: greenavatar sandbox -- COMMAND")
     };
+    let Some(shell) = platform::shell_id() else {
+        return Err(Error::Usage("--detach does not work on this system: use --, or another terminal".into()));
+    };
     let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
     command
         .args(std::env::args_os().skip(1).filter(|argument| argument != "--detach"))
-        .args(["--until-exit-of", &os::shell_id().to_string()])
+        .args(["--until-exit-of", &shell.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         // Not ours: a reader of our standard error would wait for the background process.
         .stderr(Stdio::piped());
     // Ctrl-C in the shell is not for the background process.
-    os::set_process_group(&mut command);
+    platform::set_process_group(&mut command);
     let mut server = command.spawn().map_err(cannot)?;
     let stdout = BufReader::new(server.stdout.take().expect("it is piped"));
     let lines: Vec<String> = stdout.lines().take(3).collect::<Result<_, _>>().map_err(cannot)?;
@@ -221,61 +225,4 @@ fn detach(context: &Context<'_>) -> Result<u8, Error> {
     context.report.note("the sandbox serves in the background and ends with this shell");
     context.output.write_last(&Masked::verbatim(lines.join("\n") + "\n"))?;
     Ok(0)
-}
-
-/// Everything here that depends on the operating system.
-mod os {
-    use std::os::fd::AsFd;
-    use std::os::unix::process::{CommandExt, ExitStatusExt};
-    use std::process::{Child, Command, ExitStatus};
-
-    use rustix::fs::{FileType, fstat};
-    use rustix::io::Errno;
-    use rustix::process::{Pid, Signal, getpgrp, kill_process, test_kill_process};
-    use rustix::termios::tcgetpgrp;
-
-    /// The shell that started this process. For `$(… 2>file)` bash forks itself once more: a parent with the same command
-    /// line as its own parent is such a copy, which ends at once.
-    pub fn shell_id() -> u32 {
-        let command_line = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).ok();
-        let parent_of = |pid: u32| -> Option<u32> {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The command's name, in brackets, may hold anything.
-            stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
-        };
-        let parent = std::os::unix::process::parent_id();
-        let is_copy = |other: &u32| command_line(*other).is_some_and(|line| Some(line) == command_line(parent));
-        parent_of(parent).filter(is_copy).unwrap_or(parent)
-    }
-    pub fn is_running(pid: u32) -> bool {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
-    }
-
-    pub fn is_pipe(stream: &impl AsFd) -> bool {
-        fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
-    }
-
-    /// Whether our process group is in the foreground of a terminal.
-    pub fn has_terminal() -> bool {
-        std::fs::File::open("/dev/tty").is_ok_and(|tty| tcgetpgrp(tty).is_ok_and(|group| group == getpgrp()))
-    }
-
-    pub fn set_process_group(command: &mut Command) {
-        command.process_group(0);
-    }
-
-    /// Sends the signal to the command, unless the terminal has done so already.
-    pub fn send_signal(child: &Child, signal: i32, is_foreground: bool) {
-        if let Some(signal) = Signal::from_named_raw(signal).filter(|signal| !(is_foreground && *signal == Signal::INT))
-        {
-            // The command may have ended already.
-            let _ = kill_process(Pid::from_child(child), signal);
-        }
-    }
-
-    /// The signal that killed a process.
-    pub fn signal_of(status: ExitStatus) -> Option<i32> {
-        status.signal()
-    }
 }

@@ -3,21 +3,20 @@
 //! A saved file is whole or absent: it is written under a hidden name in the same directory, synced and renamed, then
 //! the directory is synced. Before a picture is replaced or removed it is in the history, if there is one.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::download::Format;
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
+use crate::platform;
 use crate::record::Change;
 
 /// The hidden name of a file that is being written is random between these two.
@@ -72,7 +71,7 @@ impl<'a> Folder<'a> {
     /// Makes a missing directory, checks that a file can be created in it, and removes what killed runs left there.
     pub fn open(destination: Destination, output: &'a Output) -> Result<Folder<'a>, Failure> {
         let (path, prepared) = match &destination {
-            Destination::Dir { dir, .. } => (dir, make_dir(dir).and_then(|()| prepare(dir))),
+            Destination::Dir { dir, .. } => (dir, platform::create_private_dir(dir).and_then(|()| prepare(dir))),
             Destination::File(path) if path.is_dir() => {
                 (path, Err(io::Error::new(ErrorKind::IsADirectory, "it is a directory: use --dir")))
             }
@@ -126,7 +125,7 @@ impl<'a> Folder<'a> {
         let Destination::Dir { dir, history: true } = &self.destination else { return Ok(()) };
         let history = dir.join("history");
         let folder = history.join(chat.as_str());
-        make_dir(&folder)?;
+        platform::create_private_dir(&folder)?;
         remove_abandoned(&folder);
         let (content, modified) = (fs::read(file)?, fs::metadata(file)?.modified()?);
         let time = Timestamp::try_from(modified).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -173,8 +172,8 @@ impl<'a> Folder<'a> {
 
     /// Syncs a directory, so that a new name in it survives a loss of power. Warns once if its file system cannot.
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        match File::open(dir).and_then(|dir| dir.sync_all()) {
-            Err(error) if is_unsupported(&error) => {
+        match platform::sync_dir(dir) {
+            Err(error) if platform::cannot_sync_dirs(&error) => {
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
                     let dir = dir.to_string_lossy();
                     let what = format!("cannot sync the directory {dir}: {error}");
@@ -192,11 +191,6 @@ fn prepare(dir: &Path) -> io::Result<()> {
     temporary_file(dir)?;
     remove_abandoned(dir);
     Ok(())
-}
-
-/// Makes a directory and its parents, readable by their owner only.
-fn make_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// The file that is to be written: a symbolic link stays, and what it leads to is replaced.
@@ -226,7 +220,7 @@ fn has_content(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 /// it is removed.
 fn temporary_file(dir: &Path) -> io::Result<NamedTempFile> {
     loop {
-        let open = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let open = |path: &Path| platform::private_file().write(true).create_new(true).open(path);
         let file = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).make_in(dir, open)?;
         // Another run may have found it between its creation and the lock. A file system without locks is no reason to
         // fail: there the other run cannot lock the file either, and leaves it.
@@ -252,19 +246,12 @@ fn remove_abandoned(dir: &Path) {
     }
 }
 
-/// Whether an error means that a directory cannot be opened or synced on its file system, such as CIFS, NFS or WSL's.
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied | ErrorKind::NotFound
-    ) || Errno::from_io_error(error) == Some(Errno::NOTTY)
-}
-
 fn write_failure(path: &Path, error: io::Error) -> Failure {
-    let is_limit = matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE));
     let hint = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room and run it again"),
-        _ if is_limit => Some("raise the limit of open files (ulimit -n), or lower --concurrency"),
+        _ if platform::is_file_limit(&error) => {
+            Some("raise the limit of open files (ulimit -n), or lower --concurrency")
+        }
         _ => None,
     };
     let what = format!("cannot write {}", path.to_string_lossy());

@@ -3,15 +3,13 @@
 //! The lock is a file in the user's state directory, so that it also works between a terminal and a cron job. It is
 //! held by the system (flock), so that a killed run leaves none behind.
 
-use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
 use crate::http::Origin;
-use crate::platform::is_name_of;
+use crate::platform::{self, is_name_of};
 use crate::token::shown_path;
 
 /// How often a lock whose file lost its name is taken anew. Some network file systems never report the same file twice.
@@ -25,27 +23,29 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of an instance in `${XDG_STATE_HOME:-~/.local/state}/greenavatar/`. If another run holds it, the
+    /// Takes the lock of an instance in `greenavatar` in the user's directory for state. If another run holds it, the
     /// failure is queue-busy.
     pub fn acquire(api_url: &str, id_instance: &str) -> Result<Lock, Failure> {
-        // Without HOME, as under some service managers, `home_dir` looks the user up in passwd.
-        let directory = state_directory(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir())?;
-        Lock::acquire_in(&directory, api_url, id_instance)
+        let directory = platform::state_dir().ok_or_else(|| {
+            Failure::new(Kind::BadSettings, "no directory for the lock of the queue")
+                .hint(format!("set {} to the absolute path of a directory", platform::STATE_VARIABLES))
+        })?;
+        Lock::acquire_in(&directory.join("greenavatar"), api_url, id_instance)
     }
 
     /// Like [`Lock::acquire`], in a given directory, which is created if need be.
     pub fn acquire_in(directory: &Path, api_url: &str, id_instance: &str) -> Result<Lock, Failure> {
         let path = directory.join(file_name(api_url, id_instance));
         let open = || -> io::Result<File> {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
+            platform::create_private_dir(directory)?;
+            platform::private_file().read(true).write(true).create(true).truncate(false).open(&path)
         };
         let mut attempts = 0;
         loop {
             attempts += 1;
             let mut file = open().map_err(|error| {
                 failed(error, format!("cannot write the lock file {}", shown_path(&path)))
-                    .hint("set XDG_STATE_HOME to a directory that can be written")
+                    .hint(format!("set {} to a directory that can be written", platform::STATE_VARIABLES))
             })?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -85,28 +85,11 @@ fn busy(file: &mut File, id_instance: &str) -> Failure {
 /// A lock that failed although the file is open: the file system has no locks, or they are switched off.
 fn unlockable(error: io::Error, path: &Path) -> Failure {
     failed(error, format!("the file system does not support locks: cannot lock {}", shown_path(path)))
-        .hint("set XDG_STATE_HOME to a directory on a local file system")
+        .hint(format!("set {} to a directory on a local file system", platform::STATE_VARIABLES))
 }
 
 fn failed(error: io::Error, message: String) -> Failure {
     Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(message))
-}
-
-/// The directory for state. A relative XDG_STATE_HOME is ignored, as the XDG specification says.
-fn state_directory(xdg_state_home: Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let absolute = |path: &PathBuf| path.is_absolute();
-    xdg_state_home
-        .map(PathBuf::from)
-        .filter(absolute)
-        .or_else(|| home.filter(absolute).map(|home| home.join(".local/state")))
-        .map(|state| state.join("greenavatar"))
-        .ok_or_else(|| {
-            Failure::new(
-                Kind::BadSettings,
-                "no directory for the lock of the queue: XDG_STATE_HOME and HOME are not set",
-            )
-            .hint("set HOME, or XDG_STATE_HOME, to the absolute path of a directory")
-        })
 }
 
 /// The host and the instance. All hosts of GREEN-API are one: an instance answers under more than one of them.
@@ -167,18 +150,5 @@ mod tests {
         assert_eq!(file_name("http://[::1]:8088", "1"), "queue-[::1]_8088-1.lock".replace(['[', ']', ':'], "_"));
         assert_ne!(file_name("https://notgreen-api.com", "1101"), service);
         assert!(!file_name("https://../../x", "1").contains('/'));
-    }
-
-    #[test]
-    fn the_state_directory_is_an_absolute_one() {
-        let of = |xdg: Option<&str>, home: Option<&str>| {
-            state_directory(xdg.map(OsString::from), home.map(PathBuf::from)).ok()
-        };
-        assert_eq!(of(Some("/x"), Some("/h")), Some("/x/greenavatar".into()));
-        assert_eq!(of(None, Some("/h")), Some("/h/.local/state/greenavatar".into()));
-        assert_eq!(of(Some("x"), Some("/h")), Some("/h/.local/state/greenavatar".into()));
-        assert_eq!(of(Some(""), Some("/h")), Some("/h/.local/state/greenavatar".into()));
-        assert_eq!(of(None, Some("")), None);
-        assert_eq!(state_directory(None, None).expect_err("nowhere").kind, Kind::BadSettings);
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! Lines are only appended. A line that a kill or a full disk cut short is ended with a newline first.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::platform::is_name_of;
+use crate::platform::{is_name_of, private_file, sync_dir};
 use crate::token::shown_path;
 
 /// A file to which lines are appended.
@@ -29,14 +28,14 @@ impl Spool {
     }
 
     fn try_open(path: &Path) -> io::Result<Spool> {
-        let mut options = OpenOptions::new();
+        let mut options = private_file();
         options.read(true).append(true);
         let mut file = match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = options.create(true).mode(0o600).open(path)?;
+                let file = options.create(true).open(path)?;
                 // The name must survive a power cut as well. Not every file system can sync a directory.
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                let _ = File::open(parent).and_then(|directory| directory.sync_all());
+                let _ = sync_dir(parent);
                 file
             }
             opened => opened?,

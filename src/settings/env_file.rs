@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
+use crate::platform;
 use crate::report::Report;
 use crate::token::shown_path;
 
@@ -44,8 +44,7 @@ impl EnvFile {
         };
         if is_found {
             // Before it is opened: another user's file may not be readable at all.
-            let owner = path.metadata().map_err(unreadable)?.uid();
-            if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+            if platform::belongs_to_another_user(&path.metadata().map_err(unreadable)?) {
                 report.warn(
                     &format!("{shown} belongs to another user and is ignored"),
                     "name it with --env-file to use it",
@@ -60,7 +59,7 @@ impl EnvFile {
         if bytes.len() as u64 > LARGEST {
             return Err(Failure::new(Kind::BadSettings, format!("{shown} is too large for a .env file")));
         }
-        if metadata.is_file() && metadata.mode() & 0o044 != 0 {
+        if metadata.is_file() && platform::is_readable_by_others(&metadata) {
             report.warn(&format!("{shown} can be read by other users"), &format!("chmod 600 {shown}"));
         }
         let values = parse(&bytes, is_ours).map_err(|(line, problem)| {
@@ -75,7 +74,8 @@ impl EnvFile {
 /// virtual environments are often called that.
 pub fn nearest() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
-    here.ancestors().map(|directory| directory.join(".env")).find(|path| path.is_file())
+    let mut files = platform::env_file_dirs(&here).into_iter().map(|directory| directory.join(".env"));
+    files.find(|path| path.is_file())
 }
 
 /// The variables with white space around their values trimmed, of a repeated one the last.

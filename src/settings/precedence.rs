@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::env_file::{self, EnvFile};
 use crate::failure::Failure;
+use crate::platform;
 use crate::report::Report;
 use crate::token::shown_path;
 
@@ -163,11 +164,7 @@ fn trimmed(value: &OsStr) -> String {
     value.to_string_lossy().trim().to_owned()
 }
 
-/// `greenavatar/env` in the user's configuration directory. A relative XDG_CONFIG_HOME is ignored, as its specification
-/// demands.
+/// `greenavatar/env` in the user's configuration directory.
 pub fn user_file() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || std::env::home_dir().filter(|path| path.is_absolute()).map(|home| home.join(".config"));
-    let directory = if cfg!(windows) { variable("APPDATA") } else { variable("XDG_CONFIG_HOME").or_else(home) };
-    directory.map(|directory| directory.join("greenavatar").join("env"))
+    platform::config_dir().map(|directory| directory.join("greenavatar").join("env"))
 }
