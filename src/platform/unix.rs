@@ -153,18 +153,23 @@ pub fn export_line(name: &str, value: &str) -> String {
 
 /// The shell that started this process, with which a background process ends. `None` if the system does not tell.
 ///
-/// For `$(… 2>file)` bash forks itself once more: a parent with the same command line as its own parent is such a copy,
-/// which ends at once. Only Linux has the files that tell.
+/// For `$(… 2>file)` bash forks itself once more: a parent with the same command line and process group as its own
+/// parent is such a copy, which ends at once. Only Linux has the files that tell.
 pub fn shell_id() -> Option<u32> {
-    let command_line = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).ok();
-    let parent_of = |pid: u32| -> Option<u32> {
+    // Parent, process group and command line.
+    let look = |pid: u32| -> Option<(u32, u32, Vec<u8>)> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The command's name, in brackets, may hold anything.
-        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+        let mut numbers = stat.rsplit_once(") ")?.1.split(' ').skip(1).map(str::parse);
+        let (parent, group) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some((parent, group, fs::read(format!("/proc/{pid}/cmdline")).ok()?))
     };
     let parent = std::os::unix::process::parent_id();
-    let is_copy = |other: &u32| command_line(*other).is_some_and(|line| Some(line) == command_line(parent));
-    Some(parent_of(parent).filter(is_copy).unwrap_or(parent))
+    let copied = look(parent).and_then(|(above, group, command_line)| {
+        let is_same = |(_, other, line)| (other, line) == (group, command_line);
+        look(above).is_some_and(is_same).then_some(above)
+    });
+    Some(copied.unwrap_or(parent))
 }
 
 /// Whether a process exists.

@@ -1,4 +1,4 @@
-//! The sandbox as users meet it: inside the process, beside a command, and on its own.
+//! The sandbox as users see it: inside the process, with a command, and on its own.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn number(row: &str) -> String {
 }
 
 #[test]
-fn a_newcomer_needs_no_account() {
+fn it_needs_no_account() {
     for id in [CHAT, GROUP] {
         let cli = Cli::new().args(["--sandbox", "request", id]).stdout(format!("{id}\taccepted\n"));
         let said = cli.stderr_has("sandbox").run();
@@ -23,7 +23,7 @@ fn a_newcomer_needs_no_account() {
 }
 
 #[test]
-fn each_row_of_its_table_has_its_code_word_and_exit_status() {
+fn each_number_has_its_code_and_exit_status() {
     at_once(
         [
             ("400", "bad-request-data", 65),
@@ -47,7 +47,7 @@ fn each_row_of_its_table_has_its_code_word_and_exit_status() {
 }
 
 #[test]
-fn what_is_well_in_the_end_is_accepted() {
+fn success_is_accepted_at_the_first_attempt() {
     at_once(["901", "902", "903", "904", "905", "906", "913", "920", "567"], |row| {
         let args = ["--sandbox", "request", "--json", &number(row)];
         let said = Cli::new().args(args).any_stdout().any_stderr().run();
@@ -57,7 +57,7 @@ fn what_is_well_in_the_end_is_accepted() {
 }
 
 #[test]
-fn twice_refused_then_well() {
+fn a_429_is_retried_until_it_succeeds() {
     let said = Cli::new().args(["--sandbox", "request", "--json", &number("429")]).any_stdout().any_stderr().run();
     let line = json(&said.stdout);
     assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &3.into()));
@@ -72,7 +72,7 @@ fn a_late_answer_outlasts_a_short_timeout() {
 }
 
 #[test]
-fn real_settings_are_not_even_looked_at() {
+fn real_settings_are_not_read() {
     let proxy = Tunnel::refusing();
     let cli = Cli::new()
         .env("GREEN_API_URL", "nonsense")
@@ -90,21 +90,21 @@ fn real_settings_are_not_even_looked_at() {
 }
 
 #[test]
-fn a_list_goes_through_it_too() {
+fn a_list_works() {
     let list = format!("{CHAT}\n{GROUP}\n{}\n", number("400"));
     let cli = Cli::new().args(["--sandbox", "request", "--rate", "0", "-"]).stdin(list);
     cli.exits(1).stdout_has("bad-request-data").stderr_has("2 accepted").run();
 }
 
 #[test]
-fn a_command_beside_it_finds_it_in_its_environment() {
+fn a_command_finds_it_in_its_environment() {
     let cli = Cli::new().args(["sandbox", "--", "/bin/sh", "-c", r#"echo "$GREEN_API_URL" "$GREEN_API_ID_INSTANCE""#]);
     let said = cli.any_stdout().any_stderr().run();
     assert!(said.stdout.starts_with("http://127.0.0.1:"), "{}", said.stdout);
 }
 
 #[test]
-fn the_program_beside_it_works() {
+fn greenavatar_works_as_its_command() {
     let script = r#""$0" sandbox -- "$0" request "$@""#;
     Cli::new().arg(CHAT).shell(script).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
     Cli::new().arg(number("466")).shell(script).exits(69).stdout_has("quota-exceeded").any_stderr().run();
@@ -173,7 +173,7 @@ fn a_success_as_the_newest_documentation_has_it_is_accepted() {
 }
 
 #[test]
-fn its_own_token_is_masked_like_any_other() {
+fn its_token_is_masked_too() {
     let cli = Cli::new().args(["--sandbox", "request", "-v", "--retries", "0", &number("404")]);
     let said = cli.exits(69).any_stdout().stderr_has("/***").run();
     assert!(!said.stderr.contains(TOKEN));

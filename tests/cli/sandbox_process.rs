@@ -31,9 +31,21 @@ fn a_detached_sandbox_ends_with_the_shell() {
     let script = r#"sh -c 'eval "$("$0" sandbox --detach)"; echo $GREEN_API_URL >url; "$0" request '"$1" "$0"
         GREEN_API_URL=$(cat url) GREEN_API_ID_INSTANCE=1 GREEN_API_TOKEN_INSTANCE=12345678
         export GREEN_API_URL GREEN_API_ID_INSTANCE GREEN_API_TOKEN_INSTANCE
-        until ! "$0" --retries 0 request "$1" 2>&1 | grep -q unauthorized; do sleep 0.02; done; echo gone"#;
+        until "$0" --retries 0 request "$1" 2>&1 | grep -q unreachable; do sleep 0.02; done; echo gone"#;
     let said = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
     assert!(said.stdout.ends_with("gone\n"), "{}", said.stdout);
+}
+
+#[test]
+fn a_detached_sandbox_ends_with_a_shell_in_a_shell_of_the_same_name() {
+    // `set -m` gives the inner shell a process group of its own, as a terminal does.
+    let shell = r#"if [ -n "$INNER" ]; then eval "$("$PROGRAM" sandbox --detach)"; echo $GREEN_API_URL >url; exit; fi
+        set -m; INNER=1 bash nested "$1"
+        GREEN_API_URL=$(cat url) GREEN_API_ID_INSTANCE=1 GREEN_API_TOKEN_INSTANCE=12345678
+        export GREEN_API_URL GREEN_API_ID_INSTANCE GREEN_API_TOKEN_INSTANCE
+        until "$PROGRAM" --retries 0 request "$1" 2>&1 | grep -q unreachable; do sleep 0.02; done; echo gone"#;
+    let cli = Cli::new().file("nested", shell).arg(CHAT).shell(r#"PROGRAM=$0; export PROGRAM; exec bash nested "$1""#);
+    cli.stdout("gone\n").any_stderr().run();
 }
 
 #[test]
