@@ -1,10 +1,14 @@
 //! What may be typed. What it means is said elsewhere.
 
-use clap::{CommandFactory, Parser, Subcommand};
+mod usage;
 
-use crate::commands::{Context, completions, doctor, get, listen, man, receive, request, sandbox};
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{completions, doctor, get, listen, man, receive, request, sandbox};
 use crate::report::Color;
-use crate::settings::{Error, Flags};
+use crate::settings::Flags;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,19 +68,12 @@ pub enum Command {
     Man(man::Args),
 }
 
-impl Command {
-    /// Runs the command.
-    pub fn run(&self, context: &Context<'_>) -> Result<u8, Error> {
-        match self {
-            Command::Request(args) => request::run(args, context),
-            Command::Receive(args) => receive::run(args, context),
-            Command::Listen(args) => listen::run(args, context),
-            Command::Get(args) => get::run(args, context),
-            Command::Doctor(args) => doctor::run(args, context),
-            Command::Sandbox(args) => sandbox::run(args, context),
-            Command::Completions(args) => completions::run(args, Cli::command(), context),
-            Command::Man(args) => man::run(args, Cli::command(), context),
-        }
+impl Cli {
+    /// Parses the process's arguments, its name first. Otherwise help or a usage error is printed, and the exit status
+    /// returned.
+    pub fn parse_arguments(arguments: &[OsString]) -> Result<Cli, u8> {
+        usage::register_secrets(arguments);
+        Cli::try_parse_from(arguments).map_err(|error| usage::print(&error, arguments))
     }
 }
 

@@ -13,6 +13,9 @@ pub mod receive;
 pub mod request;
 pub mod sandbox;
 
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
 use crate::http::{Agent, Options};
@@ -22,6 +25,21 @@ use crate::results::queue::CALL_TIMEOUT;
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
+
+/// Runs a command and returns its exit status.
+pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
+    context.output.check()?;
+    match command {
+        Command::Request(args) => request::run(args, context),
+        Command::Receive(args) => receive::run(args, context),
+        Command::Listen(args) => listen::run(args, context),
+        Command::Get(args) => get::run(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
+        Command::Sandbox(args) => sandbox::run(args, context),
+        Command::Completions(args) => completions::run(args, Cli::command(), context),
+        Command::Man(args) => man::run(args, Cli::command(), context),
+    }
+}
 
 /// What every command gets.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::escape::{escape, escape_json};
-use crate::failure::{Error, Failure, Kind};
+use crate::failure::{EXIT_USAGE, Error, Failure, Kind};
 use crate::platform::check_stdout;
 use crate::token::Masked;
 
@@ -212,6 +212,23 @@ impl Output {
     pub fn warn(&self, message: &str, hint: &str) {
         if !self.options.quiet {
             self.message("warning", "33", message, Some(hint));
+        }
+    }
+
+    /// Prints the error that ends the process and returns its exit status.
+    pub fn end(&self, error: Error) -> u8 {
+        match error {
+            Error::Failure(failure) => {
+                self.failure(&failure);
+                failure.kind.exit()
+            }
+            Error::Usage(message) => {
+                self.print(format!(
+                    "greenavatar: error: {message}\n  hint: greenavatar --help lists commands and options"
+                ));
+                EXIT_USAGE
+            }
+            Error::BrokenPipe => Kind::OutputFailed.exit(),
         }
     }
 
