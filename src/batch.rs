@@ -7,5 +7,6 @@ pub mod journal;
 pub mod lines;
 pub mod list;
 pub mod rate;
+pub mod tally;
 pub mod workers;
 pub mod writer;

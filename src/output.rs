@@ -264,21 +264,22 @@ impl Output {
 
     /// Prints the closing summary from keys, words and numbers in their order; `None` is an unknown number.
     pub fn tally(&self, counts: &[(&str, &str, Option<u64>)]) {
-        if self.options.quiet {
-            return;
-        }
-        if self.options.json {
-            let object: serde_json::Map<_, _> =
-                counts.iter().map(|(key, _, n)| ((*key).to_owned(), json!(n))).collect();
-            return self.object("tally", &object);
-        }
+        let object: serde_json::Map<_, _> = counts.iter().map(|(key, _, n)| ((*key).to_owned(), json!(n))).collect();
         let parts: Vec<_> = counts
             .iter()
             .filter(|(_, _, n)| *n != Some(0))
             .map(|(_, words, n)| n.map_or_else(|| format!("the rest {words}"), |n| format!("{n} {words}")))
             .collect();
-        let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
-        self.print(format!("greenavatar: {parts}"));
+        self.summary(if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }, &object.into());
+    }
+
+    /// Prints the closing summary: as text, or with `--json` as an object.
+    pub fn summary(&self, text: String, tally: &serde_json::Value) {
+        match (self.options.quiet, self.options.json) {
+            (true, _) => {}
+            (false, true) => self.object("tally", tally),
+            (false, false) => self.print(format!("greenavatar: {}", escape(&text))),
+        }
     }
 
     /// A failure as text: what happened, its causes and what to do, a line each.

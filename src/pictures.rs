@@ -55,6 +55,11 @@ impl<'a> Pictures<'a> {
         Ok(Pictures { folder, options, output, agents: Default::default() })
     }
 
+    /// Whether a picture of the chat is saved.
+    pub fn has_file(&self, chat: &ChatId) -> bool {
+        !self.folder.destination.files(chat).is_empty()
+    }
+
     /// Downloads and saves the picture of a record, or notes that it is gone, and adds to the record what became of the
     /// file. When this returns, that is on disk. Returns the picture, if the record has one.
     pub fn save(&self, chat: &ChatId, record: &mut Record, stop: &StopFlag) -> Result<Option<Vec<u8>>, DownloadError> {

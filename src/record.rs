@@ -182,6 +182,11 @@ impl Record {
         Record { error: Some(failure.body()), ..Record::new(chat_id, status) }
     }
 
+    /// Whether the line reports a failure or a change of the chat's picture.
+    pub fn is_news(&self) -> bool {
+        self.error.is_some() || !matches!(self.change, None | Some(Change::Unchanged))
+    }
+
     /// The line as JSON, without its newline; nothing in it acts on a terminal.
     pub fn json(&self) -> String {
         escape_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))

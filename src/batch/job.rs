@@ -18,6 +18,12 @@ use crate::token::Masked;
 
 /// What is requested about each chat.
 pub trait Job: Sync {
+    /// Called before the first request. Returns `true` if the chat needs none: it is only counted.
+    fn skips(&self, chat: &ChatId) -> bool {
+        let _ = chat;
+        false
+    }
+
     /// Sends one request. The workers pace and retry it.
     fn attempt(&self, chat: &ChatId, attempt: Attempt) -> Result<Record, Failure>;
 
@@ -61,6 +67,8 @@ pub trait BackgroundTask: Sync {
 
 /// What the threads of a run share.
 pub struct RunState<'a> {
+    /// Whether only lines are printed that report a failure or a change of a picture.
+    pub only_changes: bool,
     /// Where lines go, and whether the run is to end.
     pub context: RunContext<'a>,
     /// The failure that stopped the run.
@@ -155,6 +163,11 @@ impl RunHandle<'_> {
         let _ = self.events.send(Event::Answered);
     }
 
+    /// Reports a chat that needs no request.
+    pub fn note_skipped(&self) {
+        let _ = self.events.send(Event::Skipped);
+    }
+
     /// Reports a chat that was taken from the list and not requested.
     pub fn note_untried(&self) {
         let _ = self.events.send(Event::Untried);
@@ -219,9 +232,13 @@ impl RunHandle<'_> {
         self.journal(record, row);
         let (written, is_written) = sync_channel(1);
         let line = Line {
-            text: record.line(self.state.context.output),
+            text: match self.state.only_changes && !record.is_news() {
+                true => Masked::default(),
+                false => record.line(self.state.context.output),
+            },
             chat_id: record.chat_id.clone(),
             status: is_counted.then_some(record.status),
+            change: record.change,
             failure,
             written: waits.then_some(written),
         };

@@ -37,9 +37,10 @@ pub fn run(
     context: RunContext<'_>,
 ) -> Result<u8, Error> {
     let workers = list.known_length().unwrap_or(usize::MAX).min(config.concurrency).max(1);
-    let mut writer = Writer::new(config, context, || list.count_ahead());
+    let mut writer = Writer::new(config.clone(), context, || list.count_ahead());
     let (events, receiver) = sync_channel(WAITING_EVENTS);
     let state = RunState {
+        only_changes: config.only_changes,
         context,
         reason: writer.reason(),
         limiter: Mutex::new(RateLimiter::new(config.rate)),
@@ -150,6 +151,7 @@ impl Worker<'_> {
         while let Some(entry) = self.next_entry() {
             match entry {
                 Entry::Invalid { shown, line, why } => self.refuse(shown, line, why),
+                Entry::Chat(chat) if self.job.skips(&chat) => self.handle.note_skipped(),
                 Entry::Chat(chat) => self.request(&chat, false),
             }
             self.request_fallback();

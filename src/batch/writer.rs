@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -12,9 +13,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::batch::journal::Journal;
 use crate::batch::list::List;
+use crate::batch::tally::Tally;
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::output::{Output, OutputError};
-use crate::record::{Record, Status};
+use crate::record::{Change, Record, Status};
 use crate::report::Report;
 use crate::shutdown::{self, SLICE, StopFlag};
 use crate::token::Masked;
@@ -38,7 +40,7 @@ pub struct RunContext<'a> {
 }
 
 /// How a run is carried out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RunConfig {
     /// Requests a second; 0: no limit.
     pub rate: f64,
@@ -52,6 +54,11 @@ pub struct RunConfig {
     pub is_single: bool,
     /// Whether the tally is printed at the end.
     pub has_summary: bool,
+    /// Whether nothing is printed of chats without a failure or a change of their picture; if there is none, not even
+    /// the tally.
+    pub only_changes: bool,
+    /// Where pictures are saved.
+    pub saved_to: Option<PathBuf>,
 }
 
 /// The failure that stopped the run: its kind and its message, for chats that were still waited for.
@@ -65,6 +72,8 @@ pub enum Event {
     Text(Masked),
     /// A response came for a chat whose line is reported later.
     Answered,
+    /// A chat needs no request.
+    Skipped,
     /// A chat was taken from the list and not requested.
     Untried,
     /// Something is left undone that is not a chat of the list.
@@ -83,6 +92,8 @@ pub struct Line {
     pub chat_id: String,
     /// What is counted; `None` for a result that the run did not request.
     pub status: Option<Status>,
+    /// What became of the chat's picture.
+    pub change: Option<Change>,
     /// Why the chat failed.
     pub failure: Option<Failure>,
     /// Receives whether the line is flushed, once the writer has dealt with it.
@@ -107,6 +118,8 @@ pub struct Writer<'a> {
     output_error: Option<OutputError>,
     /// Set for good once lines could not be synced or printed: no more are.
     is_broken: bool,
+    /// Something was printed of a chat.
+    has_news: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -126,6 +139,7 @@ impl<'a> Writer<'a> {
             is_incomplete: false,
             output_error: None,
             is_broken: false,
+            has_news: false,
         }
     }
 
@@ -175,6 +189,12 @@ impl<'a> Writer<'a> {
             match event {
                 Event::Line(line) => self.count(line),
                 Event::Answered => self.in_a_row = 0,
+                Event::Skipped => {
+                    self.tally.skipped_existing += 1;
+                    if let Some(bar) = &self.bar {
+                        bar.inc(1);
+                    }
+                }
                 Event::Untried => self.untried += 1,
                 Event::Incomplete => self.is_incomplete = true,
                 Event::End(failure) => {
@@ -210,7 +230,8 @@ impl<'a> Writer<'a> {
             self.report_failure(&line.chat_id, failure);
         }
         if let Some(status) = line.status {
-            self.tally.count(status);
+            self.tally.count(status, line.change);
+            self.has_news |= !line.text.as_str().is_empty() || line.failure.is_some();
             match line.failure {
                 None => self.in_a_row = 0,
                 Some(failure) => self.note_failure(failure),
@@ -265,7 +286,8 @@ impl<'a> Writer<'a> {
     pub fn print_cut_off(&mut self, record: &Record, failure: Failure) {
         let text = record.line(self.context.output);
         let status = Some(record.status);
-        let line = Line { text, chat_id: record.chat_id.clone(), status, failure: Some(failure), written: None };
+        let line =
+            Line { text, chat_id: record.chat_id.clone(), status, change: None, failure: Some(failure), written: None };
         self.write(vec![Event::Line(line)]);
     }
 
@@ -293,8 +315,10 @@ impl<'a> Writer<'a> {
         }
         // A single chat's line says it all, and a reader who left is not told anything.
         let is_read = !matches!(self.output_error, Some(OutputError::BrokenPipe));
-        if is_read && self.config.has_summary && (!self.config.is_single || self.tally.lines() == 0) {
-            self.tally.report(self.context.report);
+        let is_worth_it = if self.config.only_changes { self.has_news || is_cut_short } else { true };
+        if is_read && is_worth_it && self.config.has_summary && (!self.config.is_single || self.tally.lines() == 0) {
+            let saved_to = self.config.saved_to.as_deref();
+            self.context.output.summary(self.tally.text(saved_to), &self.tally.json(saved_to));
         }
         match self.output_error {
             Some(OutputError::BrokenPipe) if !is_cut_short => {}
@@ -344,49 +368,4 @@ fn progress_bar(report: &Report, count: impl FnOnce() -> Option<u64>) -> Option<
     bar.set_style(style.progress_chars("=> "));
     report.attach_bar(bar.clone());
     Some(bar)
-}
-/// Lines by status, and the chats that got none.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    by_status: [u64; 8],
-    /// Chats that came twice.
-    pub duplicates: u64,
-    /// Chats that a journal had done.
-    pub already_done: u64,
-    /// Chats that were left when the run ended; `None`: nobody knows how many.
-    pub not_tried: Option<u64>,
-}
-impl Tally {
-    /// Counts a line.
-    pub fn count(&mut self, status: Status) {
-        self.by_status[status as usize] += 1;
-    }
-
-    /// Lines that are no answer.
-    pub fn failures(&self) -> u64 {
-        [Status::TimedOut, Status::Failed, Status::Invalid].iter().map(|status| self.by_status[*status as usize]).sum()
-    }
-
-    /// All lines.
-    pub fn lines(&self) -> u64 {
-        self.by_status.iter().sum()
-    }
-
-    /// Says it on standard error.
-    pub fn report(&self, report: &Report) {
-        let of = |status: Status| Some(self.by_status[status as usize]);
-        report.tally(&[
-            ("accepted", "accepted", of(Status::Accepted)),
-            ("found", "found", of(Status::Found)),
-            ("none", "without an avatar", of(Status::None)),
-            ("hidden", "hidden", of(Status::Hidden)),
-            ("noAccount", "without an account", of(Status::NoAccount)),
-            ("timedOut", "timed out", of(Status::TimedOut)),
-            ("failed", "failed", of(Status::Failed)),
-            ("invalid", "invalid", of(Status::Invalid)),
-            ("duplicates", "repeated", Some(self.duplicates)),
-            ("alreadyDone", "done before", Some(self.already_done)),
-            ("notTried", "not tried", self.not_tried),
-        ]);
-    }
 }

@@ -110,6 +110,8 @@ impl Chats {
             give_up_after: self.give_up_after,
             is_single: self.is_single(),
             has_summary: true,
+            only_changes: false,
+            saved_to: None,
         }
     }
 }

@@ -26,7 +26,7 @@ Examples:
   greenavatar get 11001234567@c.us
   greenavatar get 11001234567@c.us -o picture.jpg
   greenavatar get 11001234567@c.us --show
-  greenavatar get --from contacts.txt --dir avatars --history
+  greenavatar get --from contacts.txt --dir avatars --history --only-changes
 
 Verdicts:
   found        there is an avatar, and this is its URL
@@ -54,6 +54,12 @@ pub struct Args {
     /// Move a picture that was replaced, or that its account has removed, to DIR/history/<chatId>/
     #[arg(long, requires = "dir", conflicts_with = "output")]
     history: bool,
+    /// Print only new, changed and gone pictures and failures; nothing at all if there are none
+    #[arg(long, requires = "dir", conflicts_with = "output")]
+    only_changes: bool,
+    /// Do not ask about chats that have a picture in DIR
+    #[arg(long, requires = "dir", conflicts_with = "output")]
+    skip_existing: bool,
     /// Also allow picture URLs on HOST, even at a private address; http only if HOST is on this machine
     #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
     allow_host: Vec<AllowedHost>,
@@ -93,6 +99,8 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         // Each picture is drawn just above its line.
         config.concurrency = 1;
     }
+    config.only_changes = args.only_changes;
+    config.saved_to = args.dir.clone();
     let mut allowed = args.allow_host.clone();
     allowed.extend(AllowedHost::loopback(&settings.instance.api_url));
     let options = Options {
@@ -104,7 +112,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     };
     let pictures = destination.map(|destination| Pictures::new(destination, options, output)).transpose()?;
     let client = session.client(config.concurrency, context);
-    let job = GetJob { client, pictures, file: args.output.as_deref(), print, output };
+    let job = GetJob { args, client, pictures, print, output };
     let open = args.chats.open(origins, "get", settings, true)?;
     let stop = StopFlag::default();
     if is_stdout {
@@ -125,15 +133,18 @@ enum Print {
 
 /// What is done about each chat.
 struct GetJob<'a> {
+    args: &'a Args,
     client: Client<'a>,
     pictures: Option<Pictures<'a>>,
-    /// What `-o` names.
-    file: Option<&'a Path>,
     print: Print,
     output: &'a Output,
 }
 
 impl Job for GetJob<'_> {
+    fn skips(&self, chat: &ChatId) -> bool {
+        self.args.skip_existing && self.pictures.as_ref().is_some_and(|pictures| pictures.has_file(chat))
+    }
+
     fn attempt(&self, chat: &ChatId, _: Attempt) -> Result<Record, Failure> {
         let mut record = self.client.get_avatar(chat)?.record(chat);
         url::annotate(&mut record);
@@ -158,7 +169,7 @@ impl Job for GetJob<'_> {
         };
         let picture = picture.map_err(|error| error.failure)?;
         self.note(&record, picture.as_deref());
-        if let Some(picture) = picture {
+        if let Some(picture) = picture.filter(|_| !self.args.only_changes || record.is_news()) {
             self.print(chat, &picture, run)?;
         }
         Ok(Some(record))
@@ -168,7 +179,7 @@ impl Job for GetJob<'_> {
 impl GetJob<'_> {
     /// Says what a user of `-o` may not expect.
     fn note(&self, record: &Record, picture: Option<&[u8]>) {
-        let Some(file) = self.file else { return };
+        let Some(file) = &self.args.output else { return };
         match picture.and_then(Format::of) {
             None => {
                 let Record { chat_id, status, .. } = record;

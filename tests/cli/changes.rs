@@ -224,3 +224,72 @@ fn json_lines_of_a_list_have_their_change() {
     changes.sort();
     assert_eq!(changes, ["\"new\"", "null"]);
 }
+
+#[test]
+fn only_changes_are_printed_and_nothing_on_a_quiet_night() {
+    let book = Book::default();
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let list: String = (0..6).map(|n| chat(n) + "\n").collect();
+    let night = |args: &[&str]| {
+        let cli = get(&cli, ["--history", "--only-changes", "--from", "list"]).file("list", &list).args(args);
+        let mut said = cli.ends_somehow().any_stdout().any_stderr().run();
+        let mut lines: Vec<_> = said.stdout.lines().map(|line| line.to_owned() + "\n").collect();
+        lines.sort();
+        said.stdout = lines.concat();
+        (said.stdout, said.stderr)
+    };
+    let line = |n: usize, rest: &str| format!("{}\t{rest}\n", chat(n));
+    let file = |n: usize| format!("d/{}.jpg", chat(n));
+    (0..3).for_each(|n| book.set(&chat(n), Entry::Picture(JPEG)));
+    let (stdout, stderr) = night(&[]);
+    assert_eq!(stdout, (0..3).map(|n| line(n, &format!("found\t{}\tnew", file(n)))).collect::<String>());
+    assert_eq!(stderr, "greenavatar: 3 found: 3 new; 3 without a picture; saved to d/\n");
+    for args in [&[][..], &["--json"], &["--journal", "j"]] {
+        assert_eq!(night(args), (String::new(), String::new()), "{args:?}");
+    }
+    let journaled = jsons(&std::fs::read_to_string(cli.dir().join("j")).expect("a journal"));
+    assert_eq!(journaled.len(), 6, "what is not printed is journaled all the same");
+    book.set(&chat(0), Entry::Picture(OTHER));
+    book.set(&chat(1), Entry::Hidden);
+    book.set(&chat(2), Entry::Fails);
+    let (stdout, stderr) = night(&[]);
+    let expected = [line(0, &format!("found\t{}\tchanged", file(0))), line(1, "hidden\t\tgone")].concat();
+    assert_eq!(stdout, expected + &line(2, "failed\tbad-request-data"));
+    let summary = "1 found: 1 changed; 3 without a picture, 1 hidden, 1 of them gone; 1 failed; saved to d/\n";
+    assert!(stderr.ends_with(summary) && stderr.contains("bad request data"), "{stderr}");
+    // The picture of the chat that failed is still there, and so it is unchanged.
+    book.set(&chat(2), Entry::Picture(JPEG));
+    assert_eq!(night(&[]), (String::new(), String::new()));
+    book.set(&chat(1), Entry::Picture(JPEG));
+    assert_eq!(night(&["-q"]), (String::new(), String::new()));
+    book.set(&chat(1), Entry::Picture(OTHER));
+    let (_, stderr) = night(&["--json"]);
+    let tally = &json(&stderr)["tally"];
+    let counts = ["found", "new", "changed", "unchanged", "gone", "none", "skippedExisting"].map(|key| &tally[key]);
+    assert_eq!(counts, [3, 0, 1, 2, 0, 3, 0]);
+    assert_eq!(tally["dir"], "d");
+}
+
+#[test]
+fn chats_with_a_picture_are_not_asked_about() {
+    let book = Book::default();
+    (0..4).for_each(|n| book.set(&chat(n), Entry::Picture(JPEG)));
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let run = || get(&cli, ["--skip-existing"]).args((0..4).map(chat)).any_stdout().any_stderr();
+    let first = run().file(&format!("d/{}.png", chat(0)), PNG).file(&format!("d/{}.jpg", chat(1)), "").run();
+    assert!(first.stderr.ends_with("2 found: 2 new; 2 skipped; saved to d/\n"), "{}", first.stderr);
+    assert_eq!(first.stdout.lines().count(), 2);
+    let asked = server.requests().len();
+    let second = run().run();
+    assert_eq!((second.stdout.as_str(), second.stderr.as_str()), ("", "greenavatar: 4 skipped\n"));
+    let said = get(&cli, ["--skip-existing", "--json", &chat(0)]).any_stderr().run();
+    assert_eq!(json(&said.stderr)["tally"]["skippedExisting"], 1);
+    let said = get(&cli, ["--skip-existing", "--only-changes", "--from", "list"]).file("list", chat(0)).run();
+    assert_eq!(server.requests().len(), asked, "{}", said.stdout);
+    for args in [["--skip-existing", CHAT], ["--only-changes", CHAT]] {
+        cli.again().arg("get").args(args).exits(2).any_stderr().run();
+        cli.again().args(["get", "-o", "x"]).args(args).exits(2).any_stderr().run();
+    }
+}
