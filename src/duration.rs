@@ -1,4 +1,4 @@
-//! Durations as they are typed: `500ms`, `1.5s`, `30s`, `2m`, `20h`, `3d`.
+//! Durations as they are typed: `500ms`, `1.5s`, `30s`, `2m`, `20h`, `3d`; and as they are printed: `100 s`, `0.5 s`.
 //!
 //! A bare number is refused: seconds to curl, milliseconds to others. Nothing here knows what a duration is for.
 
@@ -37,6 +37,11 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
         0..=86400 => Ok(duration),
         _ => Err("at most one day".into()),
     })
+}
+
+/// A duration in a message.
+pub fn show_duration(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -25,8 +25,8 @@ pub use self::proxy::Proxy;
 use crate::failure::{Failure, Kind};
 use crate::token::shown_path;
 
-/// The largest answer that is read: 64 KiB.
-pub const ANSWER_LIMIT: usize = 64 * 1024;
+/// The largest answer that is read: 1 MiB. getAvatar's may hold the picture as base64.
+pub const ANSWER_LIMIT: usize = 1024 * 1024;
 const USER_AGENT: &str = concat!("greenavatar/", env!("CARGO_PKG_VERSION"));
 /// All of Mozilla's certificates are a quarter of a MiB.
 const MOST_OF_ROOTS: u64 = 16 * 1024 * 1024;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::escape::{escape, escape_json};
 pub use crate::failure::ErrorBody;
 use crate::failure::{Failure, Kind};
+use crate::greenapi::avatar::{Avatar, Picture};
 use crate::output::Output;
 use crate::token::Masked;
 
@@ -19,11 +20,11 @@ pub enum Status {
     Accepted,
     /// There is an avatar, and this is its URL.
     Found,
-    /// The account has no avatar.
+    /// There is no picture, or no account: today's service answers both alike.
     None,
     /// The account's privacy settings hide the avatar.
     Hidden,
-    /// There is no such WhatsApp account.
+    /// There is no such account. Only older instances say so, also of accounts without a picture.
     NoAccount,
     /// The wait ended without a result.
     TimedOut,
@@ -187,6 +188,18 @@ impl Record {
         self.error.is_some() || !matches!(self.change, None | Some(Change::Unchanged))
     }
 
+    /// A line about what getAvatar answered.
+    pub fn of_avatar(chat_id: impl Into<String>, avatar: Avatar) -> Record {
+        let (status, url_avatar) = match avatar.picture {
+            Picture::Found(url) => (Status::Found, Some(url)),
+            Picture::None => (Status::None, None),
+            Picture::Hidden => (Status::Hidden, None),
+            Picture::NoAccount => (Status::NoAccount, None),
+        };
+        let Avatar { available, http_status, .. } = avatar;
+        Record { url_avatar, available, http_status: Some(http_status), ..Record::new(chat_id, status) }
+    }
+
     /// The line as JSON, without its newline; nothing in it acts on a terminal.
     pub fn json(&self) -> String {
         escape_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))
@@ -252,6 +265,16 @@ mod tests {
         assert_eq!(
             found.json(),
             r#"{"chatId":"11001234567@c.us","status":"found","urlAvatar":"https://pps.whatsapp.net/x","expiresAt":"2026-12-01T10:00:00Z","timestamp":1586700802}"#
+        );
+    }
+
+    #[test]
+    fn what_getavatar_answered_is_in_the_line() {
+        let picture = Picture::Found("https://pps.whatsapp.net/x.jpg".into());
+        let avatar = Avatar { picture, available: Some(true), http_status: 200 };
+        assert_eq!(
+            Record::of_avatar("11001234567@c.us", avatar).json(),
+            r#"{"chatId":"11001234567@c.us","status":"found","urlAvatar":"https://pps.whatsapp.net/x.jpg","httpStatus":200,"available":true}"#
         );
     }
 

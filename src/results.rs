@@ -16,7 +16,7 @@ pub mod webhook;
 use std::hash::Hash;
 
 use crate::failure::{Failure, Kind};
-use crate::greenapi::messages::AvatarInfo;
+use crate::greenapi::notification::AvatarInfo;
 use crate::output::Output;
 use crate::pictures::url;
 use crate::record::{Record, Status};

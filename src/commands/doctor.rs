@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use self::finding::{Finding, Form, Sheet, Status};
 use crate::commands::Context;
+use crate::duration::show_duration;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::state::{InstanceSettings, State};
@@ -182,7 +183,7 @@ fn of_name(api_url: &str, http: &Options) -> Finding {
             Finding::ok(CHECK, format!("{host} is {}", addresses.join(", ")))
         }
         Err(Some(error)) => unknown(Kind::Unreachable, error),
-        Err(None) => unknown(Kind::Timeout, format!("no answer within {:?}", http.connect_timeout)),
+        Err(None) => unknown(Kind::Timeout, format!("no answer within {}", show_duration(http.connect_timeout))),
     }
 }
 

@@ -30,10 +30,10 @@ Examples:
 
 Verdicts:
   found        there is an avatar, and this is its URL
-  none         the account has no avatar
+  none         no picture, or no WhatsApp account: the service answers both alike
   hidden       its privacy settings hide the avatar
-  no-account   GREEN-API knows no such account; older instances also said so
-               of accounts that merely have no avatar
+  no-account   no WhatsApp account; only older instances answer this, also for
+               accounts without a picture
 
 The method is getAvatar. Pictures come by https from *.whatsapp.net alone, have 5 MiB at most
 and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until it ends.";
@@ -146,7 +146,7 @@ impl Job for GetJob<'_> {
     }
 
     fn attempt(&self, chat: &ChatId, _: Attempt) -> Result<Record, Failure> {
-        let mut record = self.client.get_avatar(chat)?.record(chat);
+        let mut record = Record::of_avatar(chat.as_str(), self.client.get_avatar(chat)?);
         url::annotate(&mut record);
         Ok(record)
     }

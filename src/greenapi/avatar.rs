@@ -1,106 +1,69 @@
-//! getAvatar's answer: one verdict out of found, none, hidden and no-account, in the older and the newer shape.
-//!
-//! A refusal is told apart before this file is asked; what is left either says something of an avatar or nothing
-//! that can be understood. It knows nothing of hosts, expiry or pictures: the URL is a text here.
+//! getAvatar's answer: whether the chat has a picture, in the older and the newer shape.
 
-use serde_json::Value;
-
-use super::error::is_url;
-use crate::chat_id::ChatId;
-use crate::failure::{Failure, Kind};
+use super::error::unexpected;
+use super::json::{Object, truth};
+use crate::failure::Failure;
 use crate::http::Answer;
-use crate::record::{Record, Status};
-use crate::token::sanitize;
 
-/// What getAvatar found out about a chat.
+/// What getAvatar answered about a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar {
-    /// Found, none, hidden or no-account.
-    pub status: Status,
-    /// The avatar's URL, of `found` alone.
-    pub url: Option<String>,
-    /// Whether the avatar may be seen, where the answer says so.
+    /// Whether there is a picture.
+    pub picture: Picture,
+    /// Whether the picture may be seen, if the answer has that.
     pub available: Option<bool>,
     /// The HTTP status of the answer.
     pub http_status: u16,
 }
 
+/// Whether a chat has a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// It has, at this URL.
+    Found(String),
+    /// It has none, or there is no such account: today's service answers both alike.
+    None,
+    /// Its privacy settings hide it.
+    Hidden,
+    /// There is no such account. Only older instances say so, also of accounts without a picture.
+    NoAccount,
+}
+
 impl Avatar {
-    /// Reads an answer that is no refusal. Empty, `{}` or anything else without a word on an avatar is an
-    /// unexpected response: it must not pass for "none".
+    /// Reads an answer that is not an error. One that has nothing about a picture, such as `{}`, is an unexpected
+    /// response: it must not pass for "none".
     pub fn read(answer: &Answer) -> Result<Avatar, Failure> {
-        let unexpected = |what: &'static str| {
-            let said = sanitize(String::from_utf8_lossy(&answer.body).trim());
-            let error = anyhow::Error::msg(if said.is_empty() { "an empty answer".to_owned() } else { said });
-            let mut failure = Failure::caused(Kind::UnexpectedResponse, error.context(what))
-                .hint("check --api-url: is it GREEN-API's?");
-            failure.http_status = Some(answer.status);
-            failure
+        const KEYS: [&str; 4] = ["urlAvatar", "available", "existsWhatsapp", "reason"];
+        let object = Object::parse(&answer.body).filter(|object| KEYS.iter().any(|key| object.value(key).is_some()));
+        let object = object.ok_or_else(|| unexpected(answer, "the answer has nothing about a picture"))?;
+        let url = object.url_avatar().map_err(|_| unexpected(answer, "urlAvatar is not a URL"))?;
+        let available = object.value("available").and_then(truth);
+        let picture = match (url, object.value("existsWhatsapp").and_then(truth), available) {
+            (Some(url), _, _) => Picture::Found(url),
+            (None, Some(false), _) => Picture::NoAccount,
+            (None, _, Some(false)) => Picture::Hidden,
+            (None, _, _) => Picture::None,
         };
-        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let says = |key: &str| json.get(key).is_some();
-        if !["urlAvatar", "available", "existsWhatsapp", "reason"].into_iter().any(says) {
-            return Err(unexpected("the answer says nothing of an avatar"));
-        }
-        let url = match json.get("urlAvatar") {
-            None | Some(Value::Null | Value::Bool(false)) => None,
-            Some(value @ Value::String(text)) => is_url(value).then(|| text.trim().to_owned()),
-            Some(_) => return Err(unexpected("the avatar's URL is no text")),
-        };
-        if url.as_deref().is_some_and(|url| !is_web(url)) {
-            return Err(unexpected("the avatar's URL is none"));
-        }
-        let available = json.get("available").and_then(truth);
-        let exists = json.get("existsWhatsapp").and_then(truth);
-        let status = match (&url, exists, available) {
-            (Some(_), _, _) => Status::Found,
-            (None, Some(false), _) => Status::NoAccount,
-            (None, _, Some(false)) => Status::Hidden,
-            (None, _, _) => Status::None,
-        };
-        Ok(Avatar { status, url, available, http_status: answer.status })
-    }
-
-    /// The line that says so.
-    pub fn record(self, chat: &ChatId) -> Record {
-        Record {
-            url_avatar: self.url,
-            available: self.available,
-            http_status: Some(self.http_status),
-            ..Record::new(chat.as_str(), self.status)
-        }
-    }
-}
-
-fn is_web(url: &str) -> bool {
-    let starts = |scheme: &str| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
-    starts("https://") || starts("http://")
-}
-
-/// A truth value, also as the text that other methods of the service write.
-fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(truth) => Some(*truth),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
+        Ok(Avatar { picture, available, http_status: answer.status })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat_id::Rule;
     use crate::greenapi::error::failure_of;
-    use crate::token::Token;
+    use crate::token::register;
 
-    const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
-
-    /// The word that a user sees for a 200 with this body, as the client sorts it.
+    /// The word that a user sees for a 200 with this body.
     fn verdict(body: &str) -> &'static str {
         let answer = Answer { status: 200, retry_after: None, body: body.as_bytes().to_vec(), complete: true };
         match failure_of(&answer).map_or_else(|| Avatar::read(&answer), Err) {
-            Ok(avatar) => avatar.status.word(),
+            Ok(avatar) => match avatar.picture {
+                Picture::Found(_) => "found",
+                Picture::None => "none",
+                Picture::Hidden => "hidden",
+                Picture::NoAccount => "no-account",
+            },
             Err(failure) => failure.kind.code(),
         }
     }
@@ -119,6 +82,7 @@ mod tests {
             (r#"{"reason":"rate-overlimit","urlAvatar":null}"#, "too-many-requests"),
             (r#"{"reason":"bad request data","urlAvatar":""}"#, "bad-request-data"),
             (r#"{"reason":"get avatar timeout limit exceeded","urlAvatar":"undefined"}"#, "avatar-timeout"),
+            (r#"{"reason":"Connection Closed","urlAvatar":""}"#, "unexpected-response"),
             (r#"{"code":401,"description":"Unauthorized"}"#, "unauthorized"),
         ] {
             assert_eq!(verdict(body), word, "{body}");
@@ -132,12 +96,12 @@ mod tests {
             assert_eq!(verdict(&format!(r#"{{"urlAvatar": {url}}}"#)), "none", "{url}");
         }
         assert_eq!(verdict(r#"{"available": false}"#), "hidden");
-        assert_eq!(verdict(r#"{"available": true}"#), "none");
-        assert_eq!(verdict(r#"{"existsWhatsapp": false}"#), "no-account");
+        assert_eq!(verdict(r#"{"available": "True"}"#), "none");
+        assert_eq!(verdict(r#"{"existsWhatsapp": "false"}"#), "no-account");
     }
 
     #[test]
-    fn what_says_nothing_of_an_avatar_is_no_verdict() {
+    fn an_answer_with_nothing_about_a_picture_is_unexpected() {
         for body in [
             "",
             "  ",
@@ -158,19 +122,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_answer_said_goes_into_the_line() {
-        let body = br#"{"urlAvatar":"https://pps.whatsapp.net/x.jpg\n","available":true}"#.to_vec();
-        let answer = Answer { status: 200, retry_after: None, body, complete: true };
-        let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
-        assert_eq!(
-            Avatar::read(&answer).expect("found").record(&chat).json(),
-            r#"{"chatId":"11001234567@c.us","status":"found","urlAvatar":"https://pps.whatsapp.net/x.jpg","httpStatus":200,"available":true}"#
-        );
-    }
-
-    #[test]
     fn a_token_in_an_unexpected_answer_is_masked() {
-        Token::parse(TOKEN).expect("a token");
+        const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
+        register(TOKEN);
         let body = format!(r#"{{"path":"/{TOKEN}"}}"#).into_bytes();
         let answer = Answer { status: 200, retry_after: None, body, complete: true };
         let message = Avatar::read(&answer).expect_err("no verdict").message();

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::avatar::Avatar;
-use super::error::{failure_of, failure_of_trouble, is_acceptance};
-use super::messages::{Head, Receipt};
+use super::error::{failure_of_trouble, into_result, is_acceptance, unexpected};
+use super::notification::{Head, Receipt};
 use super::state::{InstanceSettings, State, shown_settings};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
@@ -56,24 +56,24 @@ impl<'a> Client<'a> {
         if is_acceptance(&answer) {
             return Ok(answer.status);
         }
-        self.sort(answer).map(|answer| answer.status)
+        into_result(answer).map(|answer| answer.status)
     }
 
     /// getAvatar: what WhatsApp says of the chat's avatar. It may take a minute when many ask.
     pub fn get_avatar(&self, chat: &ChatId) -> Result<Avatar, Failure> {
-        let answer = self.sort(self.call("getAvatar", "", Call::PostJson(&chat_body(chat)))?)?;
+        let answer = into_result(self.call("getAvatar", "", Call::PostJson(&chat_body(chat)))?)?;
         Avatar::read(&answer)
     }
 
     /// getStateInstance: whether the instance can be used. Once a second at most.
     pub fn state_instance(&self) -> Result<State, Failure> {
-        let answer = self.sort(self.call("getStateInstance", "", Call::Get)?)?;
+        let answer = into_result(self.call("getStateInstance", "", Call::Get)?)?;
         Ok(State::read(&answer))
     }
 
     /// getSettings: where the instance sends its notifications. Once a second at most.
     pub fn settings(&self) -> Result<InstanceSettings, Failure> {
-        let answer = self.sort(self.call("getSettings", "", Call::Get)?)?;
+        let answer = into_result(self.call("getSettings", "", Call::Get)?)?;
         InstanceSettings::read(&answer)
     }
 
@@ -102,12 +102,8 @@ impl<'a> Client<'a> {
             },
             _ => {}
         }
-        let status = answer.status;
-        self.sort(answer)?;
-        let mut failure = Failure::new(Kind::UnexpectedResponse, "the answer is no notification")
-            .hint("check --api-url: is it GREEN-API's?");
-        failure.http_status = Some(status);
-        Err(failure)
+        let answer = into_result(answer)?;
+        Err(unexpected(&answer, "the answer is not a notification"))
     }
 
     /// deleteNotification: takes the head off the queue. False: it was gone already.
@@ -120,15 +116,7 @@ impl<'a> Client<'a> {
         if let Some(deleted) = json["result"].as_bool().filter(|_| (200..=299).contains(&answer.status)) {
             return Ok(deleted);
         }
-        self.sort(answer).map(|_| true)
-    }
-
-    /// The answer, or the failure that it is.
-    pub fn sort(&self, answer: Answer) -> Result<Answer, Failure> {
-        match failure_of(&answer) {
-            Some(failure) => Err(failure),
-            None => Ok(answer),
-        }
+        into_result(answer).map(|_| true)
     }
 
     /// Calls a method; `tail` follows the token in the URL.

@@ -1,17 +1,53 @@
-//! What an answer that is no result means: which kind of failure, in the service's words, and the way out.
+//! What an answer that is not a result means: which kind of failure, in the service's words, and what to do.
 //!
-//! GREEN-API puts its errors in JSON of several shapes, in plain text, in a gateway's HTML, in nothing at all, and
-//! in answers with status 200. Its usual JSON echoes the token; every text is rid of it here, escaped and shortened.
+//! GREEN-API puts its errors in JSON of several shapes, in plain text, in a gateway's HTML, in an empty body, and in
+//! answers with status 200.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::duration::show_duration;
 use crate::failure::{Failure, Kind};
 use crate::http::{Answer, Trouble};
 use crate::token::sanitize;
 
-/// The failure that an answer is, if it is one. An empty 400 is one only to who does not ask [`is_acceptance`] first.
+/// The texts that the service is known to send, in lower case. The longer of two with the same start comes first.
+const TEXTS: [(&str, Kind); 25] = [
+    ("bad request data", Kind::BadRequestData),
+    ("validation failed", Kind::BadRequestData),
+    ("unexpected token", Kind::BadRequestData),
+    ("json: cannot unmarshal", Kind::BadRequestData),
+    ("cannot unmarshal", Kind::BadRequestData),
+    ("instance is starting or not authorized", Kind::InstanceNotAuthorized),
+    ("instance account not authorized", Kind::InstanceNotAuthorized),
+    ("instance not authorized", Kind::InstanceNotAuthorized),
+    ("not authorized", Kind::InstanceNotAuthorized),
+    ("instance in starting process", Kind::InstanceStarting),
+    ("instance is in starting process", Kind::InstanceStarting),
+    ("starting process", Kind::InstanceStarting),
+    ("try later", Kind::InstanceStarting),
+    ("instance account expired", Kind::InstanceExpired),
+    ("instance account is expired", Kind::InstanceExpired),
+    ("instance expired", Kind::InstanceExpired),
+    ("instance has expired", Kind::InstanceExpired),
+    ("instance is expired", Kind::InstanceExpired),
+    ("instance account is deleted", Kind::InstanceDeleted),
+    ("instance is deleted", Kind::InstanceDeleted),
+    ("is deleted", Kind::InstanceDeleted),
+    ("custom webhook url is set", Kind::WebhookUrlSet),
+    ("message cannot be received because custom webhook url is set", Kind::WebhookUrlSet),
+    ("rate-overlimit", Kind::TooManyRequests),
+    ("get avatar timeout limit exceeded", Kind::AvatarTimeout),
+];
+
+/// The answer, or the failure that it is.
+pub fn into_result(answer: Answer) -> Result<Answer, Failure> {
+    failure_of(&answer).map_or(Ok(answer), Err)
+}
+
+/// The failure that an answer is, if it is one. So is an empty 400, which getAvatarAsync means otherwise: see
+/// [`is_acceptance`].
 pub fn failure_of(answer: &Answer) -> Option<Failure> {
     let body = Body::read(answer);
     let hidden = if answer.status < 300 { body.hidden_status() } else { None };
@@ -22,7 +58,9 @@ pub fn failure_of(answer: &Answer) -> Option<Failure> {
             (kind_of(status, &body.text), status)
         }
     };
-    let mut failure = describe(kind, status, &body.text);
+    let said = sanitize(&body.text);
+    let said = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
+    let mut failure = describe(kind, said);
     failure.http_status = Some(answer.status);
     if kind.is_retried() {
         failure.retry_after = answer.pause();
@@ -30,12 +68,31 @@ pub fn failure_of(answer: &Answer) -> Option<Failure> {
     Some(failure)
 }
 
-/// Whether an answer to getAvatarAsync says that the request was taken: any 2xx that is no error, and an empty 400.
+/// Whether an answer to getAvatarAsync means that the request was accepted although its status is an error.
 ///
-/// The method's page gives 200 with an empty body from 2021 to 2023 and 400 since, while an error always has a body.
+/// The method's page gave 200 with an empty body from 2021 to 2023 and gives 400 since, while an error has a body.
 pub fn is_acceptance(answer: &Answer) -> bool {
     answer.status == 400 && answer.complete && answer.body.trim_ascii().is_empty()
 }
+
+/// The failure that a notification gives as its reason.
+pub fn failure_of_reason(reason: &str) -> Failure {
+    let kind = match known_text(reason) {
+        Some(kind @ (Kind::BadRequestData | Kind::TooManyRequests | Kind::AvatarTimeout)) => kind,
+        _ => Kind::UnexpectedResponse,
+    };
+    describe(kind, sanitize(reason))
+}
+
+/// An answer that is not what the method should answer.
+pub fn unexpected(answer: &Answer, what: &'static str) -> Failure {
+    let said = sanitize(String::from_utf8_lossy(&answer.body).trim());
+    let error = anyhow::Error::msg(if said.is_empty() { "an empty answer".to_owned() } else { said });
+    let failure = Failure::caused(Kind::UnexpectedResponse, error.context(what));
+    Failure { http_status: Some(answer.status), ..failure.hint(CHECK_URL) }
+}
+
+const CHECK_URL: &str = "check --api-url: is it GREEN-API's?";
 
 /// A call that got no answer, as a failure.
 pub fn failure_of_trouble(trouble: Trouble, timeout: Duration) -> Failure {
@@ -44,15 +101,16 @@ pub fn failure_of_trouble(trouble: Trouble, timeout: Duration) -> Failure {
         Failure::caused(kind, error.context(what))
     };
     match trouble {
-        Trouble::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", humane(timeout)))
+        Trouble::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", show_duration(timeout)))
             .hint("a longer --timeout waits longer"),
         Trouble::Interrupted => {
-            let mut failure = Failure::new(Kind::Timeout, "cut off by the signal that ended the run");
+            let mut failure = Failure::new(Kind::Timeout, "the run was interrupted, and the request cut off");
             failure.is_final = true;
             failure
         }
-        Trouble::Unreachable(why) => caused(Kind::Unreachable, "no answer came", why)
-            .hint("check the network, the proxy variables and --api-url"),
+        Trouble::Unreachable(why) => {
+            caused(Kind::Unreachable, "no answer", why).hint("check the network, the proxy variables and --api-url")
+        }
         Trouble::Tls(why) => {
             let mut failure = caused(Kind::Unreachable, "no secure connection, so nothing was sent", why)
                 .hint("--cacert FILE trusts another certificate authority");
@@ -65,26 +123,17 @@ pub fn failure_of_trouble(trouble: Trouble, timeout: Duration) -> Failure {
             failure
         }
         Trouble::NotHttp(why) => {
-            caused(Kind::UnexpectedResponse, "the answer is not HTTP as it should be", why).hint("check --api-url")
+            caused(Kind::UnexpectedResponse, "the answer is not valid HTTP", why).hint("check --api-url")
         }
     }
 }
 
-/// A duration as a user would write it.
-fn humane(duration: Duration) -> String {
-    if duration.subsec_nanos() == 0 {
-        format!("{} s", duration.as_secs())
-    } else {
-        format!("{} ms", duration.as_millis())
-    }
-}
-
-/// An answer's body, taken apart as far as it can be.
+/// An answer's body, taken apart as far as possible.
 struct Body {
     json: Option<Value>,
-    /// The sentence in it that says what is wrong; empty where there is none.
+    /// The sentence in it that says what is wrong; may be empty.
     text: String,
-    /// It should be JSON or is HTML, and cannot be what was asked for.
+    /// It is cut off, HTML, or JSON that cannot be read.
     is_broken: bool,
 }
 
@@ -106,7 +155,8 @@ impl Body {
     fn hidden_status(&self) -> Option<u16> {
         let json = self.json.as_ref()?;
         ["code", "statusCode"].iter().find_map(|key| {
-            let status = number(json.get(key)?)?;
+            let value = json.get(key)?;
+            let status = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
             u16::try_from(status).ok().filter(|status| (400..=599).contains(status))
         })
     }
@@ -114,35 +164,21 @@ impl Body {
     /// What a 2xx without a status in its body is, if it is a failure.
     fn hidden_kind(&self) -> Option<Kind> {
         let value = |key| self.json.as_ref().and_then(|json| json.get(key));
-        let is_refused = value("status") == Some(&Value::Bool(false));
-        let has_url = value("urlAvatar").is_some_and(is_url);
-        let has_reason = value("reason").and_then(Value::as_str).is_some_and(|reason| !reason.is_empty()) && !has_url;
-        let has_error = value("error").is_some_and(|error| match error {
-            Value::String(text) => !text.is_empty(),
-            Value::Object(_) => true,
-            _ => false,
-        });
-        let known = known_text(&self.text);
-        if is_refused || has_reason || has_error {
-            return Some(known.unwrap_or(Kind::BadRequestData));
-        }
-        let is_known_text = self.json.is_none() && known.is_some();
-        if is_known_text { known } else { self.is_broken.then_some(Kind::UnexpectedResponse) }
+        let text = |key| value(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+        let has_url = text("urlAvatar").is_some_and(|url| !matches!(url, "null" | "undefined"));
+        let is_refused = value("status") == Some(&Value::Bool(false))
+            || (text("reason").is_some() && !has_url)
+            || text("error").is_some()
+            || value("error").is_some_and(Value::is_object);
+        let known = known_text(&self.text).filter(|_| is_refused || self.json.is_none());
+        known.or((is_refused || self.is_broken).then_some(Kind::UnexpectedResponse))
     }
 }
 
-/// Whether a value is a URL and not one of the ways to say that there is none.
-pub fn is_url(value: &Value) -> bool {
-    value.as_str().is_some_and(|url| !matches!(url.trim(), "" | "null" | "undefined"))
-}
-
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
-}
-
-/// The sentence in a JSON error, wherever its shape has it.
+/// The sentence in a JSON error, wherever it is in its shape.
 fn sentence(json: &Value) -> String {
-    const PLACES: [&str; 7] = [
+    const PLACES: [&str; 10] = [
+        "",
         "/message",
         "/reason",
         "/description",
@@ -150,20 +186,18 @@ fn sentence(json: &Value) -> String {
         "/correspondentsStatus/description",
         "/invokeStatus/description",
         "/error/message",
+        "/correspondentsStatus/status",
+        "/invokeStatus/status",
     ];
-    let of = |value: &Value| match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
-        _ => String::new(),
+    let text = |place: &&str| match json.pointer(place)? {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Array(items) => Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")),
+        _ => None,
     };
-    let status = ["/correspondentsStatus/status", "/invokeStatus/status"];
-    std::iter::once(of(json))
-        .chain(PLACES.iter().chain(&status).map(|place| json.pointer(place).map(of).unwrap_or_default()))
-        .find(|text| !text.is_empty())
-        .unwrap_or_default()
+    PLACES.iter().filter_map(text).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-/// Of HTML only the title is for people.
+/// The title of an HTML page, which is the only part for people.
 fn html_title(html: &str) -> String {
     let lower = html.to_ascii_lowercase();
     let title = || {
@@ -174,28 +208,15 @@ fn html_title(html: &str) -> String {
     title().unwrap_or_default()
 }
 
-/// What a known sentence means, whatever the status that it came with.
+/// The meaning of a text. It has one only if it is a known text or begins with one: "expired" may be a word of any
+/// message.
 fn known_text(text: &str) -> Option<Kind> {
-    let text = text.to_ascii_lowercase();
-    let says = |part: &str| text.contains(part);
-    Some(match () {
-        () if says("rate-overlimit") => Kind::TooManyRequests,
-        () if says("get avatar timeout limit exceeded") => Kind::AvatarTimeout,
-        () if says("custom webhook url is set") => Kind::WebhookUrlSet,
-        // Before "starting": the newer wording is "instance is starting or not authorized".
-        () if says("not authorized") => Kind::InstanceNotAuthorized,
-        () if says("starting process") || says("try later") => Kind::InstanceStarting,
-        () if says("is deleted") => Kind::InstanceDeleted,
-        () if says("expired") => Kind::InstanceExpired,
-        () if says("bad request data")
-            || says("validation failed")
-            || says("unexpected token")
-            || says("cannot unmarshal") =>
-        {
-            Kind::BadRequestData
-        }
-        () => return None,
-    })
+    let text = text.trim().to_ascii_lowercase();
+    let begins_with = |known: &str| {
+        text.strip_prefix(known).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
+    };
+    let known = TEXTS.iter().find(|(known, _)| begins_with(known)).map(|(_, kind)| *kind);
+    known.or((text == "expired").then_some(Kind::InstanceExpired))
 }
 
 fn kind_of(status: u16, text: &str) -> Kind {
@@ -216,61 +237,38 @@ fn kind_of(status: u16, text: &str) -> Kind {
     }
 }
 
-/// The failure of a kind that the service told: what it means, what the service said, what to do.
-fn describe(kind: Kind, status: u16, text: &str) -> Failure {
-    let said = sanitize(text);
-    let said = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
-    let (what, hint) = meaning(kind);
-    let error = anyhow::Error::msg(said).context(what);
-    let failure = Failure::caused(kind, error);
-    if hint.is_empty() { failure } else { failure.hint(hint) }
-}
-
-const fn meaning(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
+/// A failure that the service reports: what it means, what the service said, and what to do.
+fn describe(kind: Kind, said: String) -> Failure {
+    let (what, hint) = match kind {
         Kind::BadRequestData => {
-            ("GREEN-API finds the request malformed", "check that the number has its country code and 11 or 12 digits")
+            ("GREEN-API rejects the request", "check that the number has its country code and 11 or 12 digits")
         }
         Kind::InstanceStarting => ("the instance is starting", "try again in a few minutes"),
-        Kind::TooManyRequests => ("more requests than are allowed", "a lower --rate leaves room for other programs"),
-        Kind::ClientClosedRequest => ("GREEN-API saw the request given up", "a longer --timeout waits longer"),
+        Kind::TooManyRequests => ("too many requests", "a lower --rate leaves room for other programs"),
+        Kind::ClientClosedRequest => ("GREEN-API did not finish in time", "try again with a longer --timeout"),
         Kind::InstanceNotAuthorized => (
             "the instance is not authorized",
-            "scan the QR code in GREEN-API's console, and see what `greenavatar doctor` finds",
+            "scan the QR code in GREEN-API's console; `greenavatar doctor` shows the instance's state",
         ),
         Kind::InstanceExpired => ("the instance is not paid for", "renew it in GREEN-API's console"),
         Kind::InstanceDeleted => ("the instance is deleted", "use another instance's id and token"),
-        Kind::Unauthorized => ("GREEN-API refuses the token", "compare apiTokenInstance with GREEN-API's console"),
+        Kind::Unauthorized => ("GREEN-API rejects the token", "compare apiTokenInstance with GREEN-API's console"),
         Kind::Forbidden => {
-            ("GREEN-API knows no such instance", "compare idInstance and apiUrl with GREEN-API's console")
+            ("GREEN-API does not know the instance", "compare idInstance and apiUrl with GREEN-API's console")
         }
-        Kind::NotFound => {
-            ("the method is not there", "compare apiUrl with GREEN-API's console: each instance has its own")
-        }
+        Kind::NotFound => ("method not found", "compare apiUrl with GREEN-API's console: each instance has its own"),
         Kind::QuotaExceeded => {
-            ("the plan's quota is used up", "it starts anew on the 1st of the month; a larger plan lifts it at once")
+            ("the plan's quota is used up", "it is renewed on the 1st of the month; a larger plan lifts it at once")
         }
-        Kind::ServerError => ("GREEN-API failed", "try again later"),
-        Kind::AvatarTimeout => ("WhatsApp did not give the avatar in time", "try again later"),
+        Kind::ServerError => ("server error", "try again later"),
+        Kind::AvatarTimeout => ("WhatsApp did not answer in time", "try again later"),
         Kind::WebhookUrlSet => (
             "the instance sends its notifications to a webhook, so the queue cannot be read",
             "clear webhookUrl in GREEN-API's console, or receive them with `greenavatar listen`",
         ),
-        Kind::UnexpectedResponse => ("an answer that nothing explains", "check --api-url: is it GREEN-API's?"),
-        Kind::InvalidChatId
-        | Kind::Unreachable
-        | Kind::Timeout
-        | Kind::NoResult
-        | Kind::MissingCredentials
-        | Kind::BadSettings
-        | Kind::ForeignNotification
-        | Kind::QueueBusy
-        | Kind::JournalBusy
-        | Kind::BadPicture
-        | Kind::PictureExpired
-        | Kind::InputUnreadable
-        | Kind::OutputFailed => ("the request failed", ""),
-    }
+        _ => ("unexpected response", CHECK_URL),
+    };
+    Failure::caused(kind, anyhow::Error::msg(said).context(what)).hint(hint)
 }
 
 #[cfg(test)]
@@ -321,6 +319,12 @@ mod tests {
             (500, "instance account not authorized", "server-error"),
             (502, "<html>", "server-error"),
             (503, "", "server-error"),
+            (400, "request timeout expired", "bad-request-data"),
+            (400, "the session that you use is deleted", "bad-request-data"),
+            (200, r#"{"reason":"request timeout expired"}"#, "unexpected-response"),
+            (200, r#"{"reason":"Connection Closed","urlAvatar":""}"#, "unexpected-response"),
+            (200, r#"{"reason":"not-authorized"}"#, "unexpected-response"),
+            (200, r#"{"status":false,"reason":"no"}"#, "unexpected-response"),
             (301, "", "unexpected-response"),
             (405, "", "unexpected-response"),
             (999, "", "unexpected-response"),

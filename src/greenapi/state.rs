@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use crate::failure::{Failure, Kind};
+use super::error::unexpected;
+use crate::failure::Failure;
 use crate::http::{Answer, Origin};
 use crate::token::sanitize;
 
@@ -79,10 +80,7 @@ impl InstanceSettings {
     pub fn read(answer: &Answer) -> Result<InstanceSettings, Failure> {
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let Value::Object(settings) = json else {
-            let mut failure = Failure::new(Kind::UnexpectedResponse, "the answer is no list of settings")
-                .hint("check --api-url: is it GREEN-API's?");
-            failure.http_status = Some(answer.status);
-            return Err(failure);
+            return Err(unexpected(answer, "the answer is not a list of settings"));
         };
         let is_on = |value: &Value| match value {
             Value::Bool(on) => *on,
@@ -134,6 +132,7 @@ pub fn shown_settings(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Kind;
 
     fn answer(body: &str) -> Answer {
         Answer { status: 200, retry_after: None, body: body.as_bytes().to_vec(), complete: true }

@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::Instant;
 
 use crate::chat_id::{ChatId, ChatKey, Rule};
-use crate::greenapi::messages::AvatarInfo;
+use crate::greenapi::notification::AvatarInfo;
 
 /// How many seconds a result may be older than its request: clocks differ a little. If the service's clock is more
 /// than this ahead, an older result passes for a new one; if it is more behind, a new one counts as stale.

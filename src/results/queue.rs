@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::spool::Spool;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
-use crate::greenapi::messages::{AvatarInfo, Foreign, Head, Notification, Receipt};
+use crate::greenapi::notification::{AvatarInfo, Foreign, Head, Notification, Receipt};
 use crate::recent::Deduplicator;
 use crate::report::Report;
 use crate::retry::{self, RetryPolicy};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::queue::{LONGEST_POLL, Next, Queue, SHORTEST_POLL};
 use crate::failure::{EXIT_SOME_FAILED, Error};
-use crate::greenapi::messages::AvatarInfo;
+use crate::greenapi::notification::AvatarInfo;
 use crate::output::OutputError;
 use crate::shutdown::StopFlag;
 

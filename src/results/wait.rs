@@ -134,7 +134,7 @@ impl Job for Collector<'_> {
     fn attempt(&self, chat: &ChatId, attempt: Attempt) -> Result<Record, Failure> {
         match attempt {
             Attempt::Fallback => {
-                let mut record = self.client.get_avatar(chat)?.record(chat);
+                let mut record = Record::of_avatar(chat.as_str(), self.client.get_avatar(chat)?);
                 url::annotate(&mut record);
                 return Ok(Record { method: Some("getAvatar"), ..record });
             }

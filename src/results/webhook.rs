@@ -34,7 +34,7 @@ use self::writer::{Delivery, Writer};
 use crate::escape::escape_short;
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::greenapi::client::NOTIFICATION_LIMIT;
-use crate::greenapi::messages::Notification;
+use crate::greenapi::notification::Notification;
 use crate::output::{Output, OutputError};
 use crate::shutdown;
 

@@ -130,6 +130,12 @@ fn rows() -> Vec<(u16, String, &'static str, u8, &'static str)> {
         of(504, "", "server-error", 69, "504"),
         of(200, r#"{"reason":"get avatar timeout limit exceeded"}"#, "avatar-timeout", 75, "timeout limit exceeded"),
         of(200, r#"{"reason":"bad request data"}"#, "bad-request-data", 65, "bad request data"),
+        // Known words in other texts mean nothing.
+        of(400, "request timeout expired", "bad-request-data", 65, "request timeout expired"),
+        of(400, r#"{"message":"your session is deleted"}"#, "bad-request-data", 65, "your session is deleted"),
+        of(200, r#"{"reason":"request timeout expired"}"#, "unexpected-response", 76, "request timeout expired"),
+        of(200, r#"{"reason":"Connection Closed"}"#, "unexpected-response", 76, "Connection Closed"),
+        of(200, r#"{"status":false,"reason":"not-authorized"}"#, "unexpected-response", 76, "not-authorized"),
         of(301, "", "unexpected-response", 76, "301"),
         of(405, "", "unexpected-response", 76, "405"),
         of(418, "short and stout", "unexpected-response", 76, "short and stout"),
@@ -223,6 +229,24 @@ fn a_retry_after_is_obeyed_instead() {
     let requests = server.requests();
     let waited = requests[1].at - requests[0].at;
     assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(2), "{waited:?}");
+}
+
+#[test]
+fn a_retry_after_may_be_a_date_of_any_form() {
+    for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        let again = || Answer::status(503).header("Retry-After", date);
+        let server = Server::answering([again(), again(), again(), Answer::status(200)]);
+        let said = Cli::request(&server, ["--json", "--rate", "0", CHAT]).any_stdout().any_stderr().run();
+        assert_eq!(json(&said.stdout)["attempts"], 4);
+        assert!(said.took < Duration::from_secs(1), "{date}: {:?}", said.took);
+    }
+}
+
+#[test]
+fn an_answer_with_a_picture_in_it_is_read() {
+    let answer = format!(r#"{{"base64Avatar":"{}","urlAvatar":"","available":true}}"#, "A".repeat(700_000));
+    let server = Server::answering([Answer::status(200).body(answer)]);
+    Cli::on(&server).args(["get", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
 }
 
 #[test]

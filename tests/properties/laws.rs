@@ -14,7 +14,7 @@ use greenavatar::escape::escape;
 use greenavatar::failure::Failure;
 use greenavatar::greenapi::avatar::Avatar;
 use greenavatar::greenapi::error::{failure_of, is_acceptance};
-use greenavatar::greenapi::messages::{Head, Notification};
+use greenavatar::greenapi::notification::{Head, Notification};
 use greenavatar::greenapi::state::{InstanceSettings, State, shown_settings};
 use greenavatar::http::Answer;
 use greenavatar::output::{Options, Output};
@@ -161,9 +161,7 @@ pub fn api_answer(bytes: &[u8]) {
     }
     match Avatar::read(&answer) {
         Ok(avatar) => {
-            assert_eq!(avatar.url.is_some(), avatar.status == Status::Found);
-            let chat = ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id");
-            assert_line(&avatar.record(&chat));
+            assert_line(&Record::of_avatar("11001234567@c.us", avatar));
         }
         Err(failure) => assert_told(&failure),
     }

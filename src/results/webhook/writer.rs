@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 
-use crate::greenapi::messages::Notification;
+use crate::greenapi::notification::Notification;
 use crate::output::{Output, OutputError};
 use crate::recent::Deduplicator;
 use crate::results::spool::Spool;

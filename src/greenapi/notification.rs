@@ -4,14 +4,11 @@
 //! cannot be read is said to be unreadable, never guessed, and the original bytes are kept for whoever it is for.
 //! No I/O here, and nothing of how a notification came: out of the queue or to the webhook.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use crate::failure::{Failure, Kind};
+use super::error::failure_of_reason;
+use super::json::{Object, string, truth};
+use crate::failure::Failure;
 use crate::token::sanitize;
 
 /// The result of getAvatarAsync: what WhatsApp says of a chat's avatar.
@@ -64,7 +61,7 @@ impl Head {
     /// Reads `{"receiptId":N,"body":{…}}`. Where that is not JSON, or its body is no object, the whole text is the
     /// notification; `None` if there is no receipt in it either.
     pub fn read(answer: &[u8]) -> Option<Head> {
-        let parsed = std::str::from_utf8(answer).ok().and_then(|text| serde_json::from_str::<Pairs>(text).ok());
+        let parsed = Object::parse(answer);
         let body = parsed.as_ref().and_then(|envelope| envelope.value("body")).filter(|body| body.starts_with('{'));
         let receipt = match &parsed {
             Some(envelope) => digits(envelope.value("receiptId")?.trim_matches('"')),
@@ -93,7 +90,7 @@ impl Notification {
     }
 
     fn parse(body: &[u8]) -> Option<Notification> {
-        let object: Pairs = serde_json::from_str(std::str::from_utf8(body).ok()?).ok()?;
+        let object = Object::parse(body)?;
         if let Some(info) = AvatarInfo::read(&object) {
             return Some(Notification::Avatar(info));
         }
@@ -116,25 +113,16 @@ impl Notification {
 impl AvatarInfo {
     /// Recognised by the object `avatarInfo`, whatever the type says: the documented sample says deviceInfo.
     /// `None` too where its chat id or another part has the wrong type.
-    fn read(notification: &Pairs) -> Option<AvatarInfo> {
-        let info: Pairs = serde_json::from_str(notification.value("avatarInfo")?).ok()?;
+    fn read(notification: &Object) -> Option<AvatarInfo> {
+        let info = Object::parse(notification.value("avatarInfo")?.as_bytes())?;
         let chat_id = string(info.value("chatId")?).filter(|id| !id.is_empty())?;
         Some(AvatarInfo {
             chat_id,
             timestamp: notification.value("timestamp").and_then(integer),
-            url_avatar: match info.value("urlAvatar") {
-                None | Some("null" | "false") => None,
-                Some(value) => match string(value)?.trim() {
-                    "" | "null" | "undefined" => None,
-                    url if is_web(url) => Some(url.to_owned()),
-                    _ => return None,
-                },
-            },
+            url_avatar: info.url_avatar().ok()?,
             exists_whatsapp: match info.value("existsWhatsapp") {
                 None | Some("null") => None,
-                Some("true" | r#""true""#) => Some(true),
-                Some("false" | r#""false""#) => Some(false),
-                Some(_) => return None,
+                Some(value) => Some(truth(value)?),
             },
             reason: match info.value("reason") {
                 None | Some("null") => None,
@@ -143,19 +131,9 @@ impl AvatarInfo {
         })
     }
 
-    /// The failure that the notification tells of: a reason, and no URL.
+    /// The failure that the notification reports: a reason, and no URL.
     pub fn failure(&self) -> Option<Failure> {
-        let reason = self.reason.as_deref().filter(|_| self.url_avatar.is_none())?;
-        let lower = reason.to_ascii_lowercase();
-        let (kind, what, hint) = if lower.contains("get avatar timeout limit exceeded") {
-            (Kind::AvatarTimeout, "WhatsApp did not give the avatar in time", "ask again later")
-        } else if lower.contains("rate-overlimit") {
-            (Kind::TooManyRequests, "more requests than WhatsApp allows", "ask again later, at a lower rate")
-        } else {
-            let hint = "check that the number has its country code and 11 or 12 digits";
-            (Kind::BadRequestData, "GREEN-API could not ask for the avatar", hint)
-        };
-        Some(Failure::caused(kind, anyhow::Error::msg(sanitize(reason)).context(what)).hint(hint))
+        self.reason.as_deref().filter(|_| self.url_avatar.is_none()).map(failure_of_reason)
     }
 }
 
@@ -231,54 +209,8 @@ fn digits(text: &str) -> Option<String> {
     is_number.then(|| text.to_owned())
 }
 
-fn string(value: &str) -> Option<String> {
-    serde_json::from_str(value).ok()
-}
-
 fn integer(value: &str) -> Option<i64> {
     value.trim_matches('"').trim().parse().ok()
-}
-
-fn is_web(url: &str) -> bool {
-    let starts = |scheme: &str| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
-    starts("https://") || starts("http://")
-}
-
-/// An object's keys and values as they stand in the text. Values that nobody asks for are never interpreted: a
-/// number beyond all bounds or a broken escape in one of them does no harm.
-struct Pairs<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'a> Pairs<'a> {
-    /// The value of a key, the last where it is doubled.
-    fn value(&self, name: &str) -> Option<&'a str> {
-        let is_it = |key: &str| match key.contains('\\') {
-            false => key.get(1..key.len() - 1) == Some(name),
-            true => serde_json::from_str::<Cow<str>>(key).is_ok_and(|key| key == name),
-        };
-        self.0.iter().rev().find(|(key, _)| is_it(key.get())).map(|(_, value)| value.get())
-    }
-}
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pairs<'de>, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Collect)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What notifications are read as, from the documented samples to what no sane server sends.
 
 use super::*;
+use crate::failure::Kind;
 
 const PLAIN: &str = include_str!("../../../tests/cli/samples/avatar-info.json");
 const OLDER: &str = include_str!("../../../tests/cli/samples/avatar-info-older.json");
@@ -88,6 +89,9 @@ fn reasons_have_their_kind_unless_there_is_a_url() {
     assert_eq!(kind("bad request data", None), Some(Kind::BadRequestData));
     assert_eq!(kind("Get avatar timeout limit exceeded", None), Some(Kind::AvatarTimeout));
     assert_eq!(kind("rate-overlimit", None), Some(Kind::TooManyRequests));
+    for other in ["Connection Closed", "not-authorized", "instance account expired", "request timeout expired"] {
+        assert_eq!(kind(other, None), Some(Kind::UnexpectedResponse), "{other}");
+    }
     assert_eq!(kind("bad request data", Some("https://x.whatsapp.net/")), None);
 }
 
