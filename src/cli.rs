@@ -33,7 +33,7 @@ Exit status:
 
 /// Ask GREEN-API for the avatars of WhatsApp chats
 #[derive(Debug, Parser)]
-#[command(name = "greenavatar", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "greenavatar", bin_name = "greenavatar", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     /// How the output looks.
     #[command(flatten)]
@@ -125,7 +125,7 @@ mod tests {
     fn the_help_has_every_exit_status() {
         let rows = EXAMPLES.split_once("Exit status:\n").expect("a table").1.lines();
         let told: Vec<u8> =
-            rows.map(|row| row.trim().split(' ').next().unwrap_or_default().parse().expect(row)).collect();
+            rows.map(|row| row.trim().split(' ').next().unwrap_or_default().parse::<u8>().expect(row)).collect();
         let mut real: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit()).collect();
         real.extend([0, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_BUG]);
         real.sort_unstable();

@@ -7,6 +7,7 @@ use greenavatar::cli::Cli;
 use greenavatar::commands::{self, Context};
 use greenavatar::failure::EXIT_BUG;
 use greenavatar::output::{Options, Output};
+use greenavatar::platform;
 use greenavatar::shutdown;
 
 #[cfg(target_env = "musl")]
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Output::default().print(what + "\n  hint: please report it with the command that you ran");
         std::process::exit(EXIT_BUG.into());
     }));
+    platform::enable_colors();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::parse_arguments(&arguments) {
         Ok(cli) => cli,

@@ -244,6 +244,7 @@ proptest! {
         laws::chat_list(&[&vec![b'7'; long][..], &bytes].concat());
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_list_may_come_in_any_pieces(bytes in pieces(IDS), long in 0..40_000_usize, cuts in vec(any::<usize>(), 0..6)) {
         laws::chat_list_in_pieces(&[&bytes, &vec![b'7'; long][..], b"\n", &bytes].concat(), &cuts);

@@ -190,7 +190,7 @@ mod tests {
     /// An address that never answers, as long as the value lives: its queue of connections is full.
     fn dead_address() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        rustix::net::listen(&listener, 0).expect("a queue of length 0");
+        socket2::SockRef::from(&listener).listen(0).expect("a queue of length 0");
         let address = listener.local_addr().expect("an address");
         let fill = |()| TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
         (listener, std::iter::repeat(()).map_while(fill).collect(), address)

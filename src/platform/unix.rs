@@ -74,6 +74,11 @@ fn check(stream: &impl AsFd, wrong: OFlags, why: &'static str) -> io::Result<()>
     }
 }
 
+/// Standard input as a file. Bytes that [`io::stdin`] has buffered are not in it.
+pub fn stdin_file() -> io::Result<File> {
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
 /// Options for a file that, if it is created, only its owner can read.
 pub fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();

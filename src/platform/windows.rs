@@ -1,7 +1,8 @@
 //! Windows.
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
@@ -41,6 +42,11 @@ pub fn check_stdin() -> io::Result<()> {
 /// Does nothing, as [`check_stdin`].
 pub fn check_stdout() -> io::Result<()> {
     Ok(())
+}
+
+/// Standard input as a file. Bytes that [`io::stdin`] has buffered are not in it.
+pub fn stdin_file() -> io::Result<File> {
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
 }
 
 /// Options for a file. The directory's access list decides who can read it; the user's profile is private.

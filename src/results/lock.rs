@@ -106,8 +106,6 @@ fn file_name(api_url: &str, id_instance: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     const URL: &str = "https://api.green-api.com";
@@ -124,11 +122,19 @@ mod tests {
         drop(first);
         assert!(!directory.join("queue-green-api.com-1101.lock").exists(), "nothing is left behind");
         let _again = Lock::acquire_in(&directory, URL, "1101").expect("the lock again");
-        let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
-        assert_eq!(mode(&directory), 0o700);
-        assert_eq!(mode(&directory.join("queue-green-api.com-1101.lock")), 0o600);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_can_read_it() {
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = home.path().join("a/greenavatar");
+        let lock = Lock::acquire_in(&directory, URL, "1101").expect("the lock");
+        let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&path.metadata().expect("it is there")) & 0o777;
+        assert_eq!((mode(&directory), mode(&lock.path)), (0o700, 0o600));
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_directory_that_cannot_be_written_or_locked_is_an_error_with_a_way_out() {
         let failure = Lock::acquire_in(Path::new("/dev/null/\u{1b}x"), URL, "1101").expect_err("no directory");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::{Answer, CHAT, Cli, Said, Server, at_once, json};
@@ -294,6 +295,7 @@ fn a_body_that_is_not_utf8_is_shown_as_far_as_it_can_be() {
     fails(ask(&server), "bad-request-data", 65, "not UTF-8");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_server_that_never_ends_is_cut_off_five_seconds_after_a_signal() {
     let server = Server::always(Answer::raw("HTTP/1.1 200 OK\r\n").then_silence()).times(1);

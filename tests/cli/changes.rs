@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+#[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::gallery::{JPEG, names, picture, said};
@@ -122,6 +124,7 @@ fn the_same_is_said_of_a_single_file() {
     assert_eq!(line["change"], "gone");
 }
 
+#[cfg(unix)]
 #[test]
 fn the_history_has_every_picture_that_was_replaced_or_is_gone() {
     let book = Book::default();
@@ -159,6 +162,7 @@ fn the_history_has_every_picture_that_was_replaced_or_is_gone() {
 }
 
 /// Killed at any moment, a picture is in place or in the history, and the next run puts everything right.
+#[cfg(unix)]
 #[test]
 fn a_kill_loses_no_picture() {
     const CHATS: usize = 24;
@@ -196,6 +200,7 @@ fn a_kill_loses_no_picture() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_directory_that_cannot_be_synced_is_one_warning() {
     let book = Book::default();

@@ -1,6 +1,7 @@
 //! What is no chat id is never sent, has its own line, and is told what it might have meant.
 
 use std::ffi::OsStr;
+#[cfg(unix)]
 use std::os::unix::ffi::OsStrExt;
 
 use crate::support::{Answer, CHAT, Cli, Server, at_once, chat, json, jsons};
@@ -100,6 +101,7 @@ fn the_line_of_the_contract_comes_out() {
     said.stderr_has("greenavatar: error: 12345@c.us: ").run();
 }
 
+#[cfg(unix)]
 #[test]
 fn an_id_that_is_no_utf8_is_one_that_is_mistyped() {
     let server = Server::unasked();

@@ -1,8 +1,10 @@
 //! The journal: what is in it is done, whatever happened to the run, and what is not ours is not touched.
 
 use std::collections::HashMap;
+#[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::{Answer, CHAT, Cli, GROUP, Gate, INSTANCE, Server, at_once, chat, json, jsons};
@@ -49,6 +51,7 @@ fn every_line_is_in_it_with_who_asked_and_when() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn only_its_owner_can_read_it() {
     let server = well(1);
@@ -123,6 +126,7 @@ fn a_torn_last_line_is_cut_off() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn a_file_that_is_no_journal_is_refused_and_left_as_it_is() {
     let server = Server::unasked();
@@ -202,6 +206,7 @@ fn a_line_is_in_the_journal_before_it_is_shown() {
     running.finish();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_run_that_was_killed_is_finished_by_the_next() {
     const CHATS: usize = 300;
@@ -238,6 +243,7 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_ends_the_run_and_the_next_one_finishes_it() {
     const CHATS: usize = 60;
@@ -256,6 +262,7 @@ fn a_full_disk_ends_the_run_and_the_next_one_finishes_it() {
     assert!(said <= CHATS + 5, "{said} requests for {CHATS} chats");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_device_is_no_journal() {
     let server = Server::unasked();
@@ -266,6 +273,7 @@ fn a_device_is_no_journal() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_journal_that_cannot_be_written_stops_the_run_before_anything_is_sent() {
     let server = Server::unasked();

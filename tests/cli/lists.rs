@@ -106,6 +106,7 @@ fn a_list_that_cannot_be_read_is_input_unreadable() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn an_interrupted_list_of_a_file_says_how_many_are_left() {
     let gate = Gate::default();
@@ -120,6 +121,7 @@ fn an_interrupted_list_of_a_file_says_how_many_are_left() {
     running.finish();
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_left_of_a_silent_pipe_nobody_knows() {
     for (flags, said) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
@@ -136,6 +138,7 @@ fn what_is_left_of_a_silent_pipe_nobody_knows() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_named_pipe_is_opened_once() {
     let server = Server::with(|_| Answer::status(200)).times(2);
@@ -256,6 +259,7 @@ fn a_single_chat_has_its_own_status_and_tells_of_nothing_else() {
     assert_eq!(said.stderr.matches("error: ").count(), 1, "{}", said.stderr);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_list_that_breaks_off_is_told_once() {
     // A file that opens and cannot be read.

@@ -1,15 +1,21 @@
 //! Everything that a user can see, through the built program: one test binary, one module a subject.
 
+// What only tests for Unix use.
+#![cfg_attr(windows, allow(dead_code, unused_imports))]
+
 mod support;
 
 mod broken_servers;
 mod changes;
 mod chat_ids;
 mod doctor;
+#[cfg(unix)]
 mod dry_run;
 mod get;
 mod journal;
+#[cfg(unix)]
 mod kills;
+#[cfg(unix)]
 mod listen;
 mod lists;
 mod outcomes;
@@ -23,10 +29,13 @@ mod readme;
 mod receive;
 mod same_file;
 mod sandbox;
+#[cfg(unix)]
 mod sandbox_process;
 mod secrets;
 mod settings;
+#[cfg(unix)]
 mod signals;
+#[cfg(unix)]
 mod terminal;
 mod tls;
 mod wait;

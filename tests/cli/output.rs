@@ -3,6 +3,7 @@
 use std::io::{PipeReader, PipeWriter, Read};
 use std::time::Duration;
 
+#[cfg(unix)]
 use rustix::io::ioctl_fionbio;
 
 use crate::support::cli::{closed_pipe, full_disk};
@@ -111,6 +112,7 @@ fn a_closed_pipe_ends_a_longer_run_without_a_message() {
     assert!(server.requests().len() < 20, "{} requests", server.requests().len());
 }
 
+#[cfg(unix)]
 #[test]
 fn help_that_cannot_be_written_is_output_failed() {
     for words in [&["--help"][..], &["--version"], &["help"], &["request", "--help"]] {
@@ -118,6 +120,7 @@ fn help_that_cannot_be_written_is_output_failed() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn an_error_that_nobody_reads_keeps_its_status() {
     let usage: [&[&str]; 5] =
@@ -148,6 +151,7 @@ fn a_closed_pipe_is_no_failure_of_help_either() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_is_output_failed() {
     let server = Server::answering([Answer::status(200)]);
@@ -162,6 +166,7 @@ fn a_full_disk_is_output_failed() {
     assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_ends_a_longer_run() {
     let server = Server::with(|_| Answer::status(200));
@@ -172,6 +177,7 @@ fn a_full_disk_ends_a_longer_run() {
     assert!(server.requests().len() < 20, "{} requests", server.requests().len());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_closed_standard_error_disturbs_nobody() {
     let server = Server::with(|_| Answer::status(200)).times(2);
@@ -180,6 +186,7 @@ fn a_closed_standard_error_disturbs_nobody() {
     assert_eq!(said.stdout.lines().count(), 2);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_standard_output_for_reading_only_ends_a_run_before_it_begins() {
     let server = Server::unasked();
@@ -199,6 +206,7 @@ fn a_standard_output_for_reading_only_ends_a_run_before_it_begins() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_standard_input_for_writing_only_is_input_unreadable() {
     let server = Server::unasked();
@@ -211,6 +219,7 @@ fn a_standard_input_for_writing_only_is_input_unreadable() {
 }
 
 /// A small pipe whose writer does not wait: it gets an error while the pipe is full.
+#[cfg(unix)]
 fn impatient_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small pipe");
@@ -219,6 +228,7 @@ fn impatient_pipe() -> (PipeReader, PipeWriter) {
 }
 
 /// Reads everything, more slowly than it is written.
+#[cfg(unix)]
 fn read_slowly(mut reader: PipeReader) -> String {
     let (mut text, mut piece) = (Vec::new(), [0; 512]);
     while let Ok(got @ 1..) = reader.read(&mut piece) {
@@ -228,6 +238,7 @@ fn read_slowly(mut reader: PipeReader) -> String {
     String::from_utf8(text).expect("UTF-8")
 }
 
+#[cfg(unix)]
 #[test]
 fn a_stream_that_does_not_wait_loses_nothing() {
     let server = Server::with(|_| Answer::status(400).body("bad request data")).times(600);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::gallery::said;
@@ -86,6 +87,7 @@ fn a_repeat_answers_a_chat_that_waits_for_it() {
     assert!(of_own.iter().all(|line| line["status"] == "none"), "{}", said.stdout);
 }
 
+#[cfg(unix)]
 #[test]
 fn follow_goes_on_after_an_outage_and_odd_answers_with_one_warning() {
     let mut polls = 0;

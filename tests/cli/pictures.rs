@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::cli::full_disk;
@@ -14,6 +15,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture\0\0\0\0IEND\xaeB`\x
 const WEBP: &[u8] = b"RIFF\x11\0\0\0WEBPVP8 a picture";
 const MIB: usize = 1024 * 1024;
 
+#[cfg(unix)]
 #[test]
 fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
     let server = gallery(|_| picture(JPEG));
@@ -157,6 +159,7 @@ fn a_fresh_url_may_not_be_there_any_more() {
     assert_eq!(said.read(&older), "older");
 }
 
+#[cfg(unix)]
 #[test]
 fn one_picture_goes_to_a_file_or_to_standard_output() {
     let server = gallery(|_| picture(PNG));
@@ -195,6 +198,7 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     }
 }
 
+#[cfg(unix)]
 fn said_none() -> Answer {
     said(r#"{"urlAvatar":"","available":true}"#)
 }
@@ -212,6 +216,7 @@ fn the_host_of_pictures_is_left_alone_for_as_long_as_it_asks() {
     assert!(said.took < std::time::Duration::from_secs(2), "{:?}", said.took);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
     for (size, blocks) in [(100 * 1024, 1), (600 * 1024, 600)] {
@@ -250,6 +255,7 @@ fn a_directory_that_goes_away_ends_the_run() {
     assert_eq!(said.stdout.lines().count(), 2);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     let (whole, half) = (picture(JPEG), JPEG[..10].to_vec());
@@ -276,6 +282,7 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
 }
 
 /// Without a length the end of the connection is the end of the body, also if this side ends it.
+#[cfg(unix)]
 #[test]
 fn a_download_that_the_end_of_the_run_cuts_off_is_not_a_picture() {
     let server = gallery(|_| Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_silence());

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::cli::{closed_pipe, full_disk};
@@ -109,6 +110,7 @@ fn a_notification_that_is_gone_already_is_no_error() {
     receive(&server, []).stdout(format!("{}\tnone\n", chat(1))).run();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_line_is_out_and_a_spool_written_before_the_notification_is_deleted() {
     let queue = Queue::of([plain(1), sample("device-info.json"), plain(2), sample("incoming-message.json")]);
@@ -136,6 +138,7 @@ fn a_line_is_out_and_a_spool_written_before_the_notification_is_deleted() {
     assert_eq!(said.mode("spool"), 0o600);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_cannot_be_written_is_not_deleted() {
     let queue = Queue::of([plain(1)]);
@@ -280,6 +283,7 @@ fn a_repeat_is_printed_once_and_a_later_change_is_no_repeat() {
     receive(&server, []).stdout_has("https://a.example/1").run();
 }
 
+#[cfg(unix)]
 #[test]
 fn one_run_reads_a_queue_at_a_time_in_a_terminal_or_in_cron() {
     let queue = Queue::default();
@@ -307,6 +311,7 @@ fn one_run_reads_a_queue_at_a_time_in_a_terminal_or_in_cron() {
     after.args(["receive"]).shell(cron_like).run();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_lock_that_cannot_be_written_is_named_and_has_a_way_out() {
     let said = receive(&Server::unasked(), []).env("XDG_STATE_HOME", "/dev/null/\u{1b}").exits(74).any_stderr().run();
@@ -360,6 +365,7 @@ fn max_ends_the_run_after_so_many_results() {
     receive(&Server::unasked(), ["--max", "0"]).exits(2).any_stderr().run();
 }
 
+#[cfg(unix)]
 #[test]
 fn idle_ends_the_run_and_follow_does_not() {
     at_once(["--idle=300ms", "--follow"], |flag| {
@@ -389,6 +395,7 @@ fn idle_ends_the_run_and_follow_does_not() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_ends_a_long_poll_at_once() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
@@ -404,6 +411,7 @@ fn a_signal_ends_a_long_poll_at_once() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_notification_that_was_printed_when_the_signal_came_is_deleted() {
     let queue = Queue::of([plain(1), plain(2)]);

@@ -34,6 +34,7 @@ fn two_names_of_one_file_are_refused() {
     is_refused(get(&["-o", "f", "--journal", "f"]), ["picture f", "journal f"], None);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_link_leads_to_the_same_file() {
     let cli = request(&["--from", "f", "--journal", "link"]).file("f", CHAT);
@@ -68,6 +69,7 @@ fn standard_output_and_input_are_files_too() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn devices_and_equal_inputs_are_no_conflict() {
     let server = Server::always(Answer::status(200)).times(1);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::client::{Client, request};
@@ -71,6 +72,7 @@ fn a_late_answer_outlasts_a_short_timeout() {
     assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
 }
 
+#[cfg(unix)]
 #[test]
 fn real_settings_are_not_read() {
     let proxy = Tunnel::refusing();
@@ -96,6 +98,7 @@ fn a_list_works() {
     cli.exits(1).stdout_has("bad-request-data").stderr_has("2 accepted").run();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_command_finds_it_in_its_environment() {
     let cli = Cli::new().args(["sandbox", "--", "/bin/sh", "-c", r#"echo "$GREEN_API_URL" "$GREEN_API_ID_INSTANCE""#]);
@@ -103,6 +106,7 @@ fn a_command_finds_it_in_its_environment() {
     assert!(said.stdout.starts_with("http://127.0.0.1:"), "{}", said.stdout);
 }
 
+#[cfg(unix)]
 #[test]
 fn greenavatar_works_as_its_command() {
     let script = r#""$0" sandbox -- "$0" request "$@""#;
@@ -113,6 +117,7 @@ fn greenavatar_works_as_its_command() {
     cli.stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
 }
 
+#[cfg(unix)]
 #[test]
 fn it_ends_with_the_status_of_its_command() {
     for status in [0, 1, 7, 65, 127] {
@@ -122,6 +127,7 @@ fn it_ends_with_the_status_of_its_command() {
     Cli::new().args(["sandbox", "--", "/no/such/command"]).ends_somehow().stderr_has("/no/such/command").run();
 }
 
+#[cfg(unix)]
 #[test]
 fn it_takes_the_credentials_that_it_is_given() {
     let script = r#""$0" sandbox --id-instance 4711 --api-token-instance my-own-token -- \
@@ -146,6 +152,7 @@ fn credentials_that_no_command_would_take_are_a_usage_error() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn its_lines_are_for_eval() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE]);
@@ -164,6 +171,7 @@ fn its_lines_are_for_eval() {
     running.finish();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_success_as_the_newest_documentation_has_it_is_accepted() {
     let script = r#""$0" sandbox --literal-docs -- "$0" request --json "$@""#;
@@ -188,6 +196,7 @@ fn one_number_has_another_picture_each_time() {
     assert_ne!(pictures[0], pictures[1]);
 }
 
+#[cfg(unix)]
 #[test]
 fn contacts_may_be_late() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE, "--contacts-late"]);

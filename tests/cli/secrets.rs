@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::client::{ask, request};
@@ -188,6 +189,7 @@ fn a_token_given_as_a_flag_is_masked_too() {
 }
 
 /// The token as a server may write it: as it is, in part, in capitals, in JSON's escapes and in a URL's.
+#[cfg(unix)]
 fn spellings() -> [String; 5] {
     let spelt = |form: fn(u8) -> String| TOKEN.bytes().map(form).collect();
     [
@@ -200,6 +202,7 @@ fn spellings() -> [String; 5] {
 }
 
 /// Answers every method with the token in every field, and in headers that do not count. `kind` chooses among verdicts.
+#[cfg(unix)]
 fn echo(seen: &Seen, token: &str, kind: usize) -> Answer {
     let host = seen.header("host").expect("a host");
     let envelope = format!(r#"{{"statusCode":400,"timestamp":"{token}","path":"/{token}","message":"no {token}"}}"#);
@@ -228,6 +231,7 @@ fn echo(seen: &Seen, token: &str, kind: usize) -> Answer {
 }
 
 /// Results and other notifications with the token in every field.
+#[cfg(unix)]
 fn notifications(token: &str) -> Vec<String> {
     let info = |chat: &str, rest: &str| {
         format!(
@@ -291,6 +295,7 @@ fn percent_decoded(text: &str) -> String {
     decoded
 }
 
+#[cfg(unix)]
 #[test]
 fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
     let commands: [&[&str]; 14] = [
@@ -327,6 +332,7 @@ fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn a_notification_to_the_endpoint_does_not_get_the_token_printed() {
     at_once(spellings(), |token| {

@@ -1,5 +1,6 @@
 //! Settings: which source wins, what a value may be, and what happens if it is something else.
 
+#[cfg(unix)]
 use std::os::unix::fs::chown;
 
 use crate::support::tls::Authority;
@@ -125,6 +126,7 @@ fn with_a_named_env_file_or_none_the_users_own_file_is_not_read() {
     refused(cli.args(["request", CHAT]), 78, "would send a token");
 }
 
+#[cfg(unix)]
 #[test]
 fn the_users_own_file_is_checked_like_any_other() {
     let server = Server::unasked();
@@ -259,6 +261,7 @@ fn an_open_quote_is_reported_where_it_opens() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_path_does_not_reach_the_terminal_as_it_is() {
     let server = Server::unasked();
@@ -669,6 +672,7 @@ fn plain_http_elsewhere_must_be_meant() {
     assert_eq!(proxy.targets(), ["green-api.test:8080"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn an_env_file_that_others_can_read_is_one_warning() {
     for mode in [0o644, 0o640, 0o604] {
@@ -683,6 +687,7 @@ fn an_env_file_that_others_can_read_is_one_warning() {
     cli.any_stderr().run();
 }
 
+#[cfg(unix)]
 #[test]
 fn an_env_file_of_another_user_is_left_alone() {
     let server = Server::unasked();

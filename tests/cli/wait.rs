@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::support::cli::{closed_pipe, full_disk};
@@ -293,6 +294,7 @@ fn what_ends_the_run_is_the_reason_of_those_still_waited_for() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
@@ -314,6 +316,7 @@ fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_ends_the_run_where_nothing_is_shown_yet() {
     let server = mute(&Queue::default());
@@ -326,6 +329,7 @@ fn a_full_disk_ends_the_run_where_nothing_is_shown_yet() {
     assert!(said.stderr.contains("the journal j cannot be written"), "{}", said.stderr);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_waited_for_again_is_not_counted_as_done_before() {
     let server = mute(&Queue::default());
@@ -352,6 +356,7 @@ fn what_timed_out_is_asked_again_by_the_next_run() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_run_that_was_killed_while_it_waited_goes_on_waiting_without_asking_again() {
     const CHATS: usize = 20;
@@ -417,6 +422,7 @@ fn a_result_is_in_the_journal_and_out_before_it_is_deleted() {
     assert_eq!(queue.deleted().len(), 5);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_result_that_cannot_be_written_is_not_deleted() {
     let queue = Queue::default();
@@ -429,6 +435,7 @@ fn a_result_that_cannot_be_written_is_not_deleted() {
     assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
 }
 
+#[cfg(unix)]
 #[test]
 fn the_sandbox_plays_every_result() {
     // What is in the queue before ends the look at its head at once.

@@ -74,6 +74,7 @@ pub fn chat_list(bytes: &[u8]) {
 }
 
 /// However the bytes of a list are cut into pieces on their way, its entries are the same.
+#[cfg(unix)]
 pub fn chat_list_in_pieces(bytes: &[u8], cuts: &[usize]) {
     let (pipe, mut end) = std::io::pipe().expect("a pipe");
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pipe));

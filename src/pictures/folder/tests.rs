@@ -1,6 +1,5 @@
 //! Files in a directory: what is there after each step.
 
-use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use super::*;
@@ -114,8 +113,10 @@ fn a_gone_picture_stays_unless_there_is_a_history() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_link_stays_and_what_it_leads_to_is_replaced() {
+    use std::os::unix::fs::symlink;
     let dir = tempfile::tempdir().expect("a directory");
     // On another file system, if there is one.
     let elsewhere = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
@@ -132,6 +133,7 @@ fn a_link_stays_and_what_it_leads_to_is_replaced() {
     assert_eq!(names(elsewhere.path()).len(), 1);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_device_is_written_to_and_not_replaced() {
     save(Destination::File("/dev/null".into()), Format::Jpeg, JPEG);

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -111,10 +109,16 @@ impl Cli {
         let path = self.dir().join(name);
         std::fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
         std::fs::write(&path, content).expect("a file");
-        self.mode(name, 0o600)
+        #[cfg(unix)]
+        let cli = self.mode(name, 0o600);
+        #[cfg(windows)]
+        let cli = self;
+        cli
     }
 
+    #[cfg(unix)]
     pub fn mode(self, name: &str, mode: u32) -> Cli {
+        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(self.dir().join(name), std::fs::Permissions::from_mode(mode)).expect("a file");
         self
     }
@@ -131,11 +135,13 @@ impl Cli {
     }
 
     /// A shell runs this instead, with the program as `$0` and the arguments as `"$@"`.
+    #[cfg(unix)]
     pub fn shell(self, script: &str) -> Cli {
         self.script("/bin/sh", script)
     }
 
     /// The same in a shell of one's choice.
+    #[cfg(unix)]
     pub fn script(mut self, interpreter: &'static str, script: &str) -> Cli {
         self.interpreter = interpreter;
         self.script = Some(script.to_owned());
@@ -155,6 +161,7 @@ impl Cli {
     }
 
     /// Death by a signal.
+    #[cfg(unix)]
     pub fn dies(mut self, signal: i32) -> Cli {
         self.expected.end = End::Signal(signal);
         self
@@ -241,10 +248,14 @@ impl Cli {
             .env("HOME", self.home.path())
             .envs(&self.env)
             .current_dir(self.dir())
-            .process_group(0)
             .stdin(self.stdin_from.unwrap_or_else(Stdio::piped))
             .stdout(self.stdout.unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        // Without it no socket can be created.
+        #[cfg(windows)]
+        command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
         let line = self.args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
         Running::start(command, line, self.expected, self.home)
     }

@@ -26,7 +26,7 @@ impl Client {
     /// Sends a request again and again until no more is taken for half a second; how many were sent in whole.
     pub fn send_until_blocked(&mut self, request: &str) -> usize {
         // Few unread answers fill a small buffer.
-        rustix::net::sockopt::set_socket_recv_buffer_size(&self.0, 4096).expect("a socket");
+        socket2::SockRef::from(&self.0).set_recv_buffer_size(4096).expect("a socket");
         self.0.set_write_timeout(Some(Duration::from_millis(500))).expect("a socket");
         let requests = request.repeat(100);
         let mut sent = 0;

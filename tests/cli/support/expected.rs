@@ -1,6 +1,5 @@
 //! What a run must say, and what none may: both outputs are compared, and what a test does not claim must be empty.
 
-use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Output};
 
 use assert_cmd::assert::OutputAssertExt;
@@ -23,6 +22,7 @@ pub struct Expected {
 /// How a run ends.
 pub enum End {
     Exit(i32),
+    #[cfg(unix)]
     Signal(i32),
     Any,
 }
@@ -72,8 +72,9 @@ impl Expected {
         let assert = output.assert().append_context("command", command.to_owned());
         let mut assert = match self.end {
             End::Exit(status) => assert.code(status),
+            #[cfg(unix)]
             End::Signal(signal) => {
-                assert_eq!(status.signal(), Some(signal), "{assert}");
+                assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal), "{assert}");
                 assert
             }
             End::Any => assert,

@@ -1,13 +1,13 @@
 //! A program that was started: what it says meanwhile, signals for it, and its end in bounded time.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
@@ -78,6 +78,7 @@ impl Running {
     }
 
     /// Returns when it has taken the signal in: two that are pending at once would be one.
+    #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         // It may have ended meanwhile; then what it said tells.
@@ -89,6 +90,7 @@ impl Running {
     }
 
     /// Returns when it has taken over the signal.
+    #[cfg(unix)]
     pub fn wait_for_handler(&self, signal: Signal) {
         let began = Instant::now();
         let caught = || {
@@ -102,6 +104,7 @@ impl Running {
     }
 
     /// A signal for it and for all that it started, as a terminal's Ctrl-C.
+    #[cfg(unix)]
     pub fn signal_all(&self, signal: Signal) {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
     }
@@ -136,7 +139,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.is_running() {
+            #[cfg(unix)]
             self.signal_all(Signal::KILL);
+            let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
@@ -157,8 +162,9 @@ impl Said {
     }
 
     /// The permission bits of a file.
+    #[cfg(unix)]
     pub fn mode(&self, name: &str) -> u32 {
-        self.path(name).metadata().expect(name).permissions().mode() & 0o777
+        std::os::unix::fs::MetadataExt::mode(&self.path(name).metadata().expect(name)) & 0o777
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -167,6 +173,7 @@ impl Said {
 }
 
 /// Whether a signal to the process waits for one of its threads. Where there is no /proc, none is seen.
+#[cfg(unix)]
 fn has_pending_signals(pid: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let is_alive = !status.lines().any(|line| line.starts_with("State:\tZ"));

@@ -324,7 +324,7 @@ fn act(stream: &mut Stream, step: Step) -> io::Result<()> {
             Ok(())
         }
         Step::Reset => {
-            rustix::net::sockopt::set_socket_linger(stream.tcp(), Some(Duration::ZERO))?;
+            socket2::SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO))?;
             Err(io::ErrorKind::ConnectionReset.into())
         }
     }
