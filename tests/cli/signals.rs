@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Mode};
@@ -138,15 +136,26 @@ fn a_shell_loop_stops_at_the_signal() {
     let held = gate.clone();
     let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
     let script = r#"for i in 1 2 3; do "$0" "$@"; echo "after $?"; done"#;
-    // A shell cannot undo that its own parent ignores the signal, as one in the background does. A signal that is
-    // caught here is anew what it always is in whatever is started.
-    let is_default = Arc::new(AtomicBool::new(true));
-    signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, is_default).expect("a handler");
     let running = Cli::request(&server, ["-q", CHAT]).script(BASH, script).dies(2).start();
     server.wait_for(1);
     running.signal_all(Signal::INT);
     gate.open();
     running.finish();
+}
+
+#[test]
+fn a_signal_that_the_parent_ignores_stays_ignored() {
+    at_once(BOTH, |(signal, _)| {
+        let gate = Gate::default();
+        let held = gate.clone();
+        let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
+        let script = r#"trap '' INT TERM; exec "$0" "$@""#;
+        let running = Cli::request(&server, [CHAT]).shell(script).stdout(format!("{CHAT}\taccepted\n")).start();
+        server.wait_for(1);
+        running.signal(signal);
+        gate.open();
+        running.finish();
+    });
 }
 
 /// A listener whose queue of connections is full: whoever connects waits.

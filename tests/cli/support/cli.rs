@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
 use tempfile::TempDir;
 
@@ -27,9 +28,22 @@ pub struct Cli {
     expected: Expected,
 }
 
+/// Makes SIGINT and SIGTERM what they always are in every program that is started, even if the tests themselves were
+/// started with them ignored, as in the background of a shell: a signal that is caught here is not ignored there.
+fn handle_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            let is_default = Arc::new(AtomicBool::new(true));
+            signal_hook::flag::register_conditional_default(signal, is_default).expect("a handler");
+        }
+    });
+}
+
 impl Cli {
     /// The program without any settings.
     pub fn new() -> Cli {
+        handle_signals();
         let home = tempfile::Builder::new().prefix("greenavatar-test").tempdir().expect("a temporary directory");
         std::fs::create_dir(home.path().join("work")).expect("a directory");
         Cli {
