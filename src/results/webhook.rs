@@ -223,8 +223,8 @@ impl Handler {
         let authorization = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let mut encodings = head.headers.get_all(CONTENT_ENCODING).iter();
         if without_slash(head.uri.path()) != self.path {
-            let hint =
-                format!("webhookUrl in GREEN-API's console must end with {}/, or --path must be its path", self.path);
+            let path = if self.path.is_empty() { "/" } else { &self.path };
+            let hint = format!("webhookUrl in GREEN-API's console must end with {path}, or --path must be its path");
             Err(Refusal::new(StatusCode::NOT_FOUND, "no notifications are accepted on this path", hint))
         } else if head.method != Method::POST {
             let hint = "GREEN-API sends POST; health checks use GET /healthz";
