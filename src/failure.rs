@@ -1,9 +1,9 @@
-//! What can go wrong, as a user sees it: a code word, an exit status, a message with its causes, and the way out.
+//! What can go wrong, as a user sees it: a code word, an exit status, a message with its causes, and what to do.
 //!
-//! The table of code words is the contract with scripts; README's table is held equal to it by a test.
-//! This file knows neither HTTP nor GREEN-API: whoever finds out what happened picks the kind.
+//! Scripts depend on the table of code words; a test compares it with README's.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -14,135 +14,89 @@ pub const EXIT_USAGE: u8 = 2;
 /// Exit status of a bug in this program.
 pub const EXIT_BUG: u8 = 70;
 
-/// Every way in which a chat or a run can fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// What was typed is no chat id.
-    InvalidChatId,
-    /// GREEN-API found the request malformed.
-    BadRequestData,
-    /// The instance is starting up.
-    InstanceStarting,
-    /// More requests than GREEN-API or WhatsApp allows.
-    TooManyRequests,
-    /// GREEN-API says that the client gave up waiting (499).
-    ClientClosedRequest,
-    /// The QR code of the instance was never scanned, or the phone logged it out.
-    InstanceNotAuthorized,
+/// Declares [`Kind`] from one table: what it means, its name, its code word, its exit status, whether it ends a run.
+macro_rules! kinds {
+    ($($(#[$meaning:meta])* $name:ident, $code:literal, $exit:literal, $ends_run:literal;)*) => {
+        /// Every way in which a chat or a run can fail.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($(#[$meaning])* $name,)*
+        }
+
+        impl Kind {
+            /// All kinds, in the order of the documentation's table.
+            pub const ALL: &[Kind] = &[$(Kind::$name,)*];
+
+            const fn row(self) -> (&'static str, u8, bool) {
+                match self {
+                    $(Kind::$name => ($code, $exit, $ends_run),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A text that is not a chat id.
+    InvalidChatId, "invalid-chat-id", 65, false;
+    /// GREEN-API rejects the request (400).
+    BadRequestData, "bad-request-data", 65, false;
+    /// The instance is starting.
+    InstanceStarting, "instance-starting", 75, false;
+    /// More requests than GREEN-API (429) or WhatsApp allows.
+    TooManyRequests, "too-many-requests", 75, false;
+    /// GREEN-API did not finish while the client waited (499).
+    ClientClosedRequest, "client-closed-request", 75, false;
+    /// The instance's QR code was not scanned, or the phone logged the instance out.
+    InstanceNotAuthorized, "instance-not-authorized", 77, true;
     /// The instance is not paid for.
-    InstanceExpired,
-    /// The instance is gone.
-    InstanceDeleted,
-    /// The token is wrong.
-    Unauthorized,
-    /// The instance id or the API URL is wrong.
-    Forbidden,
-    /// The API URL is not this instance's.
-    NotFound,
-    /// The plan's quota is used up.
-    QuotaExceeded,
+    InstanceExpired, "instance-expired", 77, true;
+    /// The instance does not exist any more.
+    InstanceDeleted, "instance-deleted", 77, true;
+    /// The token is wrong (401).
+    Unauthorized, "unauthorized", 77, true;
+    /// The instance id or the API URL is wrong (403).
+    Forbidden, "forbidden", 77, true;
+    /// The API URL is another instance's (404).
+    NotFound, "not-found", 69, true;
+    /// The plan's quota is used up (466).
+    QuotaExceeded, "quota-exceeded", 69, true;
     /// GREEN-API failed (5xx).
-    ServerError,
-    /// No answer came: name resolution, connection, TLS, or a connection that broke off.
-    Unreachable,
+    ServerError, "server-error", 69, false;
+    /// No answer: name resolution, connection, TLS, or a connection that broke off.
+    Unreachable, "unreachable", 69, false;
     /// Our own time limit ran out.
-    Timeout,
-    /// WhatsApp did not give the avatar in GREEN-API's time limit.
-    AvatarTimeout,
-    /// The wait for the notification is over.
-    NoResult,
-    /// The instance sends its notifications to a webhook, so that the queue cannot be read.
-    WebhookUrlSet,
-    /// No credentials were given.
-    MissingCredentials,
+    Timeout, "timeout", 75, false;
+    /// WhatsApp did not answer within GREEN-API's time limit.
+    AvatarTimeout, "avatar-timeout", 75, false;
+    /// No notification came within the wait.
+    NoResult, "no-result", 75, false;
+    /// The queue cannot be read: the instance sends its notifications to a webhook.
+    WebhookUrlSet, "webhook-url-set", 78, true;
+    /// Credentials are missing.
+    MissingCredentials, "missing-credentials", 78, true;
     /// A setting is malformed.
-    BadSettings,
-    /// The queue's head belongs to another program.
-    ForeignNotification,
+    BadSettings, "bad-settings", 78, true;
+    /// The first notification in the queue belongs to another program.
+    ForeignNotification, "foreign-notification", 75, true;
     /// Another run reads this instance's queue.
-    QueueBusy,
+    QueueBusy, "queue-busy", 75, true;
     /// Another run writes this journal.
-    JournalBusy,
-    /// What was downloaded is no picture, is too large, or is on a host that is not allowed.
-    BadPicture,
-    /// The picture's URL is no longer valid.
-    PictureExpired,
-    /// An answer that nothing explains.
-    UnexpectedResponse,
+    JournalBusy, "journal-busy", 75, true;
+    /// A download that is not a picture, incomplete or too large, or a URL that must not be followed.
+    BadPicture, "bad-picture", 76, false;
+    /// The picture's URL is not valid any more.
+    PictureExpired, "picture-expired", 69, false;
+    /// An answer that is not documented.
+    UnexpectedResponse, "unexpected-response", 76, false;
     /// A list, a `.env` or another file cannot be read.
-    InputUnreadable,
+    InputUnreadable, "input-unreadable", 66, true;
     /// Standard output, a journal, a spool or a picture cannot be written.
-    OutputFailed,
+    OutputFailed, "output-failed", 74, true;
 }
 
 impl Kind {
-    /// All kinds, in the order of the documentation's table.
-    pub const ALL: [Kind; 28] = [
-        Kind::InvalidChatId,
-        Kind::BadRequestData,
-        Kind::InstanceStarting,
-        Kind::TooManyRequests,
-        Kind::ClientClosedRequest,
-        Kind::InstanceNotAuthorized,
-        Kind::InstanceExpired,
-        Kind::InstanceDeleted,
-        Kind::Unauthorized,
-        Kind::Forbidden,
-        Kind::NotFound,
-        Kind::QuotaExceeded,
-        Kind::ServerError,
-        Kind::Unreachable,
-        Kind::Timeout,
-        Kind::AvatarTimeout,
-        Kind::NoResult,
-        Kind::WebhookUrlSet,
-        Kind::MissingCredentials,
-        Kind::BadSettings,
-        Kind::ForeignNotification,
-        Kind::QueueBusy,
-        Kind::JournalBusy,
-        Kind::BadPicture,
-        Kind::PictureExpired,
-        Kind::UnexpectedResponse,
-        Kind::InputUnreadable,
-        Kind::OutputFailed,
-    ];
-
-    /// The code word, the exit status, and whether it ends a run: one row each.
-    const fn row(self) -> (&'static str, u8, bool) {
-        match self {
-            Kind::InvalidChatId => ("invalid-chat-id", 65, false),
-            Kind::BadRequestData => ("bad-request-data", 65, false),
-            Kind::InstanceStarting => ("instance-starting", 75, false),
-            Kind::TooManyRequests => ("too-many-requests", 75, false),
-            Kind::ClientClosedRequest => ("client-closed-request", 75, false),
-            Kind::InstanceNotAuthorized => ("instance-not-authorized", 77, true),
-            Kind::InstanceExpired => ("instance-expired", 77, true),
-            Kind::InstanceDeleted => ("instance-deleted", 77, true),
-            Kind::Unauthorized => ("unauthorized", 77, true),
-            Kind::Forbidden => ("forbidden", 77, true),
-            Kind::NotFound => ("not-found", 69, true),
-            Kind::QuotaExceeded => ("quota-exceeded", 69, true),
-            Kind::ServerError => ("server-error", 69, false),
-            Kind::Unreachable => ("unreachable", 69, false),
-            Kind::Timeout => ("timeout", 75, false),
-            Kind::AvatarTimeout => ("avatar-timeout", 75, false),
-            Kind::NoResult => ("no-result", 75, false),
-            Kind::WebhookUrlSet => ("webhook-url-set", 78, true),
-            Kind::MissingCredentials => ("missing-credentials", 78, true),
-            Kind::BadSettings => ("bad-settings", 78, true),
-            Kind::ForeignNotification => ("foreign-notification", 75, true),
-            Kind::QueueBusy => ("queue-busy", 75, true),
-            Kind::JournalBusy => ("journal-busy", 75, true),
-            Kind::BadPicture => ("bad-picture", 76, false),
-            Kind::PictureExpired => ("picture-expired", 69, false),
-            Kind::UnexpectedResponse => ("unexpected-response", 76, false),
-            Kind::InputUnreadable => ("input-unreadable", 66, true),
-            Kind::OutputFailed => ("output-failed", 74, true),
-        }
-    }
-
-    /// The word that scripts match.
+    /// The code word, for scripts.
     pub const fn code(self) -> &'static str {
         self.row().0
     }
@@ -152,13 +106,13 @@ impl Kind {
         self.row().1
     }
 
-    /// Whether no further chat is tried after this failure.
+    /// Whether no other chat is tried after this failure.
     pub const fn ends_run(self) -> bool {
         self.row().2
     }
 
-    /// Whether the same request may go well a little later.
-    /// A failure can still be final one by one: see [`Failure::is_final`].
+    /// Whether the same request may succeed a little later. A single failure can still be final: see
+    /// [`Failure::is_final`].
     pub const fn is_retried(self) -> bool {
         matches!(
             self,
@@ -182,42 +136,42 @@ impl Kind {
 
 /// One failure: its kind, what happened with its causes, and what to do about it.
 ///
-/// Messages are lower case and end without a full stop. Text that came from a server was escaped,
-/// shortened and rid of the token before it got here.
+/// Messages are lower case and end without a full stop. A server's text in them went through
+/// [`sanitize`](crate::token::sanitize).
 #[derive(Debug)]
 pub struct Failure {
-    /// Which row of the table this is.
+    /// Its row of the table.
     pub kind: Kind,
-    /// What happened; the chain's further links are its causes.
+    /// What happened, and its causes.
     pub error: anyhow::Error,
-    /// The way out, where there is one.
+    /// What to do about it.
     pub hint: Option<String>,
-    /// The HTTP status that the service answered with.
+    /// The HTTP status of the service's answer.
     pub http_status: Option<u16>,
-    /// How long the service asked us to wait.
-    pub retry_after: Option<std::time::Duration>,
-    /// True where a retry is pointless although the kind is retried, as for a bad certificate.
+    /// The pause that the service asked for.
+    pub retry_after: Option<Duration>,
+    /// Whether a retry is pointless although the kind is retried, as for a bad certificate.
     pub is_final: bool,
 }
 
 impl Failure {
-    /// A failure with a message alone.
+    /// A failure without causes.
     pub fn new(kind: Kind, message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Failure {
         Failure::caused(kind, anyhow::Error::msg(message))
     }
 
-    /// A failure whose error already carries its causes.
+    /// A failure with its causes.
     pub fn caused(kind: Kind, error: anyhow::Error) -> Failure {
         Failure { kind, error, hint: None, http_status: None, retry_after: None, is_final: false }
     }
 
-    /// The same failure with the way out.
+    /// The same failure with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The message, then each of its causes, in lower case: the system's own begin with a capital.
+    /// The message, then each of its causes. The system's own messages begin with a capital letter, which is lowered.
     pub fn causes(&self) -> impl Iterator<Item = String> {
         self.error.chain().map(|link| {
             let mut text = link.to_string();
@@ -230,21 +184,11 @@ impl Failure {
         })
     }
 
-    /// The whole story in one line: the message and its causes, none said twice.
+    /// The message and its causes on one line, without repetitions.
     pub fn message(&self) -> String {
-        let mut story = String::new();
-        let mut last = String::new();
-        for text in self.causes() {
-            if text.is_empty() || text == last {
-                continue;
-            }
-            if !story.is_empty() {
-                story.push_str(": ");
-            }
-            story.push_str(&text);
-            last = text;
-        }
-        story
+        let mut texts: Vec<String> = self.causes().filter(|text| !text.is_empty()).collect();
+        texts.dedup();
+        texts.join(": ")
     }
 
     /// The failure as JSON.
@@ -301,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_words_are_distinct_and_every_kind_is_listed_once() {
+    fn code_words_are_distinct() {
         let mut codes: Vec<_> = Kind::ALL.iter().map(|kind| kind.code()).collect();
         codes.sort_unstable();
         codes.dedup();
@@ -316,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_tells_each_cause_once() {
+    fn a_message_has_each_cause_once() {
         let error = anyhow::Error::msg("refused").context("refused").context("no answer");
         assert_eq!(Failure::caused(Kind::Unreachable, error).message(), "no answer: refused");
     }
