@@ -18,12 +18,17 @@ use crate::batch::rate::RateLimiter;
 use crate::batch::writer::{RunConfig, RunContext, Writer};
 use crate::chat_id::{ChatId, NotAChatId};
 use crate::failure::{Error, Failure, Kind};
+use crate::platform;
 use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::shutdown::{self, SLICE};
 
 /// Events that may wait for the writer. Workers wait for a slow reader of standard output, so that memory is bounded.
 const WAITING_EVENTS: usize = 1024;
+/// Files that a worker has open at most: two connections, a picture and its directory.
+const FILES_OF_A_WORKER: u64 = 4;
+/// Files that are open besides: the standard streams, a list, a journal, a spool, locks and a connection to a queue.
+const OTHER_FILES: u64 = 10;
 /// Enough for a call through TLS.
 const STACK_SIZE: usize = 512 * 1024;
 
@@ -36,7 +41,8 @@ pub fn run(
     config: RunConfig,
     context: RunContext<'_>,
 ) -> Result<u8, Error> {
-    let workers = list.known_length().unwrap_or(usize::MAX).min(config.concurrency).max(1);
+    let most = workers_within(platform::open_file_limit())?;
+    let workers = list.known_length().unwrap_or(usize::MAX).min(config.concurrency).min(most).max(1);
     let mut writer = Writer::new(config.clone(), context, || list.count_ahead());
     let (events, receiver) = sync_channel(WAITING_EVENTS);
     let state = RunState {
@@ -104,6 +110,18 @@ fn run_background(background: &dyn BackgroundTask, state: &RunState<'_>, handle:
 
 fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 'scope) -> io::Result<()> {
     thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, work).map(drop)
+}
+
+/// The number of workers that a limit on open files leaves room for.
+fn workers_within(limit: Option<u64>) -> Result<usize, Failure> {
+    match limit {
+        Some(limit) if limit < OTHER_FILES => {
+            Err(Failure::new(Kind::BadSettings, format!("this process may have only {limit} files open"))
+                .hint(format!("raise the limit on open files to {} or more: `ulimit -n` shows it", 4 * OTHER_FILES)))
+        }
+        Some(limit) => Ok(((limit - OTHER_FILES) / FILES_OF_A_WORKER).max(1) as usize),
+        None => Ok(usize::MAX),
+    }
 }
 
 fn no_thread(error: io::Error) -> Failure {

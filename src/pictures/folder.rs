@@ -250,7 +250,7 @@ fn write_failure(path: &Path, error: io::Error) -> Failure {
     let hint = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room and run it again"),
         _ if platform::is_file_limit(&error) => {
-            Some("raise the limit of open files (ulimit -n), or lower --concurrency")
+            Some("raise the limit on open files (`ulimit -n` shows it), or lower --concurrency")
         }
         _ => None,
     };

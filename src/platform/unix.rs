@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, geteuid, getpgrp, kill_process, test_kill_process};
+use rustix::process::{Pid, Resource, Signal, geteuid, getpgrp, getrlimit, kill_process, test_kill_process};
 use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
@@ -105,6 +105,11 @@ pub fn cannot_sync_dirs(error: &io::Error) -> bool {
             | io::ErrorKind::PermissionDenied
             | io::ErrorKind::NotFound
     ) || Errno::from_io_error(error) == Some(Errno::NOTTY)
+}
+
+/// How many files the process may have open: `ulimit -n`. `None`: as many as it likes.
+pub fn open_file_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
 }
 
 /// Whether an error means that too many files are open.

@@ -69,7 +69,12 @@ pub fn cannot_sync_dirs(_error: &io::Error) -> bool {
     false
 }
 
-/// `false`: the system has no limit that programs reach.
+/// `None`: the system has no limit that programs reach.
+pub fn open_file_limit() -> Option<u64> {
+    None
+}
+
+/// `false`, as [`open_file_limit`].
 pub fn is_file_limit(_error: &io::Error) -> bool {
     false
 }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::support::cli::full_disk;
 use crate::support::gallery::{JPEG, SHA256, gallery, get, names, picture, said};
 use crate::support::queue::{calls, method};
-use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, chat, json, jsons};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture\0\0\0\0IEND\xaeB`\x82";
 const WEBP: &[u8] = b"RIFF\x11\0\0\0WEBPVP8 a picture";
@@ -293,4 +293,22 @@ fn a_download_that_the_end_of_the_run_cuts_off_is_not_a_picture() {
     let said = running.finish();
     assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
     assert!(names(said.path("d")).is_empty());
+}
+
+#[test]
+fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
+    let server = gallery(|_| picture(JPEG));
+    let list: String = (0..30).map(|n| chat(n) + "\n").collect();
+    let run = |limit: u32| {
+        let script = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
+        let args = ["--rate=0", "--concurrency=16", "--dir", "d", "--from", "list"];
+        get(&server, args).file("list", &list).shell(&script).any_stdout().any_stderr()
+    };
+    for limit in [12, 16, 24] {
+        let said = run(limit).run();
+        assert_eq!(said.stdout.matches("\tnew").count(), 30, "{limit}: {}", said.stderr);
+    }
+    let asked = server.requests().len();
+    let said = run(8).exits(78).stderr_has("may have only 8 files open").run();
+    assert_eq!((said.stdout.as_str(), server.requests().len()), ("", asked));
 }
