@@ -13,6 +13,8 @@ pub mod receive;
 pub mod request;
 pub mod sandbox;
 
+use std::time::Duration;
+
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
@@ -20,6 +22,9 @@ use crate::failure::{Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
 use crate::http::{Agent, Options};
 use crate::output::Output;
+use crate::pictures::folder::Destination;
+use crate::pictures::url::AllowedHost;
+use crate::pictures::{self, Pictures};
 use crate::report::Report;
 use crate::results::queue::CALL_TIMEOUT;
 use crate::sandbox::{Config, Sandbox};
@@ -69,6 +74,29 @@ impl Session {
     pub fn poll_client<'a>(&'a self, context: &Context<'a>) -> Client<'a> {
         let timeout = self.settings.http.timeout.max(CALL_TIMEOUT);
         self.client_with(Options { timeout, connections: 1, ..self.settings.http.clone() }, context)
+    }
+
+    /// Downloads and saves pictures. `allowed`: hosts besides WhatsApp's; the service's own is allowed if it is on this
+    /// machine. `time_limit`: the time that one download may take, with its retries.
+    pub fn pictures<'a>(
+        &self,
+        destination: Destination,
+        allowed: &[AllowedHost],
+        connections: usize,
+        time_limit: Option<Duration>,
+        context: &Context<'a>,
+    ) -> Result<Pictures<'a>, Failure> {
+        let Settings { http, retries, instance, .. } = &self.settings;
+        let own_host = AllowedHost::loopback(&instance.api_url);
+        let options = pictures::Options {
+            allowed: allowed.iter().cloned().chain(own_host).collect(),
+            http: Options { connections, ..http.clone() },
+            // No proxy is in front of a sandbox in this process.
+            env: if self._sandbox.is_some() { |_| None } else { |name| std::env::var(name).ok() },
+            retries: *retries,
+            time_limit,
+        };
+        Pictures::new(destination, options, context.output)
     }
 
     fn client_with<'a>(&'a self, options: Options, context: &Context<'a>) -> Client<'a> {

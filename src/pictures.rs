@@ -10,6 +10,7 @@ pub mod url;
 
 use std::fmt::Write;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub env: fn(&str) -> Option<String>,
     /// Retries of a download.
     pub retries: u32,
+    /// The time that one download may take, with its retries.
+    pub time_limit: Option<Duration>,
 }
 
 /// Downloads and saves pictures. Shared by all workers.
@@ -89,14 +92,18 @@ impl<'a> Pictures<'a> {
                 .hint("--allow-host HOST allows a host")
         })?;
         let agent = self.agent(&target)?;
-        let mut retries = RetryPolicy::new(self.options.retries);
+        let Options { http, retries, time_limit, .. } = &self.options;
+        let (mut retries, began) = (RetryPolicy::new(*retries), Instant::now());
         loop {
-            match download::download(agent, &target, self.options.http.timeout, self.output) {
-                Err(error) => match retries.pause_after(&error.failure) {
-                    Some(pause) if stop.sleep(pause) => {}
-                    _ => return Err(error),
-                },
+            let left = time_limit.map(|limit| limit.saturating_sub(began.elapsed()));
+            let timeout = left.unwrap_or(http.timeout).min(http.timeout);
+            let error = match download::download(agent, &target, timeout, self.output) {
+                Err(error) => error,
                 downloaded => return downloaded,
+            };
+            match retries.pause_after(&error.failure) {
+                Some(pause) if time_limit.is_none_or(|limit| began.elapsed() + pause < limit) && stop.sleep(pause) => {}
+                _ => return Err(error),
             }
         }
     }
@@ -129,6 +136,30 @@ fn sha256(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_limit_is_for_all_attempts_together() {
+        use crate::testing::{Server, answer};
+        let busy = b"HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+        let server = Server::start([answer(503, b""), busy]);
+        let url = format!("{}/x.jpg", server.url());
+        let output = Output::default();
+        let options = |time_limit| Options {
+            allowed: AllowedHost::loopback(&url).into_iter().collect(),
+            http: http::Options::default(),
+            env: |_| None,
+            retries: 3,
+            time_limit: Some(time_limit),
+        };
+        for time_limit in [0.5, 0.9].map(Duration::from_secs_f64) {
+            let pictures =
+                Pictures::new(Destination::Memory, options(time_limit), &output).expect("nothing to prepare");
+            let began = Instant::now();
+            let error = pictures.download(&url, &StopFlag::default()).expect_err("it always fails");
+            assert!(error.failure.kind == Kind::ServerError && began.elapsed() < time_limit, "{:?}", began.elapsed());
+        }
+        server.requests();
+    }
 
     #[test]
     fn a_digest_is_hexadecimal() {

@@ -9,13 +9,12 @@ use crate::commands::Context;
 use crate::commands::chats::Chats;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::http;
 use crate::output::{self, Output, OutputError};
+use crate::pictures::Pictures;
 use crate::pictures::download::Format;
 use crate::pictures::folder::Destination;
 use crate::pictures::show::Canvas;
 use crate::pictures::url::{self, AllowedHost};
-use crate::pictures::{Options, Pictures};
 use crate::record::Record;
 use crate::settings::Error;
 use crate::shutdown::StopFlag;
@@ -101,16 +100,9 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     }
     config.only_changes = args.only_changes;
     config.saved_to = args.dir.clone();
-    let mut allowed = args.allow_host.clone();
-    allowed.extend(AllowedHost::loopback(&settings.instance.api_url));
-    let options = Options {
-        allowed,
-        http: http::Options { connections: config.concurrency, ..settings.http.clone() },
-        // No proxy is in front of a sandbox in this process.
-        env: if context.flags.sandbox { |_| None } else { |name| std::env::var(name).ok() },
-        retries: settings.retries,
-    };
-    let pictures = destination.map(|destination| Pictures::new(destination, options, output)).transpose()?;
+    let pictures = destination
+        .map(|destination| session.pictures(destination, &args.allow_host, config.concurrency, None, context))
+        .transpose()?;
     let client = session.client(config.concurrency, context);
     let job = GetJob { args, client, pictures, print, output };
     let open = args.chats.open(origins, "get", settings, true)?;

@@ -4,7 +4,7 @@
 //! counts: names and headers are not trusted, the first bytes are.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::url::Target;
 use crate::failure::{Failure, Kind};
@@ -114,7 +114,7 @@ impl From<Failure> for DownloadError {
     }
 }
 
-/// Downloads a picture, once.
+/// Downloads a picture, once, within `timeout`.
 pub fn download(
     agent: &Agent,
     target: &Target<'_>,
@@ -123,7 +123,8 @@ pub fn download(
 ) -> Result<Downloaded, DownloadError> {
     output.wire(|| format!("> GET {}", target.url));
     let mut bytes = Vec::new();
-    let result = agent.stream(target.url, Call::Get, None, SIZE_LIMIT, &mut |piece| {
+    let until = Some(Instant::now() + timeout);
+    let result = agent.stream(target.url, Call::Get, until, SIZE_LIMIT, &mut |piece| {
         bytes.extend_from_slice(piece);
         Ok(())
     });
@@ -186,7 +187,8 @@ fn http_failure(error: Trouble, host: &str, timeout: Duration) -> Failure {
     let caused = |kind, what: String, why: &str| Failure::caused(kind, anyhow::Error::msg(sanitize(why)).context(what));
     let (is_final, failure) = match error {
         Trouble::Timeout => {
-            let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {} s", timeout.as_secs_f64()));
+            let seconds = (timeout.as_secs_f64() * 10.0).round() / 10.0;
+            let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {seconds} s"));
             (false, failure.hint("a longer --timeout waits longer"))
         }
         Trouble::Interrupted => (true, Failure::new(Kind::Timeout, format!("{incomplete}: the run was interrupted"))),
@@ -269,6 +271,19 @@ mod tests {
         assert!(download_of(answer(200, &picture)).expect("a picture").bytes == picture);
         let (code, _) = download_of(answer(200, &[&picture[..], b"x"].concat())).expect_err("too large");
         assert_eq!(code, "bad-picture");
+    }
+
+    #[test]
+    fn a_private_address_is_refused_and_named() {
+        let allowed = [AllowedHost::parse("localhost").expect("a name")];
+        let target = url::check("https://localhost:9/x.jpg", &allowed).expect("allowed");
+        let agent = Agent::new(&Options { public_addresses_only: true, ..Options::default() });
+        let result = download(&agent, &target, Duration::from_secs(5), &Output::default());
+        let failure = result.expect_err("a loopback address").failure;
+        let (message, hint) = (failure.message(), failure.hint.clone().expect("a hint"));
+        assert!(message.contains("127.0.0.1") || message.contains("::1"), "{message}");
+        assert!(hint.contains("VPN") && hint.contains("--allow-host localhost"), "{hint}");
+        assert_eq!((failure.kind, failure.is_final), (Kind::BadPicture, true));
     }
 
     #[test]
