@@ -2,10 +2,10 @@
 //!
 //! What is requested of a chat is a [`job::Job`]; this module knows no method of GREEN-API.
 
+pub mod feed;
+pub mod input;
 pub mod job;
 pub mod journal;
-pub mod lines;
-pub mod list;
 pub mod rate;
 pub mod tally;
 pub mod workers;

@@ -6,6 +6,7 @@
 pub mod phone;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use self::phone::{Number, Unclear};
 
@@ -14,9 +15,12 @@ const LONGEST_NAME: usize = 35;
 /// The hint for a number of which the id is not certain. It never holds an id.
 const COUNTRY_CODE: &str = "write the number with its country code: digits only, then @c.us";
 
-/// A chat id of the right form.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ChatId(Box<str>);
+/// A chat id of the right form, with the name that its list gives it. Two with the same id are equal.
+#[derive(Clone)]
+pub struct ChatId {
+    id: Box<str>,
+    name: Option<Box<str>>,
+}
 
 /// A chat id packed without loss, for sets of millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,8 +48,8 @@ impl ChatId {
     /// Parses one id, exactly: nothing is trimmed or folded.
     pub fn parse(text: &str, rule: Rule) -> Result<ChatId, NotAChatId> {
         match Form::of(text) {
-            Some(Form::Documented) => Ok(ChatId(text.into())),
-            Some(Form::Newer) if rule == Rule::Lenient => Ok(ChatId(text.into())),
+            Some(Form::Documented) => Ok(ChatId { id: text.into(), name: None }),
+            Some(Form::Newer) if rule == Rule::Lenient => Ok(ChatId { id: text.into(), name: None }),
             Some(Form::Newer) => Err(NotAChatId {
                 message: "a chat id that only --lenient accepts",
                 hint: Some(
@@ -57,14 +61,29 @@ impl ChatId {
         }
     }
 
+    /// The same chat with a name.
+    pub fn named(self, name: Option<Box<str>>) -> ChatId {
+        ChatId { name, ..self }
+    }
+
+    /// Whether it is a group's.
+    pub fn is_group(&self) -> bool {
+        self.id.ends_with("@g.us")
+    }
+
     /// The id as it is sent.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.id
+    }
+
+    /// The name that the chat has in its list.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The id packed: two ids have the same key if and only if they are the same.
     pub fn key(&self) -> ChatKey {
-        let (name, domain) = self.0.split_once('@').expect("a chat id holds an @");
+        let (name, domain) = self.id.split_once('@').expect("a chat id holds an @");
         let domain = match domain {
             "c.us" => 1,
             "g.us" => 2,
@@ -86,19 +105,33 @@ impl ChatKey {
         }
         name.reverse();
         let domain = ["c.us", "g.us", "lid"][rest as usize - 1];
-        ChatId(format!("{}@{domain}", String::from_utf8_lossy(&name)).into())
+        ChatId { id: format!("{}@{domain}", String::from_utf8_lossy(&name)).into(), name: None }
+    }
+}
+
+impl PartialEq for ChatId {
+    fn eq(&self, other: &ChatId) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for ChatId {}
+
+impl Hash for ChatId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
     }
 }
 
 impl fmt::Display for ChatId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.id)
     }
 }
 
 impl fmt::Debug for ChatId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.id)
     }
 }
 

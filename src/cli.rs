@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, doctor, get, listen, man, receive, request, sandbox};
+use crate::commands::{completions, contacts, doctor, get, listen, man, receive, request, sandbox};
 use crate::report::Color;
 use crate::settings::Flags;
 
@@ -58,6 +58,8 @@ pub enum Command {
     Listen(listen::Args),
     /// Ask for avatars and get the answer at once (getAvatar); save the pictures
     Get(get::Args),
+    /// Print the account's contacts and groups (getContacts, getChats), or convert a CSV or vCard file
+    Contacts(contacts::Args),
     /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
     Doctor(doctor::Args),
     /// Serve a local stand-in for GREEN-API, to try things and rehearse errors

@@ -4,6 +4,7 @@
 
 pub mod chats;
 pub mod completions;
+pub mod contacts;
 pub mod doctor;
 pub mod files;
 pub mod get;
@@ -39,6 +40,7 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
         Command::Receive(args) => receive::run(args, context),
         Command::Listen(args) => listen::run(args, context),
         Command::Get(args) => get::run(args, context),
+        Command::Contacts(args) => contacts::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Sandbox(args) => sandbox::run(args, context),
         Command::Completions(args) => completions::run(args, Cli::command(), context),

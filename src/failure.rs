@@ -71,6 +71,8 @@ kinds! {
     AvatarTimeout, "avatar-timeout", 75, false;
     /// No notification came within the wait.
     NoResult, "no-result", 75, false;
+    /// The account's list of contacts is still empty: the service has not loaded it.
+    ContactsNotReady, "contacts-not-ready", 75, false;
     /// The queue cannot be read: the instance sends its notifications to a webhook.
     WebhookUrlSet, "webhook-url-set", 78, true;
     /// Credentials are missing.
@@ -198,6 +200,8 @@ impl Failure {
             message: self.message(),
             hint: self.hint.clone(),
             http_status: self.http_status,
+            file: None,
+            line: None,
         }
     }
 
@@ -221,6 +225,12 @@ pub struct ErrorBody {
     /// The HTTP status of the service's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
+    /// The file that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line of that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
 }
 
 /// Why a command ends without an exit status of its own.

@@ -5,6 +5,7 @@
 
 pub mod avatar;
 pub mod client;
+pub mod contacts;
 pub mod error;
 pub mod json;
 pub mod notification;

@@ -228,6 +228,35 @@ impl Agent {
         limit: u64,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Answer, Trouble> {
+        self.read(url, call, until, |mut answer, body| {
+            let mut buffer = [0; INPUT_BUFFER];
+            let mut left = limit;
+            loop {
+                // An error of the body is the result of the call.
+                let got = body.read(&mut buffer).unwrap_or(0);
+                if got == 0 {
+                    return Ok(answer);
+                }
+                let piece = &buffer[..got.min(left as usize)];
+                sink(piece).map_err(|_| Trouble::Interrupted)?;
+                if got > piece.len() {
+                    answer.complete = false;
+                    return Ok(answer);
+                }
+                left -= got as u64;
+            }
+        })?
+    }
+
+    /// Makes a call and passes the answer, without its body, and a reader of the body to `read`. If the body breaks
+    /// off, the call fails, whatever `read` returns.
+    pub fn read<T>(
+        &self,
+        url: &str,
+        call: Call<'_>,
+        until: Option<Instant>,
+        read: impl FnOnce(Answer, &mut dyn Read) -> T,
+    ) -> Result<T, Trouble> {
         let mut response = loop {
             IS_STALE.set(false);
             LOOK_UP_TIME.set(Duration::ZERO);
@@ -239,28 +268,34 @@ impl Agent {
                 Err(error) => return Err(trouble(error)),
             }
         };
-        let mut answer = Answer {
+        let answer = Answer {
             status: response.status().as_u16(),
             retry_after: response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned),
             body: Vec::new(),
             complete: true,
         };
-        let mut reader = response.body_mut().as_reader();
-        let mut buffer = [0; INPUT_BUFFER];
-        let mut left = limit;
-        loop {
-            let got = match reader.read(&mut buffer) {
-                Ok(0) => return Ok(answer),
-                Ok(got) => got,
-                Err(error) => return Err(trouble(error.into())),
-            };
-            if got as u64 > left {
-                answer.complete = false;
-                return sink(&buffer[..left as usize]).map(|()| answer).map_err(|_| Trouble::Interrupted);
-            }
-            left -= got as u64;
-            sink(&buffer[..got]).map_err(|_| Trouble::Interrupted)?;
+        let mut body = Body { reader: response.body_mut().as_reader(), error: None };
+        let value = read(answer, &mut body);
+        match body.error {
+            Some(error) => Err(trouble(error.into())),
+            None => Ok(value),
         }
+    }
+}
+
+/// A body that keeps the error with which it ended.
+struct Body<R> {
+    reader: R,
+    error: Option<io::Error>,
+}
+
+impl<R: Read> Read for Body<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            self.error = Some(error);
+            kind.into()
+        })
     }
 }
 

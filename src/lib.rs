@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod commands;
 pub mod settings;
+pub mod contacts;
 pub mod results;
 pub mod batch;
 pub mod pictures;
@@ -14,7 +15,6 @@ pub mod greenapi;
 pub mod http;
 pub mod report;
 pub mod output;
-pub mod interrupt;
 pub mod retry;
 pub mod failure;
 pub mod shutdown;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::escape::{escape, escape_json};
-use crate::failure::{EXIT_USAGE, Error, Failure, Kind};
+use crate::failure::{EXIT_USAGE, Error, ErrorBody, Failure, Kind};
 use crate::platform::check_stdout;
 use crate::token::Masked;
 
@@ -238,6 +238,16 @@ impl Output {
             self.object("error", &failure.body());
         } else {
             self.print(self.render(None, failure));
+        }
+    }
+
+    /// Prints the failure of a part of a file, with its line.
+    pub fn line_failure(&self, file: &str, line: u64, failure: &Failure) {
+        if self.options.json {
+            let body = ErrorBody { file: Some(file.to_owned()), line: Some(line), ..failure.body() };
+            self.object("error", &body);
+        } else {
+            self.print(self.render(Some(&format!("{file}:{line}")), failure));
         }
     }
 

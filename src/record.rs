@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat_id::ChatId;
 use crate::escape::{escape, escape_json};
 pub use crate::failure::ErrorBody;
 use crate::failure::{Failure, Kind};
@@ -96,6 +97,9 @@ impl Change {
 pub struct Record {
     /// The chat id; of what is none, the escaped and shortened text.
     pub chat_id: String,
+    /// The name that the chat has in its list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What became of it.
     pub status: Status,
     /// The line of the list that it stood on, counted from 1; only where it is no chat id.
@@ -153,6 +157,7 @@ impl Record {
     pub fn new(chat_id: impl Into<String>, status: Status) -> Record {
         Record {
             chat_id: chat_id.into(),
+            name: None,
             status,
             line: None,
             url_avatar: None,
@@ -198,6 +203,11 @@ impl Record {
         };
         let Avatar { available, http_status, .. } = avatar;
         Record { url_avatar, available, http_status: Some(http_status), ..Record::new(chat_id, status) }
+    }
+
+    /// The same line with the name that the chat has in its list.
+    pub fn named_as(self, chat: &ChatId) -> Record {
+        Record { name: chat.name().map(str::to_owned), ..self }
     }
 
     /// The line as JSON, without its newline; nothing in it acts on a terminal.

@@ -55,9 +55,50 @@ const IDS: &[&str] = &[
     "wa.me/",
     "30s",
     "# note",
+    "\tAda",
+    ",",
+    ";",
+    "BEGIN:VCARD",
+    "\r",
     "\n",
     "\r\n",
     "\n\n",
+];
+
+const ADDRESS_BOOKS: &[&str] = &[
+    "Name",
+    "First Name",
+    "Phone 1 - Value",
+    "Телефон",
+    "+1 100 123-45-67",
+    "07700 900123",
+    "8 (900) 123-45-67",
+    "11001234567.0",
+    "1.10012E+10",
+    "120363043968066561@g.us",
+    " ::: ",
+    "Ada",
+    ",",
+    ",",
+    ";",
+    "\t",
+    "\"",
+    "\n",
+    "\r\n",
+    "\r",
+    "BEGIN:VCARD\n",
+    "\nEND:VCARD\n",
+    "\nFN:",
+    "\nN:",
+    "\nTEL;TYPE=CELL:",
+    "\nitem1.TEL;VALUE=uri:tel:",
+    ";ENCODING=QUOTED-PRINTABLE:",
+    ";CHARSET=ISO-8859-1:",
+    "=\n",
+    "=D0=98",
+    "\n ",
+    "\\,",
+    "sep=;\n",
 ];
 
 const SETTINGS: &[&str] = &[
@@ -230,6 +271,14 @@ proptest! {
     #[test]
     fn a_chat_id_is_taken_as_it_stands_or_refused_with_a_hint_that_is_right(bytes in pieces(IDS)) {
         laws::chat_id(&bytes);
+    }
+
+    #[test]
+    fn an_address_book_makes_chat_ids_and_errors_with_a_line(bytes in pieces(ADDRESS_BOOKS), is_vcard in any::<bool>()) {
+        laws::address_book(&bytes);
+        if is_vcard {
+            laws::address_book(&[b"BEGIN:VCARD\n", &bytes[..]].concat());
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ const UNSOLICITED_COMMAND: &str = "receive";
 /// The start of each of our lines, and of a torn one as far as it goes.
 const START: &[u8] = br#"{"chatId":""#;
 /// What follows the chat id, which holds no quotation mark: it would be escaped.
-const AFTER_ID: &[u8] = br#"","status":""#;
+const AFTER_ID: [&[u8]; 2] = [br#"","status":""#, br#"","name":""#];
 
 /// Which lines count as done.
 #[derive(Clone, Copy, Debug)]
@@ -313,7 +313,7 @@ fn is_torn(line: &[u8]) -> bool {
     let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
     let is_row = || serde_json::from_slice::<Row<'_>>(line).is_ok();
     line.iter().all(|&byte| byte == 0)
-        || (begins(line, START) && begins(after_id, AFTER_ID) && (!is_json() || is_row()))
+        || (begins(line, START) && AFTER_ID.iter().any(|after| begins(after_id, after)) && (!is_json() || is_row()))
 }
 
 #[cfg(test)]

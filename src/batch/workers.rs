@@ -12,8 +12,8 @@ use std::sync::{Condvar, Mutex};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
+use crate::batch::input::{Entry, Input, Next};
 use crate::batch::job::{Attempt, BackgroundTask, FallbackQueue, Job, RunHandle, RunState, lock};
-use crate::batch::list::{Entry, List, Taken};
 use crate::batch::rate::RateLimiter;
 use crate::batch::writer::{RunConfig, RunContext, Writer};
 use crate::chat_id::{ChatId, NotAChatId};
@@ -35,15 +35,15 @@ const STACK_SIZE: usize = 512 * 1024;
 /// Runs a list through a job and returns the exit status. Ends when the list does, when a failure ends the run, when
 /// lines cannot be written, or at a signal; requests in flight are finished in each case, until the cut-off.
 pub fn run(
-    list: List,
+    input: Input,
     job: &dyn Job,
     background: Option<&dyn BackgroundTask>,
     config: RunConfig,
     context: RunContext<'_>,
 ) -> Result<u8, Error> {
     let most = workers_within(platform::open_file_limit())?;
-    let workers = list.known_length().unwrap_or(usize::MAX).min(config.concurrency).min(most).max(1);
-    let mut writer = Writer::new(config.clone(), context, || list.count_ahead());
+    let workers = input.known_length().unwrap_or(usize::MAX).min(config.concurrency).min(most).max(1);
+    let mut writer = Writer::new(config.clone(), context, || input.count_ahead());
     let (events, receiver) = sync_channel(WAITING_EVENTS);
     let state = RunState {
         only_changes: config.only_changes,
@@ -54,12 +54,12 @@ pub fn run(
         fallback: Mutex::new(FallbackQueue { chats: VecDeque::new(), is_closed: background.is_none() }),
         fallback_changed: Condvar::new(),
     };
-    let list = Mutex::new(list);
+    let input = Mutex::new(input);
     let in_flight: Vec<_> = (0..workers).map(|_| Mutex::new(None)).collect();
     thread::scope(|scope| {
         let worker = |in_flight| {
             let handle = RunHandle::new(&state, job, events.clone());
-            Worker { list: &list, state: &state, job, background, retries: config.retries, handle, in_flight }
+            Worker { input: &input, state: &state, job, background, retries: config.retries, handle, in_flight }
         };
         let mut started = Ok(());
         for in_flight in &in_flight {
@@ -83,7 +83,7 @@ pub fn run(
         drop(events);
         let interrupt = || background.iter().for_each(|background| background.interrupt());
         if writer.receive(&receiver, &interrupt) {
-            return writer.finish(Some(&mut *lock(&list)));
+            return writer.finish(Some(&mut *lock(&input)));
         }
         // The cut-off: what still runs is not waited for.
         for slot in &in_flight {
@@ -92,7 +92,7 @@ pub fn run(
                 writer.print_cut_off(&flight.record(), cut_off_failure());
             }
         }
-        writer.finish(list.try_lock().ok().as_deref_mut())?;
+        writer.finish(input.try_lock().ok().as_deref_mut())?;
         shutdown::die(shutdown::signal().expect("only a signal has a cut-off"))
     })
 }
@@ -145,7 +145,7 @@ struct InFlight {
 
 impl InFlight {
     fn record(&self) -> Record {
-        let mut record = Record::failed(self.chat.as_str(), &cut_off_failure());
+        let mut record = Record::failed(self.chat.as_str(), &cut_off_failure()).named_as(&self.chat);
         record.attempts = Some(self.attempts);
         record.elapsed_ms = self.began.map(|began| began.elapsed().as_millis() as u64);
         record
@@ -154,7 +154,7 @@ impl InFlight {
 
 /// One worker.
 struct Worker<'a> {
-    list: &'a Mutex<List>,
+    input: &'a Mutex<Input>,
     state: &'a RunState<'a>,
     job: &'a dyn Job,
     background: Option<&'a dyn BackgroundTask>,
@@ -201,11 +201,11 @@ impl Worker<'_> {
     /// Waits for the list's next entry; serves re-queued chats while a pipe is silent.
     fn next_entry(&self) -> Option<Entry> {
         while !self.handle.stop().is_set() {
-            let taken = lock(self.list).take(Some(Instant::now() + SLICE));
-            match taken {
-                Ok(Taken::Entry(entry)) => return Some(entry),
-                Ok(Taken::End) => return None,
-                Ok(Taken::Nothing) => self.request_fallback(),
+            let next = lock(self.input).next(Some(Instant::now() + SLICE));
+            match next {
+                Ok(Next::Entry(entry)) => return Some(entry),
+                Ok(Next::End) => return None,
+                Ok(Next::Waiting) => self.request_fallback(),
                 Err(failure) => self.handle.end(failure),
             }
         }
@@ -250,7 +250,7 @@ impl Worker<'_> {
             let failure = match self.job.attempt(chat, attempt) {
                 Ok(mut record) => {
                     note_effort(&mut record, attempts, began);
-                    break self.job.after_response(chat, record, &self.handle);
+                    break self.job.after_response(chat, record.named_as(chat), &self.handle);
                 }
                 Err(failure) => failure,
             };
@@ -278,7 +278,7 @@ impl Worker<'_> {
         if let Some(began) = began {
             note_effort(&mut record, attempts, began);
         }
-        self.handle.record_result(&record, failure);
+        self.handle.record_result(&record.named_as(chat), failure);
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::batch::input::Input;
 use crate::batch::journal::Journal;
-use crate::batch::list::List;
 use crate::batch::tally::Tally;
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::output::{Output, OutputError};
@@ -293,7 +293,7 @@ impl<'a> Writer<'a> {
 
     /// Prints the summary. Returns the exit status, or the error of standard output or the journal. `list`: what
     /// is left of it; `None` if it cannot be looked at.
-    pub fn finish(mut self, list: Option<&mut List>) -> Result<u8, Error> {
+    pub fn finish(mut self, list: Option<&mut Input>) -> Result<u8, Error> {
         if let Some(bar) = &self.bar {
             self.context.report.clear_bar();
             bar.finish_and_clear();

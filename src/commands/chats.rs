@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::batch::input::{Input, Source};
 use crate::batch::job::{BackgroundTask, Job};
 use crate::batch::journal::{Journal, JournalFilter, Requested};
-use crate::batch::list::{List, Origin};
 use crate::batch::workers;
 use crate::batch::writer::{RunConfig, RunContext};
 use crate::chat_id::Rule;
 use crate::commands::Context;
 use crate::commands::files::Files;
+use crate::contacts::{self, account};
 use crate::duration::parse_duration;
+use crate::failure::Failure;
+use crate::greenapi::client::Client;
+use crate::greenapi::contacts::List;
 use crate::output::Output;
 use crate::settings::{Error, Flags, Settings};
 use crate::shutdown::StopFlag;
@@ -23,11 +27,14 @@ use crate::shutdown::StopFlag;
 #[derive(Debug, clap::Args)]
 pub struct Chats {
     /// Chat ids: 11 or 12 digits and @c.us, or digits and @g.us; - reads a list from standard input
-    #[arg(value_name = "CHAT_ID", required_unless_present = "from")]
+    #[arg(value_name = "CHAT_ID", required_unless_present_any = ["from", "contacts"])]
     pub chats: Vec<OsString>,
-    /// Read chat ids from a file, one a line
+    /// Read chat ids from a file, one a line; a tab and a name may follow
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,
+    /// Ask for the account's own contacts: all of them, people, groups, or recent chats
+    #[arg(long, value_name = "WHICH", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "all", conflicts_with_all = ["chats", "from"])]
+    pub contacts: Option<Which>,
     /// Also accept 7 to 16 digits and @lid [env: GREEN_API_LENIENT]
     #[arg(long)]
     pub lenient: bool,
@@ -48,6 +55,30 @@ pub struct Chats {
     pub give_up_after: u32,
 }
 
+/// Which contacts of the account.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Which {
+    /// People and groups
+    All,
+    /// People
+    People,
+    /// Groups
+    Groups,
+    /// Chats, the one with the most recent message first
+    Recent,
+}
+
+impl From<Which> for List {
+    fn from(which: Which) -> List {
+        let groups = match which {
+            Which::People => Some(false),
+            Which::Groups => Some(true),
+            Which::All | Which::Recent => None,
+        };
+        List { is_recent: matches!(which, Which::Recent), groups }
+    }
+}
+
 fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate == 0.0 || (0.001..=100_000.0).contains(&rate) => Ok(rate),
@@ -57,7 +88,7 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 
 impl Chats {
     /// The origins in the order in which they were named: arguments, then files.
-    pub fn origins(&self, flags: &Flags) -> Result<Vec<Origin>, Error> {
+    pub fn origins(&self, flags: &Flags) -> Result<Vec<Source>, Error> {
         let is_stdin = |text: &OsString| text == "-";
         let named = self.chats.iter().filter(|chat| is_stdin(chat)).count()
             + self.from.iter().filter(|path| *path == Path::new("-")).count()
@@ -66,20 +97,20 @@ impl Chats {
             return Err(stdin_named_twice());
         }
         let arguments =
-            self.chats.iter().map(|chat| if is_stdin(chat) { Origin::Stdin } else { Origin::Argument(chat.clone()) });
+            self.chats.iter().map(|chat| if is_stdin(chat) { Source::Stdin } else { Source::Argument(chat.clone()) });
         let files = self
             .from
             .iter()
-            .map(|path| if path == Path::new("-") { Origin::Stdin } else { Origin::File(path.clone()) });
+            .map(|path| if path == Path::new("-") { Source::Stdin } else { Source::File(path.clone()) });
         Ok(arguments.chain(files).collect())
     }
 
     /// Checks that no file is read and written, or written twice. `others`: what the command writes besides the journal
     /// and standard output.
-    pub fn check_files(&self, origins: &[Origin], others: &[(&str, Option<&Path>)]) -> Result<(), Error> {
-        let mut files = Files::of_streams(origins.iter().any(|origin| matches!(origin, Origin::Stdin)))?;
+    pub fn check_files(&self, origins: &[Source], others: &[(&str, Option<&Path>)]) -> Result<(), Error> {
+        let mut files = Files::of_streams(origins.iter().any(|origin| matches!(origin, Source::Stdin)))?;
         for origin in origins {
-            if let Origin::File(path) = origin {
+            if let Source::File(path) = origin {
                 files.add("list", path, false)?;
             }
         }
@@ -88,6 +119,25 @@ impl Chats {
                 files.add(what, path, true)?;
             }
         }
+        Ok(())
+    }
+
+    /// Adds the account's contacts to the sources, if `--contacts` asks for them. They are fetched whole.
+    pub fn add_contacts(
+        &self,
+        sources: &mut Vec<Source>,
+        client: &Client<'_>,
+        settings: &Settings,
+        stop: &StopFlag,
+        context: &Context<'_>,
+    ) -> Result<(), Failure> {
+        let Some(which) = self.contacts else { return Ok(()) };
+        let mut chats = Vec::new();
+        account::fetch(client, which.into(), settings.retries, stop, context.output, &mut |chat| {
+            chats.push((chat.key(), chat.name().and_then(contacts::clean_name)));
+            true
+        })?;
+        sources.push(Source::Chats(chats.into_iter()));
         Ok(())
     }
 
@@ -117,10 +167,9 @@ impl Chats {
 }
 
 /// A list that is open, and the journal that goes with it.
-#[derive(Debug)]
 pub struct OpenList {
     /// The chats.
-    pub list: List,
+    pub list: Input,
     /// Where their lines are recorded.
     pub journal: Option<Journal>,
     /// Chats that an earlier run requested and has no result of.
@@ -131,7 +180,7 @@ impl Chats {
     /// Opens the journal, then the list without what is done. `accepted_is_done`: see [`JournalFilter`].
     pub fn open(
         &self,
-        origins: Vec<Origin>,
+        origins: Vec<Source>,
         command: &str,
         settings: &Settings,
         accepted_is_done: bool,
@@ -139,7 +188,7 @@ impl Chats {
         check_stdin(&origins, settings)?;
         let Some(path) = &self.journal else {
             return Ok(OpenList {
-                list: List::open(origins, self.rule(settings)?, None)?,
+                list: Input::open(origins, self.rule(settings)?, None)?,
                 journal: None,
                 requested: Vec::new(),
             });
@@ -147,7 +196,7 @@ impl Chats {
         let id_instance = &settings.instance.id;
         let filter = JournalFilter { command, id_instance, max_age: self.max_age, accepted_is_done };
         let state = Journal::open(path, filter, Timestamp::now())?;
-        let list = List::open(origins, self.rule(settings)?, Some(state.done))?;
+        let list = Input::open(origins, self.rule(settings)?, Some(state.done))?;
         Ok(OpenList { list, journal: Some(state.journal), requested: state.requested })
     }
 }
@@ -170,8 +219,8 @@ impl OpenList {
 }
 
 /// That the token is read from standard input may have been known only from a variable.
-pub fn check_stdin(origins: &[Origin], settings: &Settings) -> Result<(), Error> {
-    let is_stdin = |origin: &Origin| matches!(origin, Origin::Stdin);
+pub fn check_stdin(origins: &[Source], settings: &Settings) -> Result<(), Error> {
+    let is_stdin = |origin: &Source| matches!(origin, Source::Stdin);
     if settings.token_is_from_stdin() && origins.iter().any(is_stdin) { Err(stdin_named_twice()) } else { Ok(()) }
 }
 

@@ -89,7 +89,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         (None, None) if matches!(print, Print::Drawing(_)) => Some(Destination::Memory),
         (None, None) => None,
     };
-    let origins = args.chats.origins(context.flags)?;
+    let mut origins = args.chats.origins(context.flags)?;
     args.chats.check_files(&origins, &[("picture", args.output.as_deref().filter(|_| !is_stdout))])?;
     let session = context.open()?;
     let settings = &session.settings;
@@ -104,9 +104,10 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
         .map(|destination| session.pictures(destination, &args.allow_host, config.concurrency, None, context))
         .transpose()?;
     let client = session.client(config.concurrency, context);
+    let stop = StopFlag::default();
+    args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
     let job = GetJob { args, client, pictures, print, output };
     let open = args.chats.open(origins, "get", settings, true)?;
-    let stop = StopFlag::default();
     if is_stdout {
         let no_lines = Output::new(output::Options { quiet: true, ..output::Options::default() });
         return open.run(config, &job, None, &stop, &no_lines, context);

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::batch::input::Input;
 use crate::batch::job::{Attempt, Job, RunHandle};
-use crate::batch::list::List;
 use crate::batch::writer::RunConfig;
 use crate::chat_id::ChatId;
 use crate::commands::Context;
@@ -52,13 +52,13 @@ pub struct Args {
     #[arg(long, requires = "wait")]
     fallback: bool,
     /// Print the curl commands that do the same, and send nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "contacts")]
     dry_run: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
-    let origins = args.chats.origins(context.flags)?;
+    let mut origins = args.chats.origins(context.flags)?;
     args.chats.check_files(&origins, &[("spool", args.spool.as_deref())])?;
     let session = context.open()?;
     let settings = &session.settings;
@@ -67,7 +67,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     let stop = StopFlag::default();
     if args.dry_run {
         check_stdin(&origins, settings)?;
-        let list = List::open(origins, args.chats.rule(settings)?, None)?;
+        let list = Input::open(origins, args.chats.rule(settings)?, None)?;
         let open = OpenList { list, journal: None, requested: Vec::new() };
         config = RunConfig { rate: 0.0, concurrency: 1, has_summary: false, ..config };
         let no_lines = Output::new(Options { quiet: true, ..Options::default() });
@@ -80,6 +80,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
             context,
         );
     }
+    args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
     let open = args.chats.open(origins, "request", settings, args.wait.is_none())?;
     let Some(wait) = args.wait else {
         return open.run(config, &Request { client }, None, &stop, context.output, context);

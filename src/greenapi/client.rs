@@ -1,9 +1,12 @@
 //! Calls of GREEN-API's methods for one instance: builds the URL, the only place with the token in it, and sorts the answer.
 
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::avatar::Avatar;
+use super::contacts::{Emit, LIST_LIMIT, List, read_list};
 use super::error::{failure_of_trouble, into_result, is_acceptance, unexpected};
 use super::notification::{Head, Receipt};
 use super::state::{InstanceSettings, State, shown_settings};
@@ -119,6 +122,61 @@ impl<'a> Client<'a> {
         into_result(answer).map(|_| true)
     }
 
+    /// getContacts or getChats: passes each chat of the list to `emit` as it comes. Once a second at most.
+    pub fn contacts(&self, list: List, emit: &mut Emit<'_>) -> Result<(), Failure> {
+        let (method, tail) = list.method();
+        let url = self.url(method, self.instance.token.expose(), tail);
+        self.report.wire(|| format!("> GET {url}"));
+        let began = Instant::now();
+        let has_begun = Cell::new(false);
+        let result = self.agent.read(&url, Call::Get, None, |mut answer, body| {
+            let mut body = BufReader::new(body.take(LIST_LIMIT));
+            has_begun.set((200..=299).contains(&answer.status) && begins_a_list(&mut body));
+            if has_begun.get() {
+                return Ok(read_list(body, list, emit));
+            }
+            // An error of the body is the result of the call.
+            let _ = body.take(ANSWER_LIMIT as u64).read_to_end(&mut answer.body);
+            Err(answer)
+        });
+        self.report.wire(|| {
+            let what = match &result {
+                Ok(Ok(_)) => "a list".to_owned(),
+                Ok(Err(answer)) => format!("{} {}", answer.status, self.shown(method, &answer.body)),
+                Err(trouble) => format!("nothing: {trouble:?}"),
+            };
+            format!("< {what} in {} ms", began.elapsed().as_millis())
+        });
+        const INCOMPLETE: &str = "the list of contacts is incomplete";
+        match result {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(why))) => {
+                Err(Failure::caused(Kind::UnexpectedResponse, anyhow::Error::msg(why).context(INCOMPLETE)))
+            }
+            Ok(Err(answer)) => {
+                let answer = into_result(answer)?;
+                Err(unexpected(&answer, "the answer is not a list of contacts"))
+            }
+            Err(trouble) => {
+                let mut failure = failure_of_trouble(trouble, self.timeout);
+                if has_begun.get() {
+                    failure.error = failure.error.context(INCOMPLETE);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// getWaSettings: how much of the account's history the service has loaded, in percent, if it says so. Once a
+    /// second at most.
+    pub fn history_sync_progress(&self) -> Result<Option<u64>, Failure> {
+        // With the account's own picture in it.
+        let answer = self.call_up_to("getWaSettings", "", Call::Get, None, NOTIFICATION_LIMIT)?;
+        let json: serde_json::Value = serde_json::from_slice(&into_result(answer)?.body).unwrap_or_default();
+        let progress = &json["historySyncProgress"];
+        Ok(progress.as_u64().or_else(|| progress.as_str()?.parse().ok()))
+    }
+
     /// Calls a method; `tail` follows the token in the URL.
     pub fn call(&self, method: &str, tail: &str, call: Call<'_>) -> Result<Answer, Failure> {
         self.call_up_to(method, tail, call, None, ANSWER_LIMIT)
@@ -149,6 +207,16 @@ impl<'a> Client<'a> {
         format!("{api_url}/waInstance{id}/{method}/{token}{tail}")
     }
 
+    /// A body for `-v`.
+    fn shown(&self, method: &str, body: &[u8]) -> String {
+        let body = match method {
+            // Another secret stands in these.
+            "getSettings" => shown_settings(body),
+            _ => String::from_utf8_lossy(body).into_owned(),
+        };
+        sanitize(&body)
+    }
+
     fn call_up_to(
         &self,
         method: &str,
@@ -176,18 +244,29 @@ impl<'a> Client<'a> {
         let result = result.map(|answer| Answer { body, ..answer });
         self.report.wire(|| match &result {
             Ok(answer) => {
-                let body = match method {
-                    // Another secret stands in these.
-                    "getSettings" => shown_settings(&answer.body),
-                    _ => String::from_utf8_lossy(&answer.body).into_owned(),
-                };
-                let took = began.elapsed().as_millis();
-                format!("< {} in {took} ms {}", answer.status, sanitize(&body)).trim_end().to_owned()
+                let body = self.shown(method, &answer.body);
+                format!("< {} in {} ms {body}", answer.status, began.elapsed().as_millis()).trim_end().to_owned()
             }
             Err(trouble) => format!("< nothing in {} ms: {trouble:?}", began.elapsed().as_millis()),
         });
         result.map_err(|trouble| failure_of_trouble(trouble, self.timeout))
     }
+}
+
+/// Whether the next character is the beginning of a list. It is not consumed.
+fn begins_a_list(body: &mut impl BufRead) -> bool {
+    while let Ok(bytes) = body.fill_buf()
+        && !bytes.is_empty()
+    {
+        match bytes.trim_ascii_start() {
+            [] => {
+                let blank = bytes.len();
+                body.consume(blank);
+            }
+            rest => return rest[0] == b'[',
+        }
+    }
+    false
 }
 
 /// The one body that both avatar methods take. A chat id needs no escaping: digits, a hyphen, an @ and a domain.

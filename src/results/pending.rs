@@ -75,8 +75,8 @@ impl PendingRequests {
         if info.timestamp.is_some_and(|timestamp| timestamp.saturating_add(SLACK) < request.requested_at) {
             return Match::Stale;
         }
-        self.chats.remove(&chat.key());
-        Match::Answer(chat)
+        // The one that was requested: it has its name.
+        self.chats.remove(&chat.key()).map_or(Match::Unmatched, |request| Match::Answer(request.chat))
     }
 
     /// Removes the chats whose deadline is over, the earliest first.

@@ -97,7 +97,7 @@ impl<'a> Collector<'a> {
         let mut record = record(&message.info);
         record.method = self.fallback.then_some("getAvatarAsync");
         let is_written = match found {
-            Match::Answer(_) => run.record_and_flush(&record, message.info.failure()),
+            Match::Answer(chat) => run.record_and_flush(&record.named_as(&chat), message.info.failure()),
             Match::Unmatched | Match::Stale if message.is_repeat => true,
             Match::Unmatched => run.record_unsolicited(&record),
             Match::Stale => run.record_unsolicited(&Record { stale: Some(true), ..record }),
@@ -118,7 +118,7 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let failure = self.no_result();
-            run.record_result(&Record::failed(chat.as_str(), &failure), Some(failure));
+            run.record_result(&Record::failed(chat.as_str(), &failure).named_as(&chat), Some(failure));
         }
     }
 
@@ -194,7 +194,8 @@ impl BackgroundTask for Collector<'_> {
             None => Failure::new(Kind::NoResult, "the run ended before a notification came"),
         };
         let error = Some(failure.body());
-        run.print_only(&Record { error, ..Record::new(chat.as_str(), Status::TimedOut) }, failure);
+        let record = Record { error, ..Record::new(chat.as_str(), Status::TimedOut) };
+        run.print_only(&record.named_as(chat), failure);
     }
 }
 

@@ -66,7 +66,7 @@ fn a_line_that_is_no_chat_id_has_its_number_and_the_rest_is_sent() {
     list.extend(b"1100\xff\xfe@c.us\n");
     list.extend(vec![b'9'; 100_000]);
     list.extend(format!("\n{}\r\n+1 100 123-45-67\n", chat(2)).as_bytes());
-    list.extend(vec![b'8'; 1025]);
+    list.extend(vec![b'8'; 4097]);
     let server = Server::with(|_| Answer::status(200)).times(2);
     let said = in_order(&server).args(["--json", "-"]).stdin(list).exits(1).any_stdout().any_stderr().run();
     let lines = jsons(&said.stdout);
@@ -89,12 +89,105 @@ fn a_line_that_is_no_chat_id_has_its_number_and_the_rest_is_sent() {
 }
 
 #[test]
-fn a_line_of_a_kilobyte_is_read_whole() {
-    let server = Server::with(|_| Answer::status(200)).times(1);
+fn a_line_of_four_kilobytes_is_read_whole() {
+    let server = Server::with(|_| Answer::status(200)).times(2);
     // A comment may be as long as it likes.
-    let list = format!("# {}\n{CHAT}\n", "x".repeat(200_000));
-    let said = Cli::request(&server, ["-"]).stdin(list).ends_somehow().any_stdout().any_stderr().run();
-    assert!(said.stdout.contains("accepted"), "{}", said.stdout);
+    let name = "x".repeat(4096 - CHAT.len() - 1);
+    let list = format!("# {}\n{CHAT}\t{name}\n{}\t{name}\n{CHAT}", "x".repeat(200_000), chat(1));
+    let said = in_order(&server).args(["--json", "-"]).stdin(list).any_stdout().any_stderr().run();
+    assert!(jsons(&said.stdout).iter().all(|line| line["name"] == name.as_str()), "{}", said.stdout);
+}
+
+#[test]
+fn every_line_end_and_utf16_are_known() {
+    for end in ["\n", "\r\n", "\r"] {
+        let server = Server::with(|_| Answer::status(200)).times(2);
+        let list = format!("# people{end}{end}{CHAT}{end}{GROUP}\tMy group{end}");
+        let cli = in_order(&server).arg("-").stdin(list);
+        cli.stdout(lines(&[CHAT, GROUP])).any_stderr().run();
+    }
+    for is_big in [false, true] {
+        let server = Server::with(|_| Answer::status(200)).times(2);
+        let unit = |unit: u16| if is_big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        let text = format!("\u{feff}{CHAT}\tАда\r\n{GROUP}\r\n");
+        let list: Vec<u8> = text.encode_utf16().flat_map(unit).collect();
+        let said = in_order(&server).args(["--json", "-"]).stdin(list).any_stdout().any_stderr().run();
+        assert_eq!((&jsons(&said.stdout)[0]["name"], said.stdout.lines().count()), (&"Ада".into(), 2));
+    }
+}
+
+#[test]
+fn the_name_of_a_chat_is_in_its_lines() {
+    let list = format!("{CHAT}\t Ada\u{1b}[31m Lovelace \n{GROUP}\t\n");
+    let server = Server::with(|_| Answer::status(200)).times(2);
+    let cli = in_order(&server).args(["--json", "--journal", "j", "-"]).stdin(list.as_str());
+    let said = cli.any_stdout().any_stderr().run();
+    let start = format!(r#"{{"chatId":"{CHAT}","name":"Ada\u001b[31m Lovelace","status":"accepted","httpStatus":200,"#);
+    assert!(said.stdout.starts_with(&start), "{}", said.stdout);
+    assert!(said.read("j").starts_with(&start), "{}", said.read("j"));
+    assert_eq!(jsons(&said.stdout)[1]["name"], serde_json::Value::Null);
+    // Such a journal is read again, also if it ends in the middle of a name.
+    let torn = said.read("j").lines().next().expect("a line").split("Lovelace").next().expect("a half").to_owned();
+    for journal in [said.read("j"), torn] {
+        let server = Server::with(|_| Answer::status(200));
+        let cli = in_order(&server).args(["--journal", "j", "-", &chat(9)]).stdin(list.as_str()).file("j", journal);
+        cli.any_stdout().any_stderr().run();
+    }
+    // A failed one has it too.
+    let server = Server::with(|_| Answer::status(400).body("bad request data")).times(1);
+    let said =
+        in_order(&server).args(["--json", "-"]).stdin(format!("{CHAT}\tAda")).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(json(&said.stdout)["name"], "Ada");
+}
+
+#[test]
+fn a_table_or_a_vcard_is_refused_as_a_whole() {
+    let server = Server::unasked();
+    for (name, list, what) in [
+        ("a.csv", "Name,Phone\nAda,+11001234567\n", "table"),
+        ("a b.csv", "# mine\n11001234567@c.us;Ada\n\n11001234568@c.us;Bob\n", "table"),
+        ("a.txt", "Name\tPhone\n", "table"),
+        ("a.vcf", "BEGIN:VCARD\r\nVERSION:3.0\r\n", "vCard"),
+    ] {
+        let quoted = if name.contains(' ') { format!("'{name}'") } else { name.to_owned() };
+        let hint = format!("greenavatar contacts --from {quoted} ");
+        let cli = Cli::request(&server, [CHAT, "--from", name]).file(name, list).exits(66);
+        let said = cli.stderr_has(format!("error: {name} is a {what}, not a list of chat ids")).run();
+        assert!(said.stderr.contains(&hint) && said.stderr.lines().count() == 2, "{}", said.stderr);
+        let cli = Cli::request(&server, ["-"]).stdin(list).exits(66).any_stderr();
+        assert!(cli.run().stderr.contains("greenavatar contacts --from - "), "{what}");
+    }
+    // Commas in names, and in a line or two of a list, are no table.
+    for list in [
+        format!("{CHAT}\tLovelace, Ada\n{GROUP}\tx, y\n"),
+        format!("a,b\n{CHAT}\tx,y\n"),
+        format!("a,b\n{CHAT}\n"),
+        "a;b\n".to_owned(),
+    ] {
+        let server = Server::with(|_| Answer::status(200));
+        let args = ["--json", "-", &chat(9)];
+        Cli::request(&server, args).stdin(list).ends_somehow().any_stdout().stderr_has("tally").run();
+    }
+}
+
+#[test]
+fn an_argument_that_names_a_file_has_the_option_for_it() {
+    let server = Server::unasked();
+    let cli = Cli::request(&server, ["contacts.txt"]).file("contacts.txt", CHAT).exits(65).any_stdout();
+    cli.stderr_has("hint: --from FILE reads chat ids from a file: --from contacts.txt\n").run();
+    let server = Server::with(|_| Answer::status(200)).times(1);
+    Cli::request(&server, [CHAT]).file(CHAT, "").stdout(lines(&[CHAT])).run();
+}
+
+#[test]
+fn a_named_pipe_that_no_program_writes_to_is_left_at_a_signal() {
+    let server = Server::with(|_| Answer::status(200)).times(1);
+    let script = r#"mkfifo pipe; exec "$0" "$@""#;
+    let cli = in_order(&server).args([CHAT, "--from", "pipe"]).shell(script).dies(15);
+    let running = cli.stdout(lines(&[CHAT])).any_stderr().start();
+    running.wait_for_lines(1);
+    running.signal(rustix::process::Signal::TERM);
+    running.finish();
 }
 
 #[test]
@@ -262,12 +355,15 @@ fn a_single_chat_has_its_own_status_and_tells_of_nothing_else() {
 #[cfg(unix)]
 #[test]
 fn a_list_that_breaks_off_is_told_once() {
-    // A file that opens and cannot be read.
-    let said = Cli::request(&Server::unasked(), ["--json", "--from", "/proc/self/mem"]).exits(66).any_stderr().run();
+    // It opens and cannot be read; that of a file is known before anything is sent.
+    let cli = Cli::request(&Server::unasked(), ["--json", "-"]).stdin_from(File::open("/").expect("a directory"));
+    let said = cli.exits(66).any_stderr().run();
     let objects = jsons(&said.stderr);
     assert_eq!(objects[0]["error"]["code"], "input-unreadable");
     assert_eq!(objects[1]["tally"]["notTried"], serde_json::Value::Null, "nobody knows what was in it");
     assert_eq!(objects.len(), 2, "{}", said.stderr);
+    let cli = Cli::request(&Server::unasked(), ["--json", CHAT, "--from", "/proc/self/mem"]).exits(66).any_stderr();
+    assert_eq!(json(&cli.run().stderr)["error"]["code"], "input-unreadable");
 }
 
 #[test]

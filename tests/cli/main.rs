@@ -8,6 +8,7 @@ mod support;
 mod broken_servers;
 mod changes;
 mod chat_ids;
+mod contacts;
 mod doctor;
 #[cfg(unix)]
 mod dry_run;

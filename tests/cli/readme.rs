@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::support::Cli;
 
-const COMMANDS: [&str; 6] = ["request", "receive", "listen", "get", "doctor", "sandbox"];
+const COMMANDS: [&str; 7] = ["request", "receive", "listen", "get", "contacts", "doctor", "sandbox"];
 
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md")
@@ -46,6 +46,7 @@ fn help_names_the_method_that_a_command_calls() {
         ("request", "getAvatarAsync"),
         ("receive", "receiveNotification"),
         ("get", "getAvatar"),
+        ("contacts", "getContacts"),
         ("doctor", "getStateInstance"),
     ] {
         assert!(help(command).contains(method), "{command} names {method}");

@@ -7,9 +7,10 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 
+use greenavatar::batch::input::{Entry, Input, Next, Source};
 use greenavatar::batch::journal::{Journal, JournalFilter, RowOf, SeenIn};
-use greenavatar::batch::list::{Entry, List, Origin, Taken};
 use greenavatar::chat_id::{ChatId, Rule, phone};
+use greenavatar::contacts;
 use greenavatar::escape::escape;
 use greenavatar::failure::Failure;
 use greenavatar::greenapi::avatar::Avatar;
@@ -70,7 +71,7 @@ pub fn chat_id(bytes: &[u8]) {
 /// A list says what the simplest reader of it says: every line once, duplicates aside, and nothing that acts on a terminal.
 pub fn chat_list(bytes: &[u8]) {
     let file = file_of(bytes);
-    assert_eq!(entries(Origin::File(file.path().to_owned())), simplest_reading(bytes));
+    assert_eq!(entries(Source::File(file.path().to_owned())), simplest_reading(bytes));
 }
 
 /// However the bytes of a list are cut into pieces on their way, its entries are the same.
@@ -89,17 +90,18 @@ pub fn chat_list_in_pieces(bytes: &[u8], cuts: &[usize]) {
                 std::thread::yield_now();
             }
         });
-        entries(Origin::File(path.into()))
+        entries(Source::File(path.into()))
     });
     assert_eq!(got, simplest_reading(bytes));
 }
 
-fn entries(origin: Origin) -> Vec<String> {
-    let mut list = List::open(vec![origin], Rule::Lenient, None).expect("it is there");
+/// The chats with their names and the invalid lines; `None`: the file is not a list.
+fn entries(source: Source) -> Option<Vec<String>> {
+    let mut input = Input::open(vec![source], Rule::Lenient, None).ok()?;
     let mut entries = Vec::new();
-    while let Taken::Entry(entry) = list.take(None).expect("it can be read") {
+    while let Next::Entry(entry) = input.next(None).ok()? {
         entries.push(match entry {
-            Entry::Chat(chat) => chat.to_string(),
+            Entry::Chat(chat) => format!("{chat} {}", chat.name().unwrap_or_default()),
             Entry::Invalid { shown, line, why } => {
                 assert_printable(&shown);
                 assert_printable(why.message);
@@ -108,29 +110,91 @@ fn entries(origin: Origin) -> Vec<String> {
             }
         });
     }
-    entries
+    Some(entries)
 }
 
-fn simplest_reading(bytes: &[u8]) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    let mut lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();
-    if lines.last().is_some_and(|last| last.is_empty()) {
-        lines.pop();
-    }
-    let read = |(index, line): (usize, &[u8])| {
-        let invalid = Some(format!("line {}", index + 1));
-        if line.len() > 1024 {
-            return invalid.filter(|_| !line.trim_ascii_start().starts_with(b"#"));
+fn simplest_reading(bytes: &[u8]) -> Option<Vec<String>> {
+    let decoded;
+    let bytes = match bytes {
+        [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] => {
+            let unit = |pair: &[u8]| match (pair, bytes[0]) {
+                (&[a, b], 0xff) => u16::from_le_bytes([a, b]),
+                (&[a, b], _) => u16::from_be_bytes([a, b]),
+                // Half a unit at the end.
+                _ => 0xfffd,
+            };
+            decoded = String::from_utf16_lossy(&rest.chunks(2).map(unit).collect::<Vec<_>>());
+            decoded.as_bytes()
         }
-        let line = if index == 0 { line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line) } else { line };
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.trim_ascii().is_empty() || line.trim_ascii().starts_with(b"#") {
+        [0xef, 0xbb, 0xbf, rest @ ..] => rest,
+        bytes => bytes,
+    };
+    let mut lines: Vec<&[u8]> = Vec::new();
+    for line in bytes.split(|&b| b == b'\n') {
+        let line =
+            line.strip_suffix(b"\r").filter(|_| line.as_ptr_range().end < bytes.as_ptr_range().end).unwrap_or(line);
+        lines.extend(line.split(|&b| b == b'\r'));
+    }
+    let is_text = |(_, line): &(usize, &[u8])| {
+        let start = line.trim_ascii_start();
+        !start.is_empty() && !start.starts_with(b"#")
+    };
+    let lines: Vec<(usize, &[u8])> = lines.into_iter().enumerate().filter(is_text).collect();
+    let is_id = |text: &[u8]| std::str::from_utf8(text).is_ok_and(|text| ChatId::parse(text, Rule::Lenient).is_ok());
+    let id_of = |line: &'_ [u8]| line.split(|&b| b == b'\t').next().unwrap_or_default().to_vec();
+    let of_list = |line: &[u8]| is_id(&id_of(&line[..line.len().min(4096)]));
+    if let Some((_, first)) = lines.first() {
+        let first = &first[..first.len().min(4096)];
+        let second = lines.get(1).map(|(_, line)| &line[..line.len().min(4096)]);
+        let count = |line: &[u8], sign| line.iter().filter(|&&b| b == sign).count();
+        let is_same =
+            |sign| second.is_some_and(|second| count(first, sign) > 0 && count(first, sign) == count(second, sign));
+        let is_table = (is_same(b',') || is_same(b';')) && !of_list(first) && !second.is_some_and(of_list);
+        let is_header = first.contains(&b'\t') && !first.iter().any(u8::is_ascii_digit);
+        if is_table || is_header || first.trim_ascii().eq_ignore_ascii_case(b"BEGIN:VCARD") {
             return None;
         }
-        let chat = std::str::from_utf8(line).ok().filter(|text| ChatId::parse(text, Rule::Lenient).is_ok());
-        chat.map_or(invalid, |chat| seen.insert(chat.to_owned()).then(|| chat.to_owned()))
+    }
+    let mut seen = std::collections::HashSet::new();
+    let read = |(index, line): (usize, &[u8])| {
+        let id = id_of(line);
+        let name =
+            std::str::from_utf8(line.get(id.len() + 1..).unwrap_or_default()).ok().filter(|_| line.len() <= 4096);
+        match name.filter(|_| is_id(&id)) {
+            Some(name) => {
+                let id = String::from_utf8_lossy(&id).into_owned();
+                seen.insert(id.clone()).then(|| format!("{id} {}", name.trim()))
+            }
+            None => Some(format!("line {}", index + 1)),
+        }
     };
-    lines.into_iter().enumerate().filter_map(read).collect()
+    Some(lines.into_iter().filter_map(read).collect())
+}
+
+/// Whatever an address book holds, what is printed of it are chat ids with names on one line, and errors with a line.
+pub fn address_book(bytes: &[u8]) {
+    for country_code in [None, Some("44"), Some("7")] {
+        let mut last = 0;
+        let summary = contacts::read_bytes(bytes, country_code, &mut |line, contact| {
+            // Within a vCard numbers come in order, and vCards do.
+            assert!(line >= 1 && line <= bytes.len() as u64 + 1, "line {line}");
+            last = last.max(line);
+            match contact {
+                Ok(chat) => {
+                    assert!(ChatId::parse(chat.as_str(), Rule::Lenient).is_ok());
+                    let name = chat.name().unwrap_or("x");
+                    assert!(!name.is_empty() && name.chars().count() <= 200 && name.trim() == name, "{name:?}");
+                    assert_printable(name);
+                }
+                Err(problem) => {
+                    assert_printable(&problem.message);
+                    assert!(problem.message.len() <= 1024, "{}", problem.message);
+                }
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+        assert!(summary.is_ok(), "no file is read");
+    }
 }
 
 /// A `.env` is read, or refused by file and line without a word of its text.

@@ -1,0 +1,181 @@
+//! The bytes of a file or of standard input, as UTF-8, without a read that a signal cannot end.
+//!
+//! A regular file is read directly. A pipe, a terminal or a device is opened and read by a thread of its own, which a
+//! run that ends does not wait for.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use encoding_rs_io::DecodeReaderBytesBuilder;
+
+use crate::escape::escape;
+use crate::failure::{Failure, Kind};
+use crate::platform::{check_stdin, stdin_file};
+use crate::shutdown::{self, SLICE};
+
+/// The name of standard input in messages.
+const STDIN: &str = "standard input";
+/// Bytes that are read at once.
+const CHUNK: usize = 16 * 1024;
+
+/// A file that is read piece by piece. UTF-16 with a byte-order mark becomes UTF-8, and a mark is removed; UTF-8 is not
+/// checked.
+pub struct Feed {
+    source: Source,
+    /// The file's name for messages, escaped.
+    name: String,
+}
+
+enum Source {
+    Direct(Box<dyn Read + Send>),
+    Thread(Receiver<io::Result<Vec<u8>>>),
+}
+
+/// Result of [`Feed::next`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// There are bytes in the buffer.
+    Bytes,
+    /// The end of the file.
+    End,
+    /// Nothing came before the deadline.
+    Waiting,
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Feed {
+    /// Opens a file. A pipe is opened by the thread: it waits until a program opens the other end.
+    pub fn open(path: &Path) -> Result<Feed, Failure> {
+        let name = escape(&path.display().to_string());
+        let open = || {
+            let metadata = path.metadata()?;
+            if metadata.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            if metadata.is_file() {
+                return Ok(Source::direct(File::open(path)?));
+            }
+            let path = path.to_owned();
+            Source::thread(move || File::open(path))
+        };
+        match open() {
+            Ok(source) => Ok(Feed { source, name }),
+            Err(error) => Err(unreadable(&name, error)),
+        }
+    }
+
+    /// Fails if standard input cannot be read at all. Nothing is read.
+    pub fn check_stdin() -> Result<(), Failure> {
+        check_stdin().map_err(|error| unreadable(STDIN, error))
+    }
+
+    /// Standard input.
+    pub fn stdin() -> Result<Feed, Failure> {
+        let name = STDIN.to_owned();
+        let open = || {
+            check_stdin()?;
+            let stdin = stdin_file()?;
+            let is_file = stdin.metadata().is_ok_and(|metadata| metadata.is_file());
+            if is_file { Ok(Source::direct(stdin)) } else { Source::thread(move || Ok(stdin)) }
+        };
+        match open() {
+            Ok(source) => Ok(Feed { source, name }),
+            Err(error) => Err(unreadable(&name, error)),
+        }
+    }
+
+    /// The file's name for messages, escaped.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Replaces the buffer by the next bytes, awaited until the deadline.
+    pub fn next(&mut self, buffer: &mut Vec<u8>, deadline: Option<Instant>) -> Result<Piece, Failure> {
+        buffer.clear();
+        let got = match &mut self.source {
+            Source::Direct(file) => {
+                buffer.resize(CHUNK, 0);
+                read(file, buffer).map(|got| buffer.truncate(got))
+            }
+            Source::Thread(receiver) => {
+                let received = match deadline {
+                    Some(at) => receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
+                    None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                };
+                match received {
+                    Ok(piece) => piece.map(|piece| *buffer = piece),
+                    Err(RecvTimeoutError::Timeout) => return Ok(Piece::Waiting),
+                    Err(RecvTimeoutError::Disconnected) => Ok(()),
+                }
+            }
+        };
+        got.map_err(|error| unreadable(&self.name, error))?;
+        Ok(if buffer.is_empty() { Piece::End } else { Piece::Bytes })
+    }
+
+    /// Like [`Feed::next`], awaited until a signal comes, which then is the end.
+    pub fn next_unless_interrupted(&mut self, buffer: &mut Vec<u8>) -> Result<Piece, Failure> {
+        while shutdown::signal().is_none() {
+            match self.next(buffer, Some(Instant::now() + SLICE))? {
+                Piece::Waiting => {}
+                piece => return Ok(piece),
+            }
+        }
+        buffer.clear();
+        Ok(Piece::End)
+    }
+}
+
+impl Source {
+    fn direct(file: File) -> Source {
+        Source::Direct(Box::new(decoded(file)))
+    }
+
+    fn thread(open: impl FnOnce() -> io::Result<File> + Send + 'static) -> io::Result<Source> {
+        // Without a buffer: at most one piece is read before it is needed.
+        let (sender, receiver) = sync_channel(0);
+        thread::Builder::new().name("input".into()).spawn(move || {
+            let mut file = open().map(decoded);
+            loop {
+                let mut buffer = vec![0; CHUNK];
+                let piece = match &mut file {
+                    Ok(file) => read(file, &mut buffer).map(|got| buffer[..got].to_vec()),
+                    Err(error) => Err(std::mem::replace(error, io::ErrorKind::Other.into())),
+                };
+                let is_last = !piece.as_ref().is_ok_and(|piece| !piece.is_empty());
+                // An error means that the run has ended.
+                if sender.send(piece).is_err() || is_last {
+                    return;
+                }
+            }
+        })?;
+        Ok(Source::Thread(receiver))
+    }
+}
+
+fn decoded(file: File) -> impl Read + Send {
+    DecodeReaderBytesBuilder::new().utf8_passthru(true).strip_bom(true).build(file)
+}
+
+fn read(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match from.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn unreadable(name: &str, error: io::Error) -> Failure {
+    Failure::caused(Kind::InputUnreadable, anyhow::Error::from(error).context(format!("cannot read {name}")))
+}

@@ -1,0 +1,191 @@
+//! The lines of one list, as they come, in constant memory.
+//!
+//! Lines end with LF, CRLF or CR. Blank lines and comments are left out. A list that is a table or a vCard is refused.
+//! What a line means is not known here.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::batch::feed::{Feed, Piece};
+use crate::chat_id::{ChatId, Rule};
+use crate::escape::escape;
+use crate::failure::{Failure, Kind};
+
+/// The longest line that may be an entry.
+const LONGEST_LINE: usize = 4096;
+
+/// One line without its end.
+#[derive(Debug)]
+pub struct Line {
+    /// The text; of a long line its beginning.
+    pub text: Vec<u8>,
+    /// Its number, from 1.
+    pub number: u64,
+    /// Whether it has more than 4 KiB.
+    pub is_long: bool,
+}
+
+/// Result of [`Lines::next`].
+#[derive(Debug)]
+pub enum NextLine {
+    /// A line.
+    Line(Line),
+    /// The end of the list.
+    End,
+    /// Nothing came before the deadline.
+    Waiting,
+}
+
+/// The lines of one list that are neither blank nor comments.
+#[derive(Debug)]
+pub struct Lines {
+    feed: Feed,
+    /// How the file is named on a command line.
+    argument: String,
+    buffer: Vec<u8>,
+    at: usize,
+    /// What has come of the current line.
+    partial: Vec<u8>,
+    number: u64,
+    /// The last line ended with CR: an LF right after it belongs to that end.
+    after_cr: bool,
+    state: State,
+}
+
+/// Whether the list may still turn out to be a table.
+#[derive(Debug)]
+enum State {
+    /// No line was read.
+    Start,
+    /// The first line may be a table's: the second one decides.
+    MaybeTable(Line),
+    /// It is a list. A line that was read to find out is the next one.
+    List(Option<Line>),
+}
+
+impl Lines {
+    /// The lines of a file.
+    pub fn open(path: &Path) -> Result<Lines, Failure> {
+        Ok(Lines::new(Feed::open(path)?, shell_word(path)))
+    }
+
+    /// The lines of standard input.
+    pub fn stdin() -> Result<Lines, Failure> {
+        Ok(Lines::new(Feed::stdin()?, "-".to_owned()))
+    }
+
+    /// Fails if [`Lines::open`] would, or if the file is not a list. A pipe or a device is not opened: the program
+    /// that writes to a pipe would take that for the reader, and its closing for the end.
+    pub fn check(path: &Path) -> Result<(), Failure> {
+        match path.metadata() {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
+            _ => Lines::open(path)?.next(None).map(drop),
+        }
+    }
+
+    fn new(feed: Feed, argument: String) -> Lines {
+        let (buffer, partial) = (Vec::new(), Vec::new());
+        Lines { feed, argument, buffer, at: 0, partial, number: 0, after_cr: false, state: State::Start }
+    }
+
+    /// The next line, awaited until the deadline.
+    pub fn next(&mut self, deadline: Option<Instant>) -> Result<NextLine, Failure> {
+        loop {
+            if let State::List(ahead) = &mut self.state {
+                return match ahead.take() {
+                    Some(line) => Ok(NextLine::Line(line)),
+                    None => self.read(deadline),
+                };
+            }
+            let line = match self.read(deadline)? {
+                NextLine::Line(line) => Some(line),
+                NextLine::End => None,
+                NextLine::Waiting => return Ok(NextLine::Waiting),
+            };
+            match (std::mem::replace(&mut self.state, State::List(None)), line) {
+                (State::MaybeTable(first), second) => {
+                    if second.as_ref().is_some_and(|second| are_of_a_table(&first.text, &second.text)) {
+                        return Err(self.not_a_list("table"));
+                    }
+                    self.state = State::List(second);
+                    return Ok(NextLine::Line(first));
+                }
+                (_, None) => return Ok(NextLine::End),
+                (_, Some(first)) => {
+                    let text = &first.text;
+                    if text.trim_ascii().eq_ignore_ascii_case(b"BEGIN:VCARD") {
+                        return Err(self.not_a_list("vCard"));
+                    }
+                    if text.contains(&b'\t') && !text.iter().any(u8::is_ascii_digit) {
+                        return Err(self.not_a_list("table"));
+                    }
+                    self.state = match are_of_a_table(text, text) {
+                        true => State::MaybeTable(first),
+                        false => State::List(Some(first)),
+                    };
+                }
+            }
+        }
+    }
+
+    fn not_a_list(&self, what: &str) -> Failure {
+        let message = format!("{} is a {what}, not a list of chat ids", self.feed.name());
+        let hint = format!("convert it: greenavatar contacts --from {} > list.txt", self.argument);
+        Failure::new(Kind::InputUnreadable, message).hint(hint)
+    }
+
+    /// The next line that is neither blank nor a comment.
+    fn read(&mut self, deadline: Option<Instant>) -> Result<NextLine, Failure> {
+        loop {
+            if self.after_cr && self.at < self.buffer.len() {
+                self.after_cr = false;
+                self.at += usize::from(self.buffer[self.at] == b'\n');
+            }
+            let rest = &self.buffer[self.at..];
+            let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
+            // Of a long line no more is kept than shows that it is too long.
+            let room = LONGEST_LINE + 1 - self.partial.len();
+            self.partial.extend_from_slice(&rest[..end.unwrap_or(rest.len()).min(room)]);
+            if let Some(end) = end {
+                self.after_cr = rest[end] == b'\r';
+                self.at += end + 1;
+            } else {
+                self.at = 0;
+                match self.feed.next(&mut self.buffer, deadline)? {
+                    Piece::Bytes => continue,
+                    Piece::Waiting => return Ok(NextLine::Waiting),
+                    Piece::End if self.partial.is_empty() => return Ok(NextLine::End),
+                    Piece::End => {}
+                }
+            }
+            self.number += 1;
+            let mut text = std::mem::take(&mut self.partial);
+            let start = text.trim_ascii_start();
+            if !start.is_empty() && !start.starts_with(b"#") {
+                let is_long = text.len() > LONGEST_LINE;
+                text.truncate(LONGEST_LINE);
+                return Ok(NextLine::Line(Line { text, number: self.number, is_long }));
+            }
+        }
+    }
+}
+
+/// Whether two lines may be a table's: they have the same number of commas or of semicolons, and no chat id of a list.
+fn are_of_a_table(first: &[u8], second: &[u8]) -> bool {
+    let starts_with_id = |line: &[u8]| {
+        let id = line.split(|&b| b == b'\t').next().unwrap_or_default();
+        std::str::from_utf8(id).is_ok_and(|id| ChatId::parse(id, Rule::Lenient).is_ok())
+    };
+    let count = |line: &[u8], sign: u8| line.iter().filter(|&&b| b == sign).count();
+    let is_same = |sign| count(first, sign) > 0 && count(first, sign) == count(second, sign);
+    (is_same(b',') || is_same(b';')) && !starts_with_id(first) && !starts_with_id(second)
+}
+
+/// A path as a word of a shell's command line.
+fn shell_word(path: &Path) -> String {
+    let path = escape(&path.display().to_string());
+    match path.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/+@%,:=".contains(&b)) {
+        true => path,
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}

@@ -1,0 +1,221 @@
+//! `contacts`: prints the contacts of the account, or of CSV and vCard files, as a list of chat ids with names.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::batch::feed::Feed;
+use crate::chat_id::ChatId;
+use crate::commands::Context;
+use crate::commands::files::Files;
+use crate::contacts::{self, account};
+use crate::escape::escape_json;
+use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
+use crate::greenapi::contacts::List;
+use crate::output::{Output, OutputError};
+use crate::recent::Deduplicator;
+use crate::shutdown::{self, StopFlag};
+use crate::token::Masked;
+
+/// Text that is printed at once.
+const CHUNK: usize = 16 * 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  greenavatar contacts | greenavatar get - --lenient --dir avatars
+  greenavatar contacts --groups
+  greenavatar contacts --recent --limit 20
+  greenavatar contacts --from contacts.csv phone.vcf > list.txt
+  greenavatar contacts --from numbers.txt --country-code 44
+
+It prints an address book: names and numbers of people, on standard output.
+Nothing is stored. Each line is a chat id, a tab and the name; all lists take
+such lines. `get` and `request` also ask for the account's contacts directly,
+with --contacts.
+
+GREEN-API's methods: getContacts, with --recent getChats; getWaSettings if the
+list is empty.
+
+--from reads CSV with commas, semicolons or tabs, vCard 2.1, 3.0 and 4.0, and
+plain lines of numbers. A number needs + or 00 and its country code, or 11 or
+12 digits; --country-code N adds the code to the others. What cannot be
+converted is an error with its line, and the rest is printed.";
+
+/// Print the account's contacts and groups (getContacts, getChats), or convert a CSV or vCard file
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Only people
+    #[arg(long, conflicts_with = "groups")]
+    people: bool,
+    /// Only groups
+    #[arg(long)]
+    groups: bool,
+    /// Chats, the one with the most recent message first
+    #[arg(long)]
+    recent: bool,
+    /// Print at most N lines
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Convert these CSV, vCard or text files instead, - for standard input; needs no credentials
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["people", "groups", "recent"])]
+    from: Vec<PathBuf>,
+    /// Country code of the numbers that have none, like 44
+    #[arg(long, value_name = "N", requires = "from", value_parser = parse_country_code)]
+    country_code: Option<String>,
+}
+
+fn parse_country_code(text: &str) -> Result<String, String> {
+    let code = text.strip_prefix('+').unwrap_or(text);
+    let is_code = (1..=4).contains(&code.len()) && !code.starts_with('0') && code.bytes().all(|b| b.is_ascii_digit());
+    if is_code { Ok(code.to_owned()) } else { Err("a country code has 1 to 4 digits, like 1, 44 or 375".into()) }
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
+    let mut printer = Printer { output: context.output, text: String::new(), left: args.limit, error: None };
+    let exit = match args.from.is_empty() {
+        true => list(args, context, &mut printer).map(|()| 0),
+        false => convert(args, &mut printer),
+    };
+    // What came before a failure is printed too.
+    printer.flush();
+    match printer.error {
+        None => exit,
+        Some(error) => Err(error.into()),
+    }
+}
+
+/// Prints the contacts of the account.
+fn list(args: &Args, context: &Context<'_>, printer: &mut Printer<'_>) -> Result<(), Error> {
+    let session = context.open()?;
+    let client = session.client(1, context);
+    let groups = (args.people || args.groups).then_some(args.groups);
+    let list = List { is_recent: args.recent, groups };
+    let (retries, stop) = (session.settings.retries, StopFlag::default());
+    account::fetch(&client, list, retries, &stop, context.output, &mut |chat| printer.print(&chat).is_continue())?;
+    Ok(())
+}
+
+/// Prints the contacts of files. One that cannot be read does not keep the others from being read.
+fn convert(args: &Args, printer: &mut Printer<'_>) -> Result<u8, Error> {
+    let is_stdin = |path: &PathBuf| path == Path::new("-");
+    if args.from.iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Error::Usage("standard input (-) is named more than once".into()));
+    }
+    let mut files = Files::of_streams(args.from.iter().any(is_stdin))?;
+    for path in args.from.iter().filter(|path| !is_stdin(path)) {
+        files.add("file", path, false)?;
+    }
+    let output = printer.output;
+    let (mut unreadable, mut has_failed) = (0, false);
+    let mut recent = Deduplicator::default();
+    let mut hinted = HashSet::new();
+    for path in &args.from {
+        let mut read = || {
+            let mut feed = if is_stdin(path) { Feed::stdin()? } else { Feed::open(path)? };
+            let name = feed.name().to_owned();
+            let summary =
+                contacts::read(&mut feed, args.country_code.as_deref(), &mut |line, contact| match contact {
+                    Ok(chat) if recent.insert(&chat.key()) => printer.print(&chat),
+                    Ok(_) => ControlFlow::Continue(()),
+                    Err(problem) => {
+                        has_failed = true;
+                        printer.flush();
+                        let mut failure = Failure::new(Kind::InvalidChatId, problem.message);
+                        // With --json each object is whole; text has each hint once.
+                        if !problem.hint.is_empty() && (hinted.insert(problem.hint) || output.is_json()) {
+                            failure = failure.hint(problem.hint);
+                        }
+                        output.line_failure(&name, line, &failure);
+                        ControlFlow::Continue(())
+                    }
+                })?;
+            if summary.has_bad_utf8 {
+                output.warn(&format!("{name} has names that are not UTF-8"), "save it as UTF-8 for the right letters");
+            }
+            if summary.without_number > 0 {
+                output.note(&format!("{name}: {} entries without a number", summary.without_number));
+            }
+            Ok::<_, Failure>(())
+        };
+        if let Err(failure) = read() {
+            printer.flush();
+            output.failure(&failure);
+            unreadable += 1;
+        }
+        // The next one may be long in coming.
+        printer.flush();
+        if printer.is_done() || shutdown::signal().is_some() {
+            break;
+        }
+    }
+    Ok(match (unreadable, has_failed) {
+        (0, false) => 0,
+        (unreadable, false) if unreadable == args.from.len() => Kind::InputUnreadable.exit(),
+        _ => EXIT_SOME_FAILED,
+    })
+}
+
+/// A contact as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    chat_id: &'a str,
+    name: &'a str,
+    r#type: &'a str,
+}
+
+/// Prints contacts, many at once.
+struct Printer<'a> {
+    output: &'a Output,
+    text: String,
+    /// Lines that may still be printed.
+    left: Option<u64>,
+    error: Option<OutputError>,
+}
+
+impl Printer<'_> {
+    /// Prints a contact; breaks if no more is wanted.
+    fn print(&mut self, chat: &ChatId) -> ControlFlow<()> {
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        if self.output.is_silent() {
+            return self.wants_more();
+        }
+        let name = chat.name().and_then(contacts::clean_name).unwrap_or_default();
+        if self.output.is_json() {
+            let r#type = if chat.is_group() { "group" } else { "user" };
+            let line = Line { chat_id: chat.as_str(), name: &name, r#type };
+            self.text.push_str(&escape_json(serde_json::to_string(&line).expect("texts have a form")));
+        } else {
+            self.text.push_str(chat.as_str());
+            if !name.is_empty() {
+                self.text.push('\t');
+                self.text.push_str(&name);
+            }
+        }
+        self.text.push('\n');
+        if self.text.len() > CHUNK {
+            self.flush();
+        }
+        self.wants_more()
+    }
+
+    fn wants_more(&self) -> ControlFlow<()> {
+        if self.is_done() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Whether no more is to be printed.
+    fn is_done(&self) -> bool {
+        self.left == Some(0) || self.error.is_some()
+    }
+
+    fn flush(&mut self) {
+        if self.error.is_none() {
+            let text = std::mem::take(&mut self.text);
+            self.error = self.output.write(&Masked::new(text)).err();
+        }
+    }
+}

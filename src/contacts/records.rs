@@ -1,0 +1,117 @@
+//! The records of a table, in bounded memory: one that is too long is an error with the line on which it begins.
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+use super::{Bytes, LONGEST_RECORD, LineCounter};
+use crate::failure::Failure;
+
+/// Columns of a table.
+const MOST_COLUMNS: usize = 1024;
+
+/// Result of [`Records::next`].
+pub enum Record {
+    /// A record; the line on which it begins.
+    At(u64),
+    /// One that cannot be read. The file ends with it if the end of the record is not known.
+    Broken { line: u64, message: &'static str, is_last: bool },
+    /// The end of the file.
+    End,
+}
+
+/// The records of a table.
+pub struct Records<'a> {
+    core: Reader,
+    bytes: Bytes<'a>,
+    lines: LineCounter,
+    /// The fields one after another, and where each one ends.
+    fields: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl<'a> Records<'a> {
+    /// The records from here on.
+    pub fn new(bytes: Bytes<'a>, delimiter: u8, lines: LineCounter) -> Records<'a> {
+        let core = ReaderBuilder::new().delimiter(delimiter).build();
+        Records { core, bytes, lines, fields: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Reads the next record.
+    pub fn next(&mut self) -> Result<Record, Failure> {
+        while self.bytes.fill()? && matches!(self.bytes.rest()[0], b'\n' | b'\r') {
+            self.lines.pass(&self.bytes.rest()[..1]);
+            self.bytes.consume(1);
+        }
+        let line = self.lines.line;
+        let (mut written, mut ended, mut quotes) = (0, 0, 0);
+        self.fields.resize(LONGEST_RECORD, 0);
+        self.ends.resize(MOST_COLUMNS, 0);
+        loop {
+            // Empty only at the end of the file.
+            self.bytes.fill()?;
+            let rest = self.bytes.rest();
+            let (result, read, wrote, ends) =
+                self.core.read_record(rest, &mut self.fields[written..], &mut self.ends[ended..]);
+            self.lines.pass(&rest[..read]);
+            quotes += rest[..read].iter().filter(|&&b| b == b'"').count();
+            let is_over = rest.is_empty();
+            self.bytes.consume(read);
+            written += wrote;
+            ended += ends;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                    let is_last = quotes > 0;
+                    if !is_last {
+                        self.skip_line()?;
+                    }
+                    let message = match is_last {
+                        true => "a record longer than 64 KiB: is a quote left open?",
+                        false => "a line with more than 64 KiB or 1,024 fields",
+                    };
+                    return Ok(Record::Broken { line, message, is_last });
+                }
+                ReadRecordResult::End => return Ok(Record::End),
+                ReadRecordResult::Record => {
+                    self.ends.truncate(ended);
+                    if is_over && quotes % 2 == 1 && self.lines.line > line {
+                        return Ok(Record::Broken { line, message: "a quote that is left open", is_last: true });
+                    }
+                    return Ok(Record::At(line));
+                }
+            }
+        }
+    }
+
+    /// Passes over the rest of a line that has no quotes.
+    fn skip_line(&mut self) -> Result<(), Failure> {
+        self.core.reset();
+        while self.bytes.fill()? {
+            let rest = self.bytes.rest();
+            let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
+            let passed = end.unwrap_or(rest.len());
+            self.bytes.consume(passed);
+            if end.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the last record is a comment among plain lines.
+    pub fn is_comment(&self) -> bool {
+        self.ends.len() == 1 && self.field(0).trim_ascii_start().starts_with(b"#")
+    }
+
+    /// The number of fields of the last record.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A field of the last record; one that it does not have is empty.
+    pub fn field(&self, column: usize) -> &[u8] {
+        match self.ends.get(column) {
+            Some(end) => &self.fields[column.checked_sub(1).map_or(0, |before| self.ends[before])..*end],
+            None => &[],
+        }
+    }
+}
