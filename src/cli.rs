@@ -1,12 +1,17 @@
 //! What may be typed. What it means is said elsewhere.
 
+pub mod pictures;
+pub mod results;
+pub mod setup;
 mod usage;
 
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, contacts, doctor, get, listen, man, receive, request, sandbox};
+use self::pictures::{ContactsArgs, GetArgs, RequestArgs};
+use self::results::{ListenArgs, ReceiveArgs};
+use self::setup::{CompletionsArgs, DoctorArgs, ManArgs, SandboxArgs};
 use crate::report::Color;
 use crate::settings::Flags;
 
@@ -51,23 +56,23 @@ pub struct Cli {
 #[command(defer = true)]
 pub enum Command {
     /// Ask asynchronously for avatars (getAvatarAsync)
-    Request(request::Args),
+    Request(RequestArgs),
     /// Take results off the instance's queue (receiveNotification, deleteNotification)
-    Receive(receive::Args),
+    Receive(ReceiveArgs),
     /// Be the webhook endpoint that GREEN-API sends results to
-    Listen(listen::Args),
+    Listen(ListenArgs),
     /// Ask for avatars and get the answer at once (getAvatar); save the pictures
-    Get(get::Args),
+    Get(GetArgs),
     /// Print the account's contacts and groups (getContacts, getChats), or convert a CSV or vCard file
-    Contacts(contacts::Args),
+    Contacts(ContactsArgs),
     /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
-    Doctor(doctor::Args),
+    Doctor(DoctorArgs),
     /// Serve a local stand-in for GREEN-API, to try things and rehearse errors
-    Sandbox(sandbox::Args),
+    Sandbox(SandboxArgs),
     /// Print what a shell needs to complete command lines
-    Completions(completions::Args),
+    Completions(CompletionsArgs),
     /// Print the manual, or write a page for each command
-    Man(man::Args),
+    Man(ManArgs),
 }
 
 impl Cli {

@@ -1,8 +1,7 @@
 //! Which chats a command is about, how fast they go and where they are remembered: the same for every list.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -12,81 +11,17 @@ use crate::batch::journal::{Journal, JournalFilter, Requested};
 use crate::batch::workers;
 use crate::batch::writer::{RunConfig, RunContext};
 use crate::chat_id::Rule;
+use crate::cli::pictures::ListArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::contacts::{self, account};
-use crate::duration::parse_duration;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::greenapi::contacts::List;
 use crate::output::Output;
 use crate::settings::{Error, Flags, Settings};
 use crate::shutdown::StopFlag;
 
-/// Where chats come from and how fast they go: the same for every command that takes a list.
-#[derive(Debug, clap::Args)]
-pub struct Chats {
-    /// Chat ids: 11 or 12 digits and @c.us, or digits and @g.us; - reads a list from standard input
-    #[arg(value_name = "CHAT_ID", required_unless_present_any = ["from", "contacts"])]
-    pub chats: Vec<OsString>,
-    /// Read chat ids from a file, one a line; a tab and a name may follow
-    #[arg(long, value_name = "FILE")]
-    pub from: Vec<PathBuf>,
-    /// Ask for the account's own contacts: all of them, people, groups, or recent chats
-    #[arg(long, value_name = "WHICH", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "all", conflicts_with_all = ["chats", "from"])]
-    pub contacts: Option<Which>,
-    /// Also accept 7 to 16 digits and @lid [env: GREEN_API_LENIENT]
-    #[arg(long)]
-    pub lenient: bool,
-    /// Requests a second at most, repeats included; 0 lifts the limit
-    #[arg(long, value_name = "N", value_parser = parse_rate, default_value = "10")]
-    pub rate: f64,
-    /// Workers, with one connection each
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), default_value = "8")]
-    pub concurrency: u16,
-    /// Append every line to this file, and skip what it has as done
-    #[arg(long, value_name = "FILE")]
-    pub journal: Option<PathBuf>,
-    /// Skip only what the journal has done within this time, as in 20h for a nightly job
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "journal")]
-    pub max_age: Option<Duration>,
-    /// End the run after so many chats in a row that found the service down; 0 never
-    #[arg(long, value_name = "N", default_value = "20")]
-    pub give_up_after: u32,
-}
-
-/// Which contacts of the account.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Which {
-    /// People and groups
-    All,
-    /// People
-    People,
-    /// Groups
-    Groups,
-    /// Chats, the one with the most recent message first
-    Recent,
-}
-
-impl From<Which> for List {
-    fn from(which: Which) -> List {
-        let groups = match which {
-            Which::People => Some(false),
-            Which::Groups => Some(true),
-            Which::All | Which::Recent => None,
-        };
-        List { is_recent: matches!(which, Which::Recent), groups }
-    }
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate == 0.0 || (0.001..=100_000.0).contains(&rate) => Ok(rate),
-        _ => Err("a rate is a number of requests a second, such as 10 or 0.5; 0 lifts the limit".into()),
-    }
-}
-
-impl Chats {
+impl ListArgs {
     /// The origins in the order in which they were named: arguments, then files.
     pub fn origins(&self, flags: &Flags) -> Result<Vec<Source>, Error> {
         let is_stdin = |text: &OsString| text == "-";
@@ -176,7 +111,7 @@ pub struct OpenList {
     pub requested: Vec<Requested>,
 }
 
-impl Chats {
+impl ListArgs {
     /// Opens the journal, then the list without what is done. `accepted_is_done`: see [`JournalFilter`].
     pub fn open(
         &self,

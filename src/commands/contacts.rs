@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::batch::feed::Feed;
 use crate::chat_id::ChatId;
+use crate::cli::pictures::ContactsArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::contacts::{self, account};
@@ -22,59 +23,8 @@ use crate::token::Masked;
 /// Text that is printed at once.
 const CHUNK: usize = 16 * 1024;
 
-const EXAMPLES: &str = "\
-Examples:
-  greenavatar contacts | greenavatar get - --lenient --dir avatars
-  greenavatar contacts --groups
-  greenavatar contacts --recent --limit 20
-  greenavatar contacts --from contacts.csv phone.vcf > list.txt
-  greenavatar contacts --from numbers.txt --country-code 44
-
-It prints an address book: names and numbers of people, on standard output.
-Nothing is stored. Each line is a chat id, a tab and the name; all lists take
-such lines. `get` and `request` also ask for the account's contacts directly,
-with --contacts.
-
-GREEN-API's methods: getContacts, with --recent getChats; getWaSettings if the
-list is empty.
-
---from reads CSV with commas, semicolons or tabs, vCard 2.1, 3.0 and 4.0, and
-plain lines of numbers. A number needs + or 00 and its country code, or 11 or
-12 digits; --country-code N adds the code to the others. What cannot be
-converted is an error with its line, and the rest is printed.";
-
-/// Print the account's contacts and groups (getContacts, getChats), or convert a CSV or vCard file
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Args {
-    /// Only people
-    #[arg(long, conflicts_with = "groups")]
-    people: bool,
-    /// Only groups
-    #[arg(long)]
-    groups: bool,
-    /// Chats, the one with the most recent message first
-    #[arg(long)]
-    recent: bool,
-    /// Print at most N lines
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    limit: Option<u64>,
-    /// Convert these CSV, vCard or text files instead, - for standard input; needs no credentials
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["people", "groups", "recent"])]
-    from: Vec<PathBuf>,
-    /// Country code of the numbers that have none, like 44
-    #[arg(long, value_name = "N", requires = "from", value_parser = parse_country_code)]
-    country_code: Option<String>,
-}
-
-fn parse_country_code(text: &str) -> Result<String, String> {
-    let code = text.strip_prefix('+').unwrap_or(text);
-    let is_code = (1..=4).contains(&code.len()) && !code.starts_with('0') && code.bytes().all(|b| b.is_ascii_digit());
-    if is_code { Ok(code.to_owned()) } else { Err("a country code has 1 to 4 digits, like 1, 44 or 375".into()) }
-}
-
 /// Runs the command.
-pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
+pub fn run(args: &ContactsArgs, context: &Context<'_>) -> Result<u8, Error> {
     let mut printer = Printer { output: context.output, text: String::new(), left: args.limit, error: None };
     let exit = match args.from.is_empty() {
         true => list(args, context, &mut printer).map(|()| 0),
@@ -89,7 +39,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
 }
 
 /// Prints the contacts of the account.
-fn list(args: &Args, context: &Context<'_>, printer: &mut Printer<'_>) -> Result<(), Error> {
+fn list(args: &ContactsArgs, context: &Context<'_>, printer: &mut Printer<'_>) -> Result<(), Error> {
     let session = context.open()?;
     let client = session.client(1, context);
     let groups = (args.people || args.groups).then_some(args.groups);
@@ -100,7 +50,7 @@ fn list(args: &Args, context: &Context<'_>, printer: &mut Printer<'_>) -> Result
 }
 
 /// Prints the contacts of files. One that cannot be read does not keep the others from being read.
-fn convert(args: &Args, printer: &mut Printer<'_>) -> Result<u8, Error> {
+fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> {
     let is_stdin = |path: &PathBuf| path == Path::new("-");
     if args.from.iter().filter(|path| is_stdin(path)).count() > 1 {
         return Err(Error::Usage("standard input (-) is named more than once".into()));

@@ -11,6 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use self::finding::{Finding, Form, Sheet, Status};
+use crate::cli::setup::DoctorArgs;
 use crate::commands::Context;
 use crate::duration::show_duration;
 use crate::failure::{Failure, Kind};
@@ -24,23 +25,12 @@ use crate::settings::api_url::origin_of;
 use crate::shutdown;
 use crate::token::MASK;
 
-/// What follows the flags in `doctor --help`.
-pub const HELP: &str = "\
-Checks, in this order: settings, name, connection, state, notifications. The exit status is that of
-the first check that fails; a warning is no failure. It calls getStateInstance and getSettings,
-and changes nothing.";
-
 /// The pause before a call that came too fast is repeated, where GREEN-API names none: the limit is one a second.
 const PAUSE: Duration = Duration::from_millis(1_100);
 const REPEATS: u32 = 2;
 
-/// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
-#[derive(Debug, clap::Args)]
-#[command(after_help = HELP)]
-pub struct Args {}
-
 /// Runs the command.
-pub fn run(_: &Args, context: &Context<'_>) -> Result<u8, settings::Error> {
+pub fn run(_: &DoctorArgs, context: &Context<'_>) -> Result<u8, settings::Error> {
     let Context { output, report, .. } = *context;
     let checked = match context.open() {
         Ok(session) => {

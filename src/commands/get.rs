@@ -1,12 +1,12 @@
 //! `get`: asks with getAvatar, prints the answers and saves the pictures.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::batch::job::{Attempt, Job, RunHandle};
 use crate::chat_id::ChatId;
+use crate::cli::pictures::GetArgs;
 use crate::commands::Context;
-use crate::commands::chats::Chats;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::output::{self, Output, OutputError};
@@ -14,61 +14,13 @@ use crate::pictures::Pictures;
 use crate::pictures::download::Format;
 use crate::pictures::folder::Destination;
 use crate::pictures::show::Canvas;
-use crate::pictures::url::{self, AllowedHost};
+use crate::pictures::url;
 use crate::record::Record;
 use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
-/// What follows the flags in `get --help`.
-pub const HELP: &str = "\
-Examples:
-  greenavatar get 11001234567@c.us
-  greenavatar get 11001234567@c.us -o picture.jpg
-  greenavatar get 11001234567@c.us --show
-  greenavatar get --from contacts.txt --dir avatars --history --only-changes
-
-Verdicts:
-  found        there is an avatar, and this is its URL
-  none         no picture, or no WhatsApp account: the service answers both alike
-  hidden       its privacy settings hide the avatar
-  no-account   no WhatsApp account; only older instances answer this, also for
-               accounts without a picture
-
-The method is getAvatar. Pictures come by https from *.whatsapp.net alone, have 5 MiB at most
-and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until it ends.";
-
-/// What `get` takes.
-#[derive(Debug, clap::Args)]
-#[command(after_help = HELP)]
-#[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
-pub struct Args {
-    #[command(flatten)]
-    chats: Chats,
-    /// Save the picture of the one chat as FILE; - writes the picture alone to standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Save pictures in DIR as <chatId>.jpg, .png or .webp; it is made if need be
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Move a picture that was replaced, or that its account has removed, to DIR/history/<chatId>/
-    #[arg(long, requires = "dir", conflicts_with = "output")]
-    history: bool,
-    /// Print only new, changed and gone pictures and failures; nothing at all if there are none
-    #[arg(long, requires = "dir", conflicts_with = "output")]
-    only_changes: bool,
-    /// Do not ask about chats that have a picture in DIR
-    #[arg(long, requires = "dir", conflicts_with = "output")]
-    skip_existing: bool,
-    /// Also allow picture URLs on HOST, even at a private address; http only if HOST is on this machine
-    #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
-    allow_host: Vec<AllowedHost>,
-    /// Draw the pictures, where standard output is a terminal
-    #[arg(long)]
-    show: bool,
-}
-
 /// Runs the command.
-pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
+pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;
     let is_stdout = args.output.as_deref() == Some(Path::new("-"));
     if args.output.is_some() && !args.chats.is_single() {
@@ -126,7 +78,7 @@ enum Print {
 
 /// What is done about each chat.
 struct GetJob<'a> {
-    args: &'a Args,
+    args: &'a GetArgs,
     client: Client<'a>,
     pictures: Option<Pictures<'a>>,
     print: Print,

@@ -4,37 +4,24 @@
 //! EXIT STATUS from the code words. What is said of files and variables, and nowhere else in code, stands here.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Command;
 use clap_mangen::Man;
 
+use crate::cli::setup::ManArgs;
 use crate::commands::Context;
 use crate::escape::escape;
 use crate::failure::{EXIT_BUG, EXIT_SOME_FAILED, EXIT_USAGE, Failure, Kind};
 use crate::settings::Error;
 use crate::token::Masked;
 
-const EXAMPLES: &str = "\
-Examples:
-  greenavatar man | man -l -
-  greenavatar man --dir ~/.local/share/man/man1    then: man greenavatar-request";
-
 /// When the manual was last changed.
 const DATE: &str = "2026-11-22";
 
-/// Print the manual, or write a page for each command
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Args {
-    /// Write a page for each command into DIR, which is made if need be
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-}
-
 /// Prints the main page of `cli`, or writes all pages into a directory.
-pub fn run(args: &Args, cli: Command, context: &Context<'_>) -> Result<u8, Error> {
+pub fn run(args: &ManArgs, cli: Command, context: &Context<'_>) -> Result<u8, Error> {
     let pages = pages(cli);
     let Some(dir) = &args.dir else {
         context.output.write_last(&Masked::new(&*pages[0].text))?;

@@ -1,15 +1,14 @@
 //! `request`: asks with getAvatarAsync and tells whether GREEN-API took the request.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use crate::batch::input::Input;
 use crate::batch::job::{Attempt, Job, RunHandle};
 use crate::batch::writer::RunConfig;
 use crate::chat_id::ChatId;
+use crate::cli::pictures::RequestArgs;
 use crate::commands::Context;
-use crate::commands::chats::{Chats, OpenList, check_stdin};
-use crate::duration::parse_timeout;
+use crate::commands::chats::{OpenList, check_stdin};
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::output::{Options, Output};
@@ -22,42 +21,8 @@ use crate::results::wait::Collector;
 use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
-const EXAMPLES: &str = "\
-Examples:
-  greenavatar request 11001234567@c.us 120363043968066561@g.us
-  greenavatar request - --journal done.ndjson < contacts.txt
-  greenavatar request --wait --fallback 11001234567@c.us
-  greenavatar request --dry-run 11001234567@c.us
-  greenavatar --sandbox request 11001234466@c.us   rehearse a quota error
-
-GREEN-API answers this method with its status alone. The avatar comes later,
-as a notification, if it comes: GREEN-API marks the method \"not used\" and the
-notification \"temporarily not working\". --wait takes it off the queue, and
---fallback asks with getAvatar for what has not come, as `greenavatar get`
-does for everything.";
-
-/// Ask asynchronously for avatars (getAvatarAsync)
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Args {
-    #[command(flatten)]
-    chats: Chats,
-    /// Wait for the results, each for so long after its request [default: 2m]
-    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, num_args = 0..=1, require_equals = true, default_missing_value = "2m")]
-    wait: Option<Duration>,
-    /// Append other programs' notifications to FILE, one a line, and delete them
-    #[arg(long, value_name = "FILE", requires = "wait")]
-    spool: Option<PathBuf>,
-    /// Ask with getAvatar for what has no result when its wait is over
-    #[arg(long, requires = "wait")]
-    fallback: bool,
-    /// Print the curl commands that do the same, and send nothing
-    #[arg(long, conflicts_with = "contacts")]
-    dry_run: bool,
-}
-
 /// Runs the command.
-pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
+pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     let mut origins = args.chats.origins(context.flags)?;
     args.chats.check_files(&origins, &[("spool", args.spool.as_deref())])?;
     let session = context.open()?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::cli::setup::SandboxArgs;
 use crate::commands::Context;
-use crate::duration::parse_duration;
 use crate::failure::{Failure, Kind};
 use crate::platform;
 use crate::sandbox::{Config, Sandbox};
@@ -17,61 +17,8 @@ use crate::settings::Error;
 use crate::shutdown::{self, StopFlag};
 use crate::token::Masked;
 
-const EXAMPLES: &str = "\
-Examples:
-  greenavatar sandbox -- greenavatar request 11001234567@c.us
-  greenavatar sandbox -- sh nightly.sh      rehearse a script
-  eval \"$(greenavatar sandbox --detach)\"    in the background of this shell
-  greenavatar sandbox --bind 127.0.0.1:8088
-
-The last three digits of a number choose what happens: 400 401 403 404 466 499
-500 502 that status; 429 and 503 that status twice, then success; 901 none, 902
-hidden, 903 none (no account), 913 no account as older instances say it; 904 no
-result, 905 it comes twice, 906 avatar timeout; 907 an answer after 3 s, 908 one
-that is cut off; 920 another picture each time; any other: found.
-
-The sandbox serves getAvatarAsync, getAvatar, receiveNotification,
-deleteNotification, getStateInstance, getSettings, getContacts, getChats and
-getWaSettings. --id-instance and --api-token-instance give it other credentials.";
-
-/// Options of `sandbox`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Args {
-    /// Address to listen on [default: 127.0.0.1:8088; with COMMAND or --detach a free port]
-    #[arg(long, value_name = "ADDR")]
-    bind: Option<SocketAddr>,
-    /// Time between a request and its result
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "50ms")]
-    delay: Duration,
-    /// Push notifications to this URL; the queue cannot be read then
-    #[arg(long, value_name = "URL")]
-    webhook_url: Option<String>,
-    /// Send this token with each push
-    #[arg(long, value_name = "TOKEN", requires = "webhook_url")]
-    webhook_token: Option<String>,
-    /// Never answer 429 for too many calls a second
-    #[arg(long)]
-    no_rate_limit: bool,
-    /// Answer success with an empty 400, as the newest documentation says
-    #[arg(long)]
-    literal_docs: bool,
-    /// Answer the first two calls of getContacts and of getChats with an empty list
-    #[arg(long)]
-    contacts_late: bool,
-    /// Serve in the background until the parent shell ends
-    #[arg(long, conflicts_with = "command")]
-    detach: bool,
-    /// Internal: exit together with process PID (set by --detach)
-    #[arg(long, hide = true, value_name = "PID", conflicts_with_all = ["detach", "command"])]
-    until_exit_of: Option<u32>,
-    /// Run this command with the sandbox in its environment, and exit with its status
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
-}
-
 /// Runs the command.
-pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
+pub fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.detach {
         return detach(context);
     }
@@ -94,7 +41,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn start(args: &Args, context: &Context<'_>) -> Result<Sandbox, Error> {
+fn start(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Error> {
     let default = Config::default();
     let is_foreground = args.command.is_empty() && args.until_exit_of.is_none();
     let bind = if is_foreground { SocketAddr::from(([127, 0, 0, 1], 8088)) } else { default.bind };

@@ -1,10 +1,41 @@
-//! The laws of the house: who may know whom, what a file looks like, and what documents and code must agree on.
+//! What the sources must keep to: imports go down one list of modules and make no circle; what a file looks like; and
+//! what documents and code must agree on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use greenavatar::failure::Kind;
+
+/// The modules from top to bottom. A file imports from its own line and those below.
+const LAYERS: [&[&str]; 14] = [
+    &["main"],
+    &["commands"],
+    &["cli"],
+    &["doctor", "gallery", "contacts"],
+    &["results"],
+    &["batch"],
+    &["pictures"],
+    &["sandbox"],
+    &["settings"],
+    &["record"],
+    &["greenapi"],
+    &["http"],
+    &["output", "report"],
+    &[
+        "failure",
+        "retry",
+        "shutdown",
+        "chat_id",
+        "token",
+        "text",
+        "escape",
+        "duration",
+        "recent",
+        "interrupt",
+        "platform",
+    ],
+];
 
 /// No file is longer.
 const MOST_LINES: usize = 400;
@@ -20,8 +51,13 @@ struct Source {
 }
 
 impl Source {
-    /// The first part of the name: the file's or its folder's.
-    fn room(&self) -> &str {
+    /// The path of the module, such as `batch::journal`.
+    fn module(&self) -> String {
+        self.name.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::")
+    }
+
+    /// The first part of the module's path.
+    fn top(&self) -> &str {
         self.name.split(['/', '.']).next().unwrap_or_default()
     }
 
@@ -32,7 +68,7 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.name.ends_with("tests.rs") || self.name.contains("/tests/")
+        self.name.ends_with("tests.rs") || self.name.contains("/tests/") || self.name == "testing.rs"
     }
 }
 
@@ -72,45 +108,107 @@ fn sources() -> Vec<Source> {
         .collect()
 }
 
-/// The rooms that a text names as `crate::room` or `greenavatar::room`, those of `crate::{a, b}` included.
-fn rooms_used(code: &str) -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    for start in ["crate::", "greenavatar::"] {
-        for (at, _) in code.match_indices(start) {
-            let rest = &code[at + start.len()..];
-            let group = rest.strip_prefix('{').map_or(rest, |group| group.split('}').next().unwrap_or_default());
-            let names: Vec<&str> = if rest.starts_with('{') { group.split(',').collect() } else { vec![rest] };
-            for name in names {
-                let name = name.trim_start();
-                let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
-                if !name[..end].is_empty() {
-                    used.insert(name[..end].to_owned());
-                }
-            }
+/// The paths that a `use` tree names: `a::{b, c::{d, e}}` are `a::b`, `a::c::d` and `a::c::e`.
+fn paths_of(tree: &str) -> Vec<String> {
+    let Some((prefix, group)) = tree.trim().split_once('{') else {
+        let path = tree.split(" as ").next().unwrap_or_default().trim();
+        return if path.is_empty() { Vec::new() } else { vec![path.to_owned()] };
+    };
+    let group = group.rsplit_once('}').map_or(group, |(group, _)| group);
+    let mut depth = 0;
+    let parts = group.split(|c| {
+        depth += match c {
+            '{' => 1,
+            '}' => -1,
+            _ => 0,
+        };
+        c == ',' && depth == 0
+    });
+    parts.flat_map(paths_of).map(|path| format!("{}{path}", prefix.trim())).collect()
+}
+
+/// Every path in a text that begins with `crate`, `super`, `self` or the crate's name, imported or not.
+fn paths_in(code: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for statement in code.split(';') {
+        if let Some((_, tree)) = statement.rsplit_once("use ") {
+            paths.extend(paths_of(tree));
         }
     }
-    used
+    for word in code.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')) {
+        paths.push(word.trim_matches(':').to_owned());
+    }
+    paths.retain(|path| ["crate::", "super::", "self::", "greenavatar::"].iter().any(|start| path.starts_with(start)));
+    paths
+}
+
+/// The absolute path of a path in a module, without `crate`.
+fn resolve(path: &str, module: &str) -> Vec<String> {
+    let mut parts: Vec<&str> = path.split("::").collect();
+    let mut base: Vec<&str> = match parts.remove(0) {
+        "self" => module.split("::").collect(),
+        "super" => {
+            module.split("::").collect::<Vec<_>>().split_last().map(|(_, base)| base.to_vec()).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    while parts.first() == Some(&"super") {
+        parts.remove(0);
+        base.pop();
+    }
+    base.into_iter().chain(parts).map(str::to_owned).collect()
+}
+
+/// The files that each file imports from.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let sources: Vec<Source> =
+        sources().into_iter().filter(|source| !source.is_test() && source.name != "lib.rs").collect();
+    let modules: BTreeSet<String> = sources.iter().map(Source::module).collect();
+    // The file that defines a path is the longest beginning of it that is a module.
+    let file_of =
+        |path: &[String]| (1..=path.len()).rev().map(|end| path[..end].join("::")).find(|m| modules.contains(m));
+    let imports_of = |source: &Source| {
+        let module = source.module();
+        let paths = paths_in(&source.code());
+        let files: BTreeSet<_> = paths.iter().filter_map(|path| file_of(&resolve(path, &module))).collect();
+        files.into_iter().filter(|file| *file != module).collect()
+    };
+    sources.iter().map(|source| (source.module(), imports_of(source))).collect()
+}
+
+fn layer_of(module: &str) -> usize {
+    let top = module.split("::").next().unwrap_or_default();
+    LAYERS.iter().position(|layer| layer.contains(&top)).unwrap_or_else(|| panic!("{module} is in no layer"))
 }
 
 #[test]
-fn imports_run_one_way() {
-    // The edge, and then the map of src/lib.rs from top to bottom.
-    let map = read(root().join("src/lib.rs"));
-    let rooms = map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
-    let levels: Vec<_> = ["main", "lib"].into_iter().chain(rooms).collect();
-    let level = |room: &str| levels.iter().position(|known| *known == room);
-    for source in sources() {
-        let room = source.room();
-        let own = level(room).unwrap_or_else(|| panic!("{} is in no level of the table", source.name));
-        // What tests start may be any room.
-        if source.is_test() {
-            continue;
-        }
-        for used in rooms_used(&source.code()) {
-            let Some(other) = level(&used) else { panic!("{} uses {used}, which is in no level", source.name) };
-            assert!(other > own || used == room, "{} is of {room} and must not know {used}", source.name);
+fn imports_go_down() {
+    for (file, imported) in imports() {
+        for other in imported {
+            assert!(layer_of(&other) >= layer_of(&file), "{file} must not import from {other}");
         }
     }
+}
+
+#[test]
+fn imports_make_no_circle() {
+    let mut left = imports();
+    // Files that import from none that is left go one by one; what remains imports in a circle.
+    while let Some(file) = left.iter().find(|(_, imported)| imported.iter().all(|other| !left.contains_key(other))) {
+        let file = file.0.clone();
+        left.remove(&file);
+    }
+    assert!(left.is_empty(), "these files import from each other: {:?}", left.keys());
+}
+
+#[test]
+fn use_trees_and_paths_are_understood() {
+    let code = "use super::{a, b::{C, d::e as f}};\nlet x = crate::g::h(self::i::J);";
+    let expected = ["super::a", "super::b::C", "super::b::d::e", "crate::g::h", "self::i::J"];
+    assert_eq!(paths_in(code), expected);
+    assert_eq!(resolve("super::super::x::Y", "a::b::c"), ["a", "x", "Y"]);
+    assert_eq!(resolve("self::x", "a::b"), ["a", "b", "x"]);
+    assert_eq!(resolve("crate::x::Y", "a"), ["x", "Y"]);
 }
 
 #[test]
@@ -145,9 +243,9 @@ fn every_file_says_what_it_is_for() {
 }
 
 #[test]
-fn one_room_alone_knows_ureq() {
+fn only_http_names_ureq() {
     for source in sources() {
-        assert!(source.room() == "http" || !source.code().contains("ureq"), "{} names ureq", source.name);
+        assert!(source.top() == "http" || !source.code().contains("ureq"), "{} names ureq", source.name);
     }
 }
 
@@ -174,18 +272,8 @@ fn no_test_is_ignored() {
     let word = ["#[", "ignore"].concat();
     for path in files_below(&root().join("tests")).into_iter().chain(files_below(&root().join("src"))) {
         let text = fs::read(&path).expect("a file");
-        let is_said = String::from_utf8_lossy(&text).contains(&word) && !path.ends_with("tidy.rs");
+        let is_said = String::from_utf8_lossy(&text).contains(&word) && !path.ends_with("architecture.rs");
         assert!(!is_said, "{} ignores a test", path.display());
-    }
-}
-
-#[test]
-fn every_room_is_on_the_map() {
-    let map = read("src/lib.rs");
-    let listed: Vec<&str> = map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    for source in sources() {
-        let room = source.room();
-        assert!(["main", "lib"].contains(&room) || listed.contains(&room), "{room} is on the map");
     }
 }
 
@@ -237,25 +325,4 @@ fn the_table_of_code_words_in_the_readme_is_that_of_the_code() {
     let words: BTreeMap<String, u8> =
         documented.into_iter().filter(|(word, _)| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')).collect();
     assert_eq!(words, real);
-}
-
-#[test]
-fn documents_and_code_speak_of_nothing_but_the_project() {
-    // In two parts each, so that this file does not say them.
-    let words = [["/wo", "rk/"], ["sha", "red/"], ["Cla", "ude"], ["sub", "agent"], ["LL", "M "], ["desi", "gn.md"]];
-    let mut paths = Vec::new();
-    for folder in ["src", "tests", "benches", ".ci"] {
-        if root().join(folder).exists() {
-            paths.extend(files_below(&root().join(folder)));
-        }
-    }
-    for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.toml", "deny.toml", ".env.example"] {
-        paths.extend(Some(root().join(name)).filter(|path| path.exists()));
-    }
-    for path in paths {
-        let text = String::from_utf8_lossy(&fs::read(&path).expect("a file")).into_owned();
-        for word in words.map(|parts| parts.concat()) {
-            assert!(!text.contains(&word), "{} says {word}", path.display());
-        }
-    }
 }

@@ -1,0 +1,206 @@
+//! The commands that ask for pictures, and what all lists take.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::duration::{parse_duration, parse_timeout};
+use crate::greenapi::contacts::List;
+use crate::pictures::url::AllowedHost;
+
+/// Where chats come from and how fast they go: the same for every command that takes a list.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Chat ids: 11 or 12 digits and @c.us, or digits and @g.us; - reads a list from standard input
+    #[arg(value_name = "CHAT_ID", required_unless_present_any = ["from", "contacts"])]
+    pub chats: Vec<OsString>,
+    /// Read chat ids from a file, one a line; a tab and a name may follow
+    #[arg(long, value_name = "FILE")]
+    pub from: Vec<PathBuf>,
+    /// Ask for the account's own contacts: all of them, people, groups, or recent chats
+    #[arg(long, value_name = "WHICH", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "all", conflicts_with_all = ["chats", "from"])]
+    pub contacts: Option<Which>,
+    /// Also accept 7 to 16 digits and @lid [env: GREEN_API_LENIENT]
+    #[arg(long)]
+    pub lenient: bool,
+    /// Requests a second at most, repeats included; 0 lifts the limit
+    #[arg(long, value_name = "N", value_parser = parse_rate, default_value = "10")]
+    pub rate: f64,
+    /// Workers, with one connection each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), default_value = "8")]
+    pub concurrency: u16,
+    /// Append every line to this file, and skip what it has as done
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Skip only what the journal has done within this time, as in 20h for a nightly job
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "journal")]
+    pub max_age: Option<Duration>,
+    /// End the run after so many chats in a row that found the service down; 0 never
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub give_up_after: u32,
+}
+
+/// Which contacts of the account.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Which {
+    /// People and groups
+    All,
+    /// People
+    People,
+    /// Groups
+    Groups,
+    /// Chats, the one with the most recent message first
+    Recent,
+}
+
+impl From<Which> for List {
+    fn from(which: Which) -> List {
+        let groups = match which {
+            Which::People => Some(false),
+            Which::Groups => Some(true),
+            Which::All | Which::Recent => None,
+        };
+        List { is_recent: matches!(which, Which::Recent), groups }
+    }
+}
+
+const CONTACTS_HELP: &str = "\
+Examples:
+  greenavatar contacts | greenavatar get - --lenient --dir avatars
+  greenavatar contacts --groups
+  greenavatar contacts --recent --limit 20
+  greenavatar contacts --from contacts.csv phone.vcf > list.txt
+  greenavatar contacts --from numbers.txt --country-code 44
+
+It prints an address book: names and numbers of people, on standard output.
+Nothing is stored. Each line is a chat id, a tab and the name; all lists take
+such lines. `get` and `request` also ask for the account's contacts directly,
+with --contacts.
+
+GREEN-API's methods: getContacts, with --recent getChats; getWaSettings if the
+list is empty.
+
+--from reads CSV with commas, semicolons or tabs, vCard 2.1, 3.0 and 4.0, and
+plain lines of numbers. A number needs + or 00 and its country code, or 11 or
+12 digits; --country-code N adds the code to the others. What cannot be
+converted is an error with its line, and the rest is printed.";
+
+/// Print the account's contacts and groups (getContacts, getChats), or convert a CSV or vCard file
+#[derive(Debug, clap::Args)]
+#[command(after_help = CONTACTS_HELP)]
+pub struct ContactsArgs {
+    /// Only people
+    #[arg(long, conflicts_with = "groups")]
+    pub people: bool,
+    /// Only groups
+    #[arg(long)]
+    pub groups: bool,
+    /// Chats, the one with the most recent message first
+    #[arg(long)]
+    pub recent: bool,
+    /// Print at most N lines
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// Convert these CSV, vCard or text files instead, - for standard input; needs no credentials
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["people", "groups", "recent"])]
+    pub from: Vec<PathBuf>,
+    /// Country code of the numbers that have none, like 44
+    #[arg(long, value_name = "N", requires = "from", value_parser = parse_country_code)]
+    pub country_code: Option<String>,
+}
+
+const REQUEST_HELP: &str = "\
+Examples:
+  greenavatar request 11001234567@c.us 120363043968066561@g.us
+  greenavatar request - --journal done.ndjson < contacts.txt
+  greenavatar request --wait --fallback 11001234567@c.us
+  greenavatar request --dry-run 11001234567@c.us
+  greenavatar --sandbox request 11001234466@c.us   rehearse a quota error
+
+GREEN-API answers this method with its status alone. The avatar comes later,
+as a notification, if it comes: GREEN-API marks the method \"not used\" and the
+notification \"temporarily not working\". --wait takes it off the queue, and
+--fallback asks with getAvatar for what has not come, as `greenavatar get`
+does for everything.";
+
+/// Ask asynchronously for avatars (getAvatarAsync)
+#[derive(Debug, clap::Args)]
+#[command(after_help = REQUEST_HELP)]
+pub struct RequestArgs {
+    /// The chats, their pace and their journal.
+    #[command(flatten)]
+    pub chats: ListArgs,
+    /// Wait for the results, each for so long after its request [default: 2m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, num_args = 0..=1, require_equals = true, default_missing_value = "2m")]
+    pub wait: Option<Duration>,
+    /// Append other programs' notifications to FILE, one a line, and delete them
+    #[arg(long, value_name = "FILE", requires = "wait")]
+    pub spool: Option<PathBuf>,
+    /// Ask with getAvatar for what has no result when its wait is over
+    #[arg(long, requires = "wait")]
+    pub fallback: bool,
+    /// Print the curl commands that do the same, and send nothing
+    #[arg(long, conflicts_with = "contacts")]
+    pub dry_run: bool,
+}
+
+const GET_HELP: &str = "\
+Examples:
+  greenavatar get 11001234567@c.us
+  greenavatar get 11001234567@c.us -o picture.jpg
+  greenavatar get 11001234567@c.us --show
+  greenavatar get --from contacts.txt --dir avatars --history --only-changes
+
+Verdicts:
+  found        there is an avatar, and this is its URL
+  none         no picture, or no WhatsApp account: the service answers both alike
+  hidden       its privacy settings hide the avatar
+  no-account   no WhatsApp account; only older instances answer this, also for
+               accounts without a picture
+
+The method is getAvatar. Pictures come by https from *.whatsapp.net alone, have 5 MiB at most
+and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until it ends.";
+
+/// What `get` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = GET_HELP)]
+#[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
+pub struct GetArgs {
+    /// The chats, their pace and their journal.
+    #[command(flatten)]
+    pub chats: ListArgs,
+    /// Save the picture of the one chat as FILE; - writes the picture alone to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Save pictures in DIR as <chatId>.jpg, .png or .webp; it is made if need be
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Move a picture that was replaced, or that its account has removed, to DIR/history/<chatId>/
+    #[arg(long, requires = "dir", conflicts_with = "output")]
+    pub history: bool,
+    /// Print only new, changed and gone pictures and failures; nothing at all if there are none
+    #[arg(long, requires = "dir", conflicts_with = "output")]
+    pub only_changes: bool,
+    /// Do not ask about chats that have a picture in DIR
+    #[arg(long, requires = "dir", conflicts_with = "output")]
+    pub skip_existing: bool,
+    /// Also allow picture URLs on HOST, even at a private address; http only if HOST is on this machine
+    #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
+    pub allow_host: Vec<AllowedHost>,
+    /// Draw the pictures, where standard output is a terminal
+    #[arg(long)]
+    pub show: bool,
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate == 0.0 || (0.001..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number of requests a second, such as 10 or 0.5; 0 lifts the limit".into()),
+    }
+}
+
+fn parse_country_code(text: &str) -> Result<String, String> {
+    let code = text.strip_prefix('+').unwrap_or(text);
+    let is_code = (1..=4).contains(&code.len()) && !code.starts_with('0') && code.bytes().all(|b| b.is_ascii_digit());
+    if is_code { Ok(code.to_owned()) } else { Err("a country code has 1 to 4 digits, like 1, 44 or 375".into()) }
+}
