@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
+use std::iter;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -90,6 +91,18 @@ impl From<OutputError> for Error {
     }
 }
 
+/// What a message begins with.
+#[derive(Clone, Copy)]
+struct Label {
+    word: &'static str,
+    /// The terminal's number of the colour.
+    color: u8,
+}
+
+const ERROR: Label = Label { word: "error", color: 31 };
+const WARNING: Label = Label { word: "warning", color: 33 };
+const NOTE: Label = Label { word: "note", color: 36 };
+
 /// A note or a warning, as JSON.
 #[derive(Serialize)]
 struct Message<'a> {
@@ -151,6 +164,7 @@ impl Output {
 
     /// Writes the last text of a run. If its reader is gone, all work is done nevertheless.
     pub fn write_last(&self, text: &Masked) -> Result<(), Error> {
+        self.check()?;
         match self.write(text) {
             Err(OutputError::BrokenPipe) => Ok(()),
             result => result.map_err(Error::from),
@@ -203,15 +217,19 @@ impl Output {
 
     /// Prints something worth knowing.
     pub fn note(&self, message: &str) {
-        if !self.options.quiet {
-            self.message("note", "36", message, None);
-        }
+        self.message(NOTE, message, None);
     }
 
     /// Prints something that may go wrong later, and what to do about it.
     pub fn warn(&self, message: &str, hint: &str) {
-        if !self.options.quiet {
-            self.message("warning", "33", message, Some(hint));
+        self.message(WARNING, message, Some(hint));
+    }
+
+    fn message(&self, label: Label, message: &str, hint: Option<&str>) {
+        match (self.options.quiet, self.options.json) {
+            (true, _) => {}
+            (false, true) => self.object(label.word, &Message { message, hint }),
+            (false, false) => self.text(label, [message.to_owned()], hint),
         }
     }
 
@@ -223,9 +241,7 @@ impl Output {
                 failure.kind.exit()
             }
             Error::Usage(message) => {
-                self.print(format!(
-                    "greenavatar: error: {message}\n  hint: greenavatar --help lists commands and options"
-                ));
+                self.text(ERROR, [message], Some("greenavatar --help lists commands and options"));
                 EXIT_USAGE
             }
             Error::BrokenPipe => Kind::OutputFailed.exit(),
@@ -235,9 +251,9 @@ impl Output {
     /// Prints a failure that is not about one chat.
     pub fn failure(&self, failure: &Failure) {
         if self.options.json {
-            self.object("error", &failure.body());
+            self.object(ERROR.word, &failure.body());
         } else {
-            self.print(self.render(None, failure));
+            self.text(ERROR, failure.causes(), failure.hint.as_deref());
         }
     }
 
@@ -245,31 +261,32 @@ impl Output {
     pub fn line_failure(&self, file: &str, line: u64, failure: &Failure) {
         if self.options.json {
             let body = ErrorBody { file: Some(file.to_owned()), line: Some(line), ..failure.body() };
-            self.object("error", &body);
+            self.object(ERROR.word, &body);
         } else {
-            self.print(self.render(Some(&format!("{file}:{line}")), failure));
+            self.failure_of(&format!("{file}:{line}"), failure);
         }
     }
 
     /// Prints the failure of the only chat of a run, with its causes. With `--json` the result line has it.
     pub fn chat_failure(&self, chat: &str, failure: &Failure) {
         if !self.options.json {
-            self.print(self.render(Some(chat), failure));
+            self.failure_of(chat, failure);
         }
+    }
+
+    fn failure_of(&self, what: &str, failure: &Failure) {
+        let mut causes = failure.causes();
+        let message = format!("{what}: {}", causes.next().unwrap_or_default());
+        self.text(ERROR, iter::once(message).chain(causes), failure.hint.as_deref());
     }
 
     /// Prints the failure of one chat of many on one line, and a hint once for each kind.
     pub fn chat_failure_in_list(&self, chat: &str, failure: &Failure) {
-        if self.options.json {
-            return;
+        if !self.options.json {
+            let is_new = |_: &&str| self.hinted.lock().expect("no holder of this lock panics").insert(failure.kind);
+            let hint = failure.hint.as_deref().filter(is_new);
+            self.text(ERROR, [format!("{chat}: {}", failure.message())], hint);
         }
-        let mut text = format!("{} {}: {}", self.label("error", "31"), escape(chat), escape(&failure.message()));
-        if let Some(hint) = &failure.hint
-            && self.hinted.lock().expect("no holder of this lock panics").insert(failure.kind)
-        {
-            text.push_str(&format!("\n  hint: {}", escape(hint)));
-        }
-        self.print(text);
     }
 
     /// Prints the closing summary from keys, words and numbers in their order; `None` is an unknown number.
@@ -292,41 +309,24 @@ impl Output {
         }
     }
 
-    /// A failure as text: what happened, its causes and what to do, a line each.
-    fn render(&self, chat: Option<&str>, failure: &Failure) -> String {
-        let mut causes = failure.causes();
-        let what = causes.next().unwrap_or_default();
-        let about = chat.map(|chat| format!("{}: ", escape(chat))).unwrap_or_default();
-        let mut text = format!("{} {about}{}", self.label("error", "31"), escape(&what));
-        for cause in causes {
-            text.push_str(&format!("\n  caused by: {}", escape(&cause)));
-        }
-        if let Some(hint) = &failure.hint {
+    /// Prints a message with its causes and a hint, a line each.
+    fn text(&self, label: Label, causes: impl IntoIterator<Item = String>, hint: Option<&str>) {
+        let Label { word, color } = label;
+        let causes: Vec<_> = causes.into_iter().map(|cause| escape(&cause)).collect();
+        let mut text = match self.colors_stderr {
+            true => format!("greenavatar: \u{1b}[1;{color}m{word}:\u{1b}[0m "),
+            false => format!("greenavatar: {word}: "),
+        };
+        text.push_str(&causes.join("\n  caused by: "));
+        if let Some(hint) = hint {
             text.push_str(&format!("\n  hint: {}", escape(hint)));
         }
-        text
+        self.print(text);
     }
 
-    fn message(&self, word: &str, color: &str, message: &str, hint: Option<&str>) {
-        if self.options.json {
-            self.object(word, &Message { message, hint });
-        } else {
-            let hint = hint.map(|hint| format!("\n  hint: {}", escape(hint))).unwrap_or_default();
-            self.print(format!("{} {}{hint}", self.label(word, color), escape(message)));
-        }
-    }
-
-    fn object(&self, word: &str, body: &impl Serialize) {
+    fn object(&self, key: &str, body: &impl Serialize) {
         let body = serde_json::to_string(body).expect("strings and numbers can be serialized");
-        self.print(escape_json(format!("{{\"{word}\":{body}}}")));
-    }
-
-    fn label(&self, word: &str, color: &str) -> String {
-        if self.colors_stderr {
-            format!("greenavatar: \u{1b}[1;{color}m{word}:\u{1b}[0m")
-        } else {
-            format!("greenavatar: {word}:")
-        }
+        self.print(escape_json(format!("{{\"{key}\":{body}}}")));
     }
 
     /// Prints whole lines on standard error. An error is ignored: there is no place left to report it.

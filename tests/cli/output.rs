@@ -190,7 +190,8 @@ fn a_closed_standard_error_disturbs_nobody() {
 #[test]
 fn a_standard_output_for_reading_only_ends_a_run_before_it_begins() {
     let server = Server::unasked();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
+        &["--help"],
         &["request", CHAT],
         &["--json", "request", "--wait", CHAT],
         &["get", CHAT, "-o", "-"],
