@@ -9,7 +9,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use self::pictures::{ContactsArgs, GetArgs, RequestArgs};
+use self::pictures::{ContactsArgs, GalleryArgs, GetArgs, RequestArgs};
 use self::results::{ListenArgs, ReceiveArgs};
 use self::setup::{CompletionsArgs, DoctorArgs, ManArgs, SandboxArgs};
 use crate::report::Color;
@@ -65,6 +65,8 @@ pub enum Command {
     Get(GetArgs),
     /// Print the account's contacts and groups (getContacts, getChats), or convert a CSV or vCard file
     Contacts(ContactsArgs),
+    /// Write an HTML page that shows the pictures in DIR
+    Gallery(GalleryArgs),
     /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
     Doctor(DoctorArgs),
     /// Serve a local stand-in for GREEN-API, to try things and rehearse errors

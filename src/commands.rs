@@ -7,6 +7,7 @@ pub mod completions;
 pub mod contacts;
 pub mod doctor;
 pub mod files;
+pub mod gallery;
 pub mod get;
 pub mod listen;
 pub mod man;
@@ -41,6 +42,7 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
         Command::Listen(args) => listen::run(args, context),
         Command::Get(args) => get::run(args, context),
         Command::Contacts(args) => contacts::run(args, context),
+        Command::Gallery(args) => gallery::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Sandbox(args) => sandbox::run(args, context),
         Command::Completions(args) => completions::run(args, Cli::command(), context),

@@ -109,6 +109,31 @@ pub struct ContactsArgs {
     pub country_code: Option<String>,
 }
 
+const GALLERY_HELP: &str = "\
+Examples:
+  greenavatar gallery avatars
+  greenavatar contacts > contacts.txt && greenavatar gallery avatars --names contacts.txt
+  greenavatar gallery avatars -o avatars.html
+
+The page is DIR/index.html. It shows the pictures that `get --dir DIR` saved, the newest change first, and beside each
+the earlier ones that --history kept. Any browser opens it; it loads nothing but the pictures. No credentials are
+needed, and nothing is sent.";
+
+/// Write an HTML page that shows the pictures in DIR
+#[derive(Debug, clap::Args)]
+#[command(after_help = GALLERY_HELP)]
+pub struct GalleryArgs {
+    /// The directory with the pictures
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Show the names of this list, one `chatId<TAB>name` a line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub names: Option<PathBuf>,
+    /// Write the page to FILE [default: DIR/index.html]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
 const REQUEST_HELP: &str = "\
 Examples:
   greenavatar request 11001234567@c.us 120363043968066561@g.us

@@ -159,7 +159,7 @@ fn exit_status(text: &mut String) {
 
 /// Whether a command looks at settings, the variables among them.
 fn takes_settings(command: Option<&str>) -> bool {
-    !matches!(command, Some("sandbox" | "completions" | "man"))
+    !matches!(command, Some("sandbox" | "completions" | "man" | "gallery"))
 }
 
 /// The variables that the help of the flags names, then those that belong to no flag.
@@ -199,6 +199,7 @@ fn files(command: Option<&str>) -> Vec<(&'static str, &'static str)> {
         Some("receive") => vec![env_file, spool, state],
         Some("listen") => vec![env_file, spool],
         Some("get") => vec![env_file, journal, ("--dir DIR", "Pictures, as <chatId>.jpg, .png or .webp.")],
+        Some("gallery") => vec![("DIR/index.html", "The page.")],
         Some("completions" | "man") => vec![("standard output", "Where it goes unless told otherwise.")],
         Some("sandbox") => vec![("none", "It reads no settings and writes no file.")],
         Some(_) => vec![env_file],

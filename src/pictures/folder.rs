@@ -186,6 +186,16 @@ impl<'a> Folder<'a> {
     }
 }
 
+/// Writes another file as a picture is written: it is whole or absent.
+pub fn write_file(path: &Path, bytes: &[u8], output: &Output) -> Result<(), Failure> {
+    if path.is_dir() {
+        let error = io::Error::new(ErrorKind::IsADirectory, "it is a directory: name a file in it");
+        return Err(write_failure(path, error));
+    }
+    let folder = Folder::open(Destination::File(path.to_owned()), output)?;
+    folder.write(path, bytes, None).map_err(|error| write_failure(path, error))
+}
+
 /// Checks that a file can be created in a directory, and removes what killed runs left there.
 fn prepare(dir: &Path) -> io::Result<()> {
     temporary_file(dir)?;

@@ -12,6 +12,7 @@ mod contacts;
 mod doctor;
 #[cfg(unix)]
 mod dry_run;
+mod gallery;
 mod get;
 mod journal;
 #[cfg(unix)]

@@ -1,0 +1,105 @@
+//! `gallery`: writes an HTML page that shows the pictures of a directory.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::batch::input::{Entry, Input, Next, Source};
+use crate::chat_id::{ChatId, Rule};
+use crate::cli::pictures::GalleryArgs;
+use crate::commands::Context;
+use crate::commands::files::Files;
+use crate::escape::{escape, escape_json};
+use crate::failure::{Error, Failure, Kind};
+use crate::gallery::{self, page};
+use crate::output::Output;
+use crate::pictures::folder;
+use crate::shutdown::{self, SLICE};
+use crate::token::Masked;
+
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Written<'a> {
+    file: &'a str,
+    chats: usize,
+    pictures: usize,
+}
+
+/// Runs the command.
+pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
+    let output = context.output;
+    let file = args.output.clone().unwrap_or_else(|| args.dir.join("index.html"));
+    if file == Path::new("-") {
+        return Err(Error::Usage("-o needs a file: the links in the page are relative to it".into()));
+    }
+    let names = args.names.as_deref();
+    let is_stdin = names == Some(Path::new("-"));
+    let mut files = Files::of_streams(is_stdin)?;
+    if let Some(names) = names.filter(|_| !is_stdin) {
+        files.add("list", names, false)?;
+    }
+    files.add("page", &file, true)?;
+    let named = names.map(|path| read_names(path, output)).transpose()?.unwrap_or_default();
+    let chats = gallery::read(&args.dir, named)?;
+    let dir = absolute(&args.dir)?;
+    let title = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+    let page = page::render(&chats, &title, &prefix(&file, &dir)?);
+    if shutdown::signal().is_some() {
+        return Ok(0);
+    }
+    folder::write_file(&file, page.as_bytes(), output)?;
+    if output.is_silent() {
+        return Ok(0);
+    }
+    let shown = file.to_string_lossy();
+    let line = if output.is_json() {
+        let written = Written { file: &shown, chats: chats.len(), pictures: page::count(&chats) };
+        escape_json(serde_json::to_string(&written).expect("strings and numbers can be serialized"))
+    } else {
+        escape(&shown)
+    };
+    output.write_last(&Masked::new(line + "\n"))?;
+    Ok(0)
+}
+
+/// The chats of a list. A line that is not a chat is left out, with a warning.
+fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
+    let source = if path == Path::new("-") { Source::Stdin } else { Source::File(path.to_owned()) };
+    let mut input = Input::open(vec![source], Rule::Lenient, None)?;
+    let (mut named, mut invalid) = (Vec::new(), Vec::new());
+    while shutdown::signal().is_none() {
+        match input.next(Some(Instant::now() + SLICE))? {
+            Next::Entry(Entry::Chat(chat)) => named.push(chat),
+            Next::Entry(Entry::Invalid { line, .. }) => invalid.extend(line),
+            Next::Waiting => {}
+            Next::End => break,
+        }
+    }
+    if let Some(first) = invalid.first() {
+        let (count, name) = (invalid.len(), path.to_string_lossy());
+        let what = format!("{name}: {count} lines without a chat id are left out, the first one is line {first}");
+        output.warn(&what, "a line is a chat id, a tab and a name, as `greenavatar contacts` prints it");
+    }
+    Ok(named)
+}
+
+/// The URL that leads from a page to the directory of the pictures.
+fn prefix(file: &Path, dir: &Path) -> Result<String, Failure> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    page::prefix(&absolute(parent)?, dir).ok_or_else(|| {
+        let what = format!("no relative link leads from {} to {}", file.to_string_lossy(), dir.to_string_lossy());
+        Failure::new(Kind::BadSettings, what).hint("write the page to the drive of the pictures")
+    })
+}
+
+/// The path as a browser sees it: symbolic links keep their names, except before a `..`.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let has_parent = path.components().any(|component| component == Component::ParentDir);
+    let absolute = if has_parent { path.canonicalize() } else { std::path::absolute(path) };
+    absolute.map_err(|error: io::Error| {
+        let error = anyhow::Error::from(error).context(format!("cannot find {}", path.to_string_lossy()));
+        Failure::caused(Kind::InputUnreadable, error)
+    })
+}
