@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
 
 use super::expected::{End, Expected};
@@ -248,7 +247,6 @@ impl Cli {
     /// Starts it; standard input stays open.
     #[track_caller]
     pub fn start(self) -> Running {
-        catch_signals();
         let program = assert_cmd::cargo::cargo_bin!("greenavatar");
         let mut command = match &self.script {
             None => Command::new(program),
@@ -275,18 +273,6 @@ impl Cli {
         let line = self.args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
         Running::start(command, line, self.expected, self.home)
     }
-}
-
-/// Undoes for what is started that the parent of the tests ignores SIGINT or SIGTERM, as a shell does in the background:
-/// a signal that is caught has its default action again after exec.
-fn catch_signals() {
-    static CAUGHT: Once = Once::new();
-    CAUGHT.call_once(|| {
-        for signal in [SIGINT, SIGTERM] {
-            let is_default = Arc::new(AtomicBool::new(true));
-            signal_hook::flag::register_conditional_default(signal, is_default).expect("a handler");
-        }
-    });
 }
 
 /// A file that every write fails on, as on a full disk.
