@@ -129,6 +129,10 @@ impl Server {
             let (places, connections) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
             while shutdown::signal().is_none() && !writer.is_finished() {
                 refusals.report();
+                if places.available_permits() == 0 {
+                    let hint = "clients that stall are dropped after 10 s; only GREEN-API should send to this address";
+                    refusals.warn("full", "512 connections are open, and further ones have to wait", hint);
+                }
                 let accept = async {
                     let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
                     (place, listener.accept().await)
@@ -147,8 +151,15 @@ impl Server {
                             drop(place);
                         });
                     }
-                    // The process has no file descriptor left, or the client has left.
-                    Ok((_, Err(_))) => tokio::time::sleep(shutdown::SLICE).await,
+                    Ok((_, Err(error))) => {
+                        // Otherwise the client has left.
+                        if error.kind() != io::ErrorKind::ConnectionAborted {
+                            let hint = "raise the limit on open files, as with ulimit -n";
+                            let error = error.to_string().to_lowercase();
+                            refusals.warn("accept", &format!("cannot accept a connection: {error}"), hint);
+                        }
+                        tokio::time::sleep(shutdown::SLICE).await;
+                    }
                     Err(_) => {}
                 }
             }
@@ -306,13 +317,17 @@ struct RefusalLog<'a> {
 impl RefusalLog<'_> {
     /// Takes in what was refused since the last call.
     fn report(&mut self) {
-        for Refusal { request, status, what, hint } in self.inbox.try_iter() {
+        while let Ok(Refusal { request, status, what, hint }) = self.inbox.try_recv() {
             self.count += 1;
-            if self.reported.get(what).is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
-                self.reported.insert(what, Instant::now());
-                let request = escape_short(&request);
-                self.output.warn(&format!("{request} was refused with {}: {what}", status.as_u16()), &hint);
-            }
+            let request = escape_short(&request);
+            self.warn(what, &format!("{request} was refused with {}: {what}", status.as_u16()), &hint);
+        }
+    }
+
+    fn warn(&mut self, kind: &'static str, message: &str, hint: &str) {
+        if self.reported.get(kind).is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
+            self.reported.insert(kind, Instant::now());
+            self.output.warn(message, hint);
         }
     }
 }

@@ -384,6 +384,19 @@ fn a_client_that_stalls_is_dropped_after_ten_seconds() {
 }
 
 #[test]
+fn a_connection_that_cannot_be_accepted_is_reported() {
+    let cli = listen(["--discard-foreign"]).shell(r#"ulimit -n 16; exec "$0" "$@""#).dies(15);
+    let running = cli.start();
+    let address = address_of(&running);
+    let clients: Vec<_> = (0..16).map(|_| Client::connect(address)).collect();
+    let said = running.wait_for_word("cannot accept a connection");
+    assert!(said.contains("ulimit -n"), "{said}");
+    drop(clients);
+    assert_eq!(post(address, &plain(1)), 200);
+    end(running);
+}
+
+#[test]
 fn three_hundred_stalled_clients_do_not_stop_the_next() {
     let running = listen(["--discard-foreign"]).dies(15).start();
     let address = address_of(&running);
