@@ -1,4 +1,4 @@
-//! `listen`: 200 is said only of what is where it belongs, and nobody who stalls or knocks keeps the next one out.
+//! `listen`: 200 is answered only after a notification is kept, and no client can hold up the others.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use crate::support::client::{Client, ask, request};
 use crate::support::queue::result;
 use crate::support::{CHAT, Cli, Running, Said, Server, at_once, chat, json, jsons, sample};
 
-/// The program on a free port; both outputs are looked at by the test.
+/// The program on a free port; the test checks both outputs itself.
 fn listen<const N: usize>(args: [&str; N]) -> Cli {
     Cli::new().args(["--json", "listen", "--bind", "127.0.0.1:0"]).args(args).any_stdout().any_stderr()
 }
 
-/// Where it listens, once it does.
+/// Waits until it listens. Returns the address.
 #[track_caller]
 fn address_of(running: &Running) -> SocketAddr {
     let said = running.wait_for_word("listening on http://");
@@ -73,7 +73,7 @@ fn every_request_has_its_status() {
     let asking = "POST /avatars HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n";
     assert_eq!(ask(address, &format!("{asking}{token}\r\n")).0, 413, "before the body is sent");
     assert_eq!(status("GET", "/healthz", "", ""), 200);
-    // None of this was printed but the first.
+    // All 200s are the same result.
     assert_eq!(json(&end(running).stdout)["chatId"], chat(1));
 }
 
@@ -161,7 +161,7 @@ fn the_token_comes_in_three_forms_and_from_three_places() {
 }
 
 #[test]
-fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
+fn missing_and_unsafe_settings_are_refused() {
     let refused = |cli: Cli, part: &str| {
         let said = cli.exits(78).stdout("").any_stderr().run();
         let error = &json(&said.stderr)["error"];
@@ -185,7 +185,7 @@ fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
         Cli::new().args(args).exits(2).stderr_has("--webhook-token-file").run();
     }
     listen(["--discard-foreign", "--webhook-token-file", "missing"]).exits(66).any_stderr().run();
-    // One that was named is read, also where nothing of it is needed.
+    // A file that --env-file names is read even if no setting is missing.
     let named = listen(["--discard-foreign", "--env-file", "missing"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
     named.exits(66).any_stderr().run();
     listen(["--discard-foreign", "--spool", "s"]).exits(2).any_stderr().run();
@@ -197,7 +197,7 @@ fn it_wants_to_know_what_becomes_of_other_notifications_and_who_may_knock() {
 }
 
 #[test]
-fn with_a_token_it_may_be_reached_from_elsewhere() {
+fn with_a_token_it_binds_beyond_loopback() {
     let cli = Cli::new().args(["listen", "--discard-foreign", "--bind", "0.0.0.0:0"]).any_stderr().dies(15);
     let running = cli.env("GREEN_API_WEBHOOK_TOKEN", "hush-hush").secret("hush-hush").start();
     let port = address_of(&running).port();
@@ -206,7 +206,7 @@ fn with_a_token_it_may_be_reached_from_elsewhere() {
 }
 
 #[test]
-fn a_result_is_out_and_another_programs_notification_in_the_spool_before_their_200() {
+fn a_result_is_flushed_and_a_foreign_notification_spooled_before_its_200() {
     let cli = listen(["--spool", "spool"]).dies(15);
     let (out, spool) = (cli.dir().join("out"), cli.dir().join("spool"));
     let running = cli.stdout_to(std::fs::File::create(&out).expect("a file")).start();
@@ -252,7 +252,7 @@ fn a_spool_that_lost_its_name_is_created_anew_before_the_200() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_not_acknowledged() {
+fn a_notification_that_cannot_be_kept_is_not_acknowledged() {
     let running = listen(["--discard-foreign"]).stdout_to(full_disk()).exits(74).start();
     let answer = Client::connect(address_of(&running)).post("/", "", &plain(1));
     assert_ne!(answer, Some(200));
@@ -262,7 +262,7 @@ fn what_cannot_be_kept_is_not_acknowledged() {
     let answer = Client::connect(address_of(&running)).post("/", "", &sample("device-info.json"));
     assert_ne!(answer, Some(200));
     assert!(running.finish().stderr.contains("/dev/full"));
-    // A reader that has gone: the run ends without a word.
+    // If the reader of the output is gone, the run ends silently.
     let running = listen(["--discard-foreign"]).stdout_to(crate::support::cli::closed_pipe()).exits(74).start();
     let answer = Client::connect(address_of(&running)).post("/", "", &plain(1));
     assert_ne!(answer, Some(200));
@@ -270,7 +270,7 @@ fn what_cannot_be_kept_is_not_acknowledged() {
 }
 
 #[test]
-fn what_is_discarded_is_acknowledged_and_forgotten() {
+fn a_discarded_notification_is_acknowledged() {
     let running = listen(["--discard-foreign", "--max", "1"]).start();
     let address = address_of(&running);
     assert_eq!(post(address, &sample("incoming-message.json")), 200);
@@ -291,7 +291,7 @@ fn repeats_are_acknowledged_and_printed_once() {
 }
 
 #[test]
-fn max_ends_the_run_and_the_rest_is_not_acknowledged() {
+fn max_ends_the_run() {
     let running = listen(["--discard-foreign", "--max", "2"]).exits(1).start();
     let address = address_of(&running);
     assert_eq!(post(address, &plain(1)), 200);
@@ -326,7 +326,7 @@ fn a_client_that_half_closes_gets_its_answer() {
 }
 
 #[test]
-fn a_signal_lets_finish_what_is_in_flight() {
+fn requests_in_flight_finish_after_a_signal() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let running = listen(["--discard-foreign"]).dies(number).start();
         let address = address_of(&running);
@@ -334,12 +334,12 @@ fn a_signal_lets_finish_what_is_in_flight() {
         let whole = request("POST", "/", "", &plain(1));
         let (first, rest) = whole.split_at(whole.len() - 20);
         client.send(first);
-        // Its head is read once another client, who came later, was answered.
+        // The server has read its head when a later client has its answer.
         assert_eq!(post(address, &plain(2)), 200);
         running.signal(signal);
         let began = Instant::now();
         while std::net::TcpStream::connect(address).is_ok() {
-            assert!(began.elapsed() < Duration::from_secs(5), "nobody new is let in");
+            assert!(began.elapsed() < Duration::from_secs(5), "a new connection is accepted");
             std::thread::sleep(Duration::from_millis(1));
         }
         client.send(rest);
@@ -349,7 +349,7 @@ fn a_signal_lets_finish_what_is_in_flight() {
 }
 
 #[test]
-fn a_client_that_stalls_does_not_hold_up_the_end() {
+fn an_idle_client_does_not_hold_up_the_end() {
     let mut running = listen(["--discard-foreign"]).dies(15).start();
     let address = address_of(&running);
     let mut idle = Client::connect(address);
@@ -410,7 +410,7 @@ fn three_hundred_stalled_clients_do_not_stop_the_next() {
         }
         stalled.push(client);
         if n % 50 == 0 {
-            // More connections at once than the system queues would wait for a second in the kernel.
+            // Otherwise connections that the kernel cannot queue would wait for a second.
             assert_eq!(ask(address, &request("GET", "/healthz", "", "")).0, 200);
         }
     }
@@ -422,7 +422,7 @@ fn three_hundred_stalled_clients_do_not_stop_the_next() {
 }
 
 #[test]
-fn what_was_answered_200_is_in_the_output_whatever_happens_then() {
+fn an_acknowledged_notification_survives_kill_9() {
     at_once(0..4, |_| {
         let running = listen(["--spool", "spool"]).dies(9).start();
         let address = address_of(&running);
@@ -485,7 +485,7 @@ fn the_sandbox_pushes_to_it() {
 }
 
 #[test]
-fn it_needs_no_credentials_and_says_so_little() {
+fn it_needs_no_credentials() {
     let server = Server::unasked();
     let cli = Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").args(["listen", "--discard-foreign", "--max", "1"]);
     let running = cli.args(["--bind", "127.0.0.1:0"]).any_stdout().any_stderr().start();
