@@ -51,10 +51,9 @@ impl ChatId {
             Some(Form::Documented) => Ok(ChatId { id: text.into(), name: None }),
             Some(Form::Newer) if rule == Rule::Lenient => Ok(ChatId { id: text.into(), name: None }),
             Some(Form::Newer) => Err(NotAChatId {
-                message: "a chat id that only --lenient accepts",
+                message: "a chat id that only --lenient or GREEN_API_LENIENT=1 accepts",
                 hint: Some(
-                    "--lenient or GREEN_API_LENIENT=1 accepts 7 to 16 digits and @lid; not every instance knows them"
-                        .into(),
+                    "--lenient or GREEN_API_LENIENT=1 accepts 7 to 16 digits and @lid; not every instance does".into(),
                 ),
             }),
             None => Err(explain(text, rule)),

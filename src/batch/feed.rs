@@ -56,8 +56,7 @@ impl fmt::Debug for Feed {
 impl Feed {
     /// Opens a file. A pipe is opened by the thread: it waits until a program opens the other end.
     pub fn open(path: &Path) -> Result<Feed, Failure> {
-        let name = escape(&path.display().to_string());
-        let open = || {
+        Feed::new(escape(&path.display().to_string()), || {
             let metadata = path.metadata()?;
             if metadata.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
@@ -67,11 +66,17 @@ impl Feed {
             }
             let path = path.to_owned();
             Source::thread(move || File::open(path))
-        };
-        match open() {
-            Ok(source) => Ok(Feed { source, name }),
-            Err(error) => Err(unreadable(&name, error)),
-        }
+        })
+    }
+
+    /// Standard input.
+    pub fn stdin() -> Result<Feed, Failure> {
+        Feed::new(STDIN.to_owned(), || {
+            check_stdin()?;
+            let stdin = stdin_file()?;
+            let is_file = stdin.metadata().is_ok_and(|metadata| metadata.is_file());
+            if is_file { Ok(Source::direct(stdin)) } else { Source::thread(move || Ok(stdin)) }
+        })
     }
 
     /// Fails if standard input cannot be read at all. Nothing is read.
@@ -79,15 +84,7 @@ impl Feed {
         check_stdin().map_err(|error| unreadable(STDIN, error))
     }
 
-    /// Standard input.
-    pub fn stdin() -> Result<Feed, Failure> {
-        let name = STDIN.to_owned();
-        let open = || {
-            check_stdin()?;
-            let stdin = stdin_file()?;
-            let is_file = stdin.metadata().is_ok_and(|metadata| metadata.is_file());
-            if is_file { Ok(Source::direct(stdin)) } else { Source::thread(move || Ok(stdin)) }
-        };
+    fn new(name: String, open: impl FnOnce() -> io::Result<Source>) -> Result<Feed, Failure> {
         match open() {
             Ok(source) => Ok(Feed { source, name }),
             Err(error) => Err(unreadable(&name, error)),

@@ -173,6 +173,7 @@ fn the_lines_are_a_list() {
     assert_eq!((said.stdout.lines().count(), named), (5, 3), "{}", said.stdout);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_pipe_that_no_program_writes_to_is_left_at_a_signal() {
     let script = r#"mkfifo pipe; exec "$0" contacts --from a pipe"#;
@@ -183,6 +184,7 @@ fn a_pipe_that_no_program_writes_to_is_left_at_a_signal() {
     running.finish();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_file_is_not_read_and_written() {
     let cli = Cli::new().file("a", "+11001234567\n").shell(r#""$0" contacts --from a >> a"#).exits(78);
@@ -362,6 +364,7 @@ fn the_list_of_the_account_goes_with_no_other_list() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_ends_the_wait_for_the_list() {
     let server = account(|_, _| Answer::status(200).body("[]")).times(1);

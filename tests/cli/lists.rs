@@ -179,6 +179,7 @@ fn an_argument_that_names_a_file_has_the_option_for_it() {
     Cli::request(&server, [CHAT]).file(CHAT, "").stdout(lines(&[CHAT])).run();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_named_pipe_that_no_program_writes_to_is_left_at_a_signal() {
     let server = Server::with(|_| Answer::status(200)).times(1);
