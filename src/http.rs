@@ -8,28 +8,25 @@ mod dns;
 pub mod origin;
 pub mod proxy;
 pub mod retry_after;
+mod tls;
 
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use ureq::config::Config;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
 
 use self::connector::{EachAddress, IS_STALE, LOOK_UP_TIME, WatchReuse};
 use self::dns::CachingResolver;
 pub use self::origin::Origin;
 pub use self::proxy::Proxy;
-use crate::failure::{Failure, Kind};
-use crate::token::shown_path;
+pub use self::tls::Roots;
 
 /// The largest answer that is read: 1 MiB. getAvatar's may hold the picture as base64.
 pub const ANSWER_LIMIT: usize = 1024 * 1024;
 const USER_AGENT: &str = concat!("greenavatar/", env!("CARGO_PKG_VERSION"));
-/// All of Mozilla's certificates are a quarter of a MiB.
-const MOST_OF_ROOTS: u64 = 16 * 1024 * 1024;
 /// ureq fills its buffers with zeros for every connection, twice under TLS: 16 KiB is enough for any header.
 const INPUT_BUFFER: usize = 16 * 1024;
 const OUTPUT_BUFFER: usize = 4 * 1024;
@@ -57,44 +54,10 @@ impl Default for Options {
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             connections: 1,
-            roots: Roots(RootCerts::WebPki),
+            roots: Roots::default(),
             proxy: None,
             public_addresses_only: false,
         }
-    }
-}
-
-/// Certificates to trust: Mozilla's, built in, or those of a file.
-#[derive(Clone, Debug)]
-pub struct Roots(RootCerts);
-
-impl Roots {
-    /// The certificates of a PEM file, which replace the built-in ones.
-    pub fn read(path: &Path) -> Result<Roots, Failure> {
-        let name = shown_path(path);
-        let bad = |what| {
-            Failure::new(Kind::BadSettings, format!("{name} {what}"))
-                .hint("--cacert wants a file of certificates in PEM form")
-        };
-        let mut pem = Vec::new();
-        let read = std::fs::File::open(path).and_then(|file| file.take(MOST_OF_ROOTS).read_to_end(&mut pem));
-        read.map_err(|error| {
-            let error = anyhow::Error::from(error).context(format!("cannot read {name}"));
-            Failure::caused(Kind::InputUnreadable, error)
-        })?;
-        if pem.len() as u64 == MOST_OF_ROOTS {
-            return Err(bad("is too large for certificates"));
-        }
-        let mut certificates = Vec::new();
-        for item in parse_pem(&pem) {
-            if let PemItem::Certificate(certificate) = item.map_err(|_| bad("is not a PEM file"))? {
-                certificates.push(certificate);
-            }
-        }
-        if certificates.is_empty() {
-            return Err(bad("contains no certificate"));
-        }
-        Ok(Roots(RootCerts::from(certificates)))
     }
 }
 
@@ -139,7 +102,12 @@ pub enum Trouble {
     /// No connection, or one that broke off.
     Unreachable(String),
     /// The other side's certificate is not good, or it does not speak TLS.
-    Tls(String),
+    Tls {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// The name leads to this address, which is not public.
     NotPublic(IpAddr),
     /// What came is not HTTP, or its header is endless.
@@ -319,8 +287,8 @@ fn trouble(error: ureq::Error) -> Trouble {
         ureq::Error::Io(error) => io_trouble(&error),
         ureq::Error::HostNotFound => Trouble::Unreachable("the host name is not known".into()),
         ureq::Error::Other(error) if error.is::<dns::LookUpFailed>() => Trouble::Unreachable(error.to_string()),
-        ureq::Error::Rustls(error) => Trouble::Tls(error.to_string()),
-        ureq::Error::Tls(what) => Trouble::Tls(what.to_owned()),
+        ureq::Error::Rustls(error) => tls_trouble(&error),
+        ureq::Error::Tls(what) => Trouble::Tls { message: what.to_owned(), hint: tls::IN_BETWEEN },
         ureq::Error::ConnectProxyFailed(what) => Trouble::Unreachable(format!("the proxy gives no tunnel: {what}")),
         ureq::Error::LargeResponseHeader(..) => Trouble::NotHttp("the answer's header is too long".into()),
         ureq::Error::Protocol(error) => Trouble::NotHttp(error.to_string()),
@@ -336,9 +304,14 @@ fn trouble(error: ureq::Error) -> Trouble {
     }
 }
 
+fn tls_trouble(error: &rustls::Error) -> Trouble {
+    let (message, hint) = tls::describe(error);
+    Trouble::Tls { message, hint }
+}
+
 fn io_trouble(error: &io::Error) -> Trouble {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Trouble::Tls(tls.to_string());
+        return tls_trouble(tls);
     }
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::Timeout,

@@ -111,9 +111,9 @@ pub fn failure_of_trouble(trouble: Trouble, timeout: Duration) -> Failure {
         Trouble::Unreachable(why) => {
             caused(Kind::Unreachable, "no answer", why).hint("check the network, the proxy variables and --api-url")
         }
-        Trouble::Tls(why) => {
-            let mut failure = caused(Kind::Unreachable, "no secure connection, so nothing was sent", why)
-                .hint("--cacert FILE trusts another certificate authority");
+        Trouble::Tls { message, hint } => {
+            let mut failure =
+                caused(Kind::Unreachable, "no secure connection, so nothing was sent", message).hint(hint);
             failure.is_final = true;
             failure
         }

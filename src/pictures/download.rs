@@ -196,9 +196,8 @@ fn http_failure(error: Trouble, host: &str, timeout: Duration) -> Failure {
             let failure = caused(Kind::Unreachable, incomplete, &why);
             (false, failure.hint("check the network and the proxy variables"))
         }
-        Trouble::Tls(why) => {
-            let failure = caused(Kind::Unreachable, format!("no secure connection to {host}"), &why);
-            (true, failure.hint("--cacert FILE trusts another certificate authority"))
+        Trouble::Tls { message, hint } => {
+            (true, caused(Kind::Unreachable, format!("no secure connection to {host}"), &message).hint(hint))
         }
         Trouble::NotPublic(address) => {
             let what = format!("picture URL rejected: {host} leads to {address}, which is not a public address");

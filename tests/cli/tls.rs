@@ -1,49 +1,94 @@
-//! A server whose certificate is not good gets nothing, and is not asked twice.
+//! A server whose certificate is not good gets nothing, and is not asked twice; the error says what is wrong.
 
-use crate::support::tls::Authority;
+use rcgen::{BasicConstraints, IsCa};
+
+use crate::support::tls::{Authority, self_signed};
 use crate::support::{Answer, CHAT, Cli, Server, TOKEN, json};
 
-/// Unreachable, with nothing sent and one connection alone.
+/// Unreachable, with nothing sent and only one connection; the message and the hint contain these.
 #[track_caller]
-fn refused(cli: Cli, server: &Server) {
+fn refused(cli: Cli, server: &Server, message: &str, hint: &str) {
     let said = cli.args(["request", "--json", CHAT]).exits(69).any_stdout().run();
     let line = json(&said.stdout);
-    assert_eq!(line["error"]["code"], "unreachable", "{line}");
+    let text = |key: &str| line["error"][key].as_str().expect("a text").to_owned();
+    assert_eq!(text("code"), "unreachable", "{line}");
+    assert!(text("message").contains(message) && text("hint").contains(hint), "{line}");
+    assert!(!text("message").contains(['(', '{', '"']), "no Debug text: {line}");
     assert_eq!(line["attempts"], 1, "{line}");
     assert_eq!(server.connections(), 1, "not retried");
 }
 
+fn trusting(server: &Server, pem: &str) -> Cli {
+    Cli::on(server).file("ca.pem", pem).args(["--cacert", "ca.pem"])
+}
+
+const NOT_TRUSTED: &str = "not issued by a trusted authority";
+
 #[test]
 fn an_unknown_issuer_is_unreachable() {
     let server = Server::tls(Authority::new().server("localhost"), Answer::status(200)).times(0);
-    refused(Cli::on(&server), &server);
+    refused(Cli::on(&server), &server, NOT_TRUSTED, "--cacert FILE");
 }
 
 #[test]
 fn another_issuer_than_the_given_one_is_unreachable() {
     let server = Server::tls(Authority::new().server("localhost"), Answer::status(200)).times(0);
-    refused(Cli::on(&server).file("ca.pem", Authority::new().pem()).args(["--cacert", "ca.pem"]), &server);
+    refused(trusting(&server, &Authority::new().pem()), &server, NOT_TRUSTED, "--cacert FILE");
 }
 
 #[test]
 fn a_wrong_name_is_unreachable() {
     let authority = Authority::new();
     let server = Server::tls(authority.server("elsewhere.example"), Answer::status(200)).times(0);
-    refused(Cli::on(&server).file("ca.pem", authority.pem()).args(["--cacert", "ca.pem"]), &server);
+    refused(trusting(&server, &authority.pem()), &server, "for another name", "spelling of the host");
 }
 
 #[test]
 fn a_certificate_that_ran_out_is_unreachable() {
     let authority = Authority::new();
     let server = Server::tls(authority.expired_server("localhost"), Answer::status(200)).times(0);
-    refused(Cli::on(&server).file("ca.pem", authority.pem()).args(["--cacert", "ca.pem"]), &server);
+    refused(trusting(&server, &authority.pem()), &server, "has expired", "clock");
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_yet_is_unreachable() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.early_server("localhost"), Answer::status(200)).times(0);
+    refused(trusting(&server, &authority.pem()), &server, "not valid yet", "clock");
 }
 
 #[test]
 fn a_server_without_tls_is_unreachable() {
     let server = Server::blurting(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     let url = server.url().replace("http:", "https:");
-    refused(Cli::at(&url), &server);
+    refused(Cli::at(&url), &server, "does not speak TLS", "check the port");
+}
+
+#[test]
+fn a_server_without_a_common_version_is_unreachable() {
+    // The alerts protocol_version and handshake_failure.
+    for alert in [b"\x15\x03\x01\x00\x02\x02\x46", b"\x15\x03\x01\x00\x02\x02\x28"] {
+        let server = Server::blurting(alert);
+        let url = server.url().replace("http:", "https:");
+        refused(Cli::at(&url), &server, "no version of TLS or no cipher in common", "TLS 1.2 or 1.3");
+    }
+}
+
+#[test]
+fn a_server_is_not_its_own_authority() {
+    let (config, pem) = self_signed("localhost", IsCa::Ca(BasicConstraints::Unconstrained));
+    let server = Server::tls(config, Answer::status(200)).times(0);
+    refused(trusting(&server, &pem), &server, "is that of an authority", "CA:FALSE");
+    let (config, pem) = Authority::new().server_with_pem("localhost");
+    let server = Server::tls(config, Answer::status(200)).times(0);
+    refused(trusting(&server, &pem), &server, NOT_TRUSTED, "issued for the server is not enough");
+}
+
+#[test]
+fn a_certificate_that_signed_itself_and_is_no_authority_can_be_trusted() {
+    let (config, pem) = self_signed("localhost", IsCa::ExplicitNoCa);
+    let server = Server::tls(config, Answer::status(200)).times(1);
+    trusting(&server, &pem).args(["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
 }
 
 #[test]
@@ -65,11 +110,30 @@ fn one_of_several_given_authorities_is_trusted() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_certificates_does_not_count() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
+    let pem = format!("\u{feff}{}", authority.pem().replace('\n', "\r\n"));
+    trusting(&server, &pem).args(["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
+}
+
+#[test]
 fn a_file_without_certificates_is_no_authority() {
-    for text in ["", "not a certificate\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        let server = Server::tls(Authority::new().server("localhost"), Answer::status(200)).times(0);
-        let cli = Cli::on(&server).file("ca.pem", text).args(["request", "--cacert", "ca.pem", CHAT]);
-        cli.ends_somehow().any_stdout().stderr_has("greenavatar: error: ").run();
+    let server = Server::unasked();
+    let pem = Authority::new().pem();
+    let der = b"\x30\x82\x01\x0a\x30\x82".as_slice();
+    for (text, message, hint) in [
+        (b"".as_slice(), "ca.pem contains no certificate", "PEM form"),
+        (b"not a certificate\n", "ca.pem contains no certificate", "PEM form"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "cannot be read", "PEM form"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n", "ca.pem is not a PEM file", "PEM form"),
+        (pem.replace(" CERT", " TRUSTED CERT").as_bytes(), "TRUSTED CERTIFICATE", "openssl x509 -in ca.pem"),
+        (der, "DER form", "openssl x509 -inform der -in ca.pem"),
+    ] {
+        let cli = Cli::on(&server).file("ca.pem", text).args(["--json", "request", "--cacert", "ca.pem", CHAT]);
+        let error = json(&cli.exits(78).any_stderr().run().stderr);
+        let text = |key: &str| error["error"][key].as_str().expect("a text").to_owned();
+        assert!(text("message").contains(message) && text("hint").contains(hint), "{error}");
     }
 }
 
