@@ -267,6 +267,17 @@ impl<R: Read> Read for Body<R> {
     }
 }
 
+/// Looks up the addresses of a host, each once.
+pub fn look_up(origin: &Origin, timeout: Duration) -> Result<Vec<IpAddr>, Trouble> {
+    let mut found = Vec::new();
+    for address in dns::look_up(origin.host.clone(), origin.port, timeout).map_err(trouble)? {
+        if !found.contains(&address.ip()) {
+            found.push(address.ip());
+        }
+    }
+    Ok(found)
+}
+
 fn is_broken(error: &io::Error) -> bool {
     matches!(
         error.kind(),

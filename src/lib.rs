@@ -4,6 +4,7 @@
 
 pub mod commands;
 pub mod cli;
+pub mod doctor;
 pub mod gallery;
 pub mod contacts;
 pub mod results;

@@ -9,7 +9,7 @@ use crate::duration::parse_duration;
 
 const DOCTOR_HELP: &str = "\
 Checks, in this order: settings, name, connection, state, notifications. The exit status is that of
-the first check that fails; a warning is no failure. It calls getStateInstance and getSettings,
+the first check that fails; a warning is not a failure. It calls getStateInstance and getSettings,
 and changes nothing.";
 
 /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)

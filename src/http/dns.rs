@@ -132,7 +132,7 @@ impl Resolver for CachingResolver {
 }
 
 /// Looks a name up. In a thread, since nothing else bounds getaddrinfo; after a timeout the thread is left behind.
-fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, Error> {
+pub fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, Error> {
     let (sender, receiver) = sync_channel(1);
     thread::Builder::new().name("resolver".into()).stack_size(256 * 1024).spawn(move || {
         let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));

@@ -3,7 +3,7 @@
 //! An error names the file and the line, never the line's text: there may be a token in it.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -42,18 +42,21 @@ impl EnvFile {
             let failure = Failure::caused(Kind::InputUnreadable, error);
             if is_found { failure.hint("--no-env-file ignores it") } else { failure }
         };
-        if is_found {
-            // Before it is opened: another user's file may not be readable at all.
-            if platform::belongs_to_another_user(&path.metadata().map_err(unreadable)?) {
-                report.warn(
-                    &format!("{shown} belongs to another user and is ignored"),
-                    "name it with --env-file to use it",
-                );
-                return Ok(None);
-            }
+        let is_strangers = |metadata: &Metadata| is_found && platform::belongs_to_another_user(metadata);
+        let ignored = || {
+            let hint = "name it with --env-file to use it";
+            report.warn(&format!("{shown} belongs to another user and is ignored"), hint);
+            Ok(None)
+        };
+        // Before it is opened, since it may not be readable; and afterwards, since it may have been replaced in between.
+        if is_strangers(&path.metadata().map_err(unreadable)?) {
+            return ignored();
         }
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
+        if is_strangers(&metadata) {
+            return ignored();
+        }
         let mut bytes = Vec::new();
         file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > LARGEST {

@@ -1,0 +1,311 @@
+//! `doctor`: checks settings, name, connection, state and notifications, in this order. Each check says what was found
+//! and what to do. Nothing is changed, here or at GREEN-API.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::duration::show_duration;
+use crate::escape::escape;
+use crate::failure::{Error, Failure, Kind};
+use crate::greenapi::client::Client;
+use crate::greenapi::state::State;
+use crate::http::{self, Agent, Trouble};
+use crate::output::{Output, OutputError};
+use crate::retry::RetryPolicy;
+use crate::settings::api_url::origin_of;
+use crate::settings::{Settings, Source};
+use crate::shutdown::{self, StopFlag};
+use crate::token::{MASK, Masked};
+
+/// How often a call is repeated that came too fast: these methods may be called once a second.
+const RETRIES: u32 = 2;
+
+/// The checks in their order. `connection` makes the call whose answer `state` looks at.
+const CHECKS: [(&str, fn(&mut Doctor<'_>) -> Check); 5] = [
+    ("settings", |doctor| check_settings(doctor.settings)),
+    ("name", |doctor| check_name(doctor.settings)),
+    ("connection", check_connection),
+    ("state", check_state),
+    ("notifications", check_notifications),
+];
+
+/// Makes all checks and prints a line for each. Returns the exit status of the first one that failed.
+pub fn run(settings: &Settings, output: &Output) -> Result<u8, OutputError> {
+    let client = Client::new(&settings.instance, Agent::new(&settings.http), settings.http.timeout, output);
+    let mut doctor = Doctor { settings, client, state: None };
+    let mut exit = 0;
+    let mut skipped = None;
+    for (name, make) in CHECKS {
+        skipped = skipped.or(shutdown::signal().map(|_| "interrupted"));
+        let check = skipped.map_or_else(|| make(&mut doctor), Check::skipped);
+        if let (0, Some(failure)) = (exit, &check.failure) {
+            exit = failure.kind.exit();
+        }
+        print(name, &check, output)?;
+        skipped = skipped.or(check.skips_rest);
+    }
+    Ok(exit)
+}
+
+/// Prints the checks if there are no usable settings. Returns the exit status.
+pub fn run_without_settings(failure: Failure, output: &Output) -> Result<u8, OutputError> {
+    let exit = failure.kind.exit();
+    print("settings", &Check::failed(failure), output)?;
+    for (name, _) in &CHECKS[1..] {
+        print(name, &Check::skipped("there are no usable settings"), output)?;
+    }
+    Ok(exit)
+}
+
+struct Doctor<'a> {
+    settings: &'a Settings,
+    client: Client<'a>,
+    /// The answer to the call that checks the connection.
+    state: Option<Result<State, Failure>>,
+}
+
+/// The outcome of one check.
+#[derive(Debug)]
+struct Check {
+    status: Status,
+    found: String,
+    hint: Option<String>,
+    failure: Option<Failure>,
+    /// Settings with their sources, as JSON.
+    settings: Option<Value>,
+    /// Why the checks that follow cannot be made.
+    skips_rest: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Ok,
+    Warning,
+    Failed,
+    Skipped,
+}
+
+impl Check {
+    fn new(status: Status, found: impl Into<String>) -> Check {
+        Check { status, found: found.into(), hint: None, failure: None, settings: None, skips_rest: None }
+    }
+
+    fn ok(found: impl Into<String>) -> Check {
+        Check::new(Status::Ok, found)
+    }
+
+    fn warning(found: impl Into<String>, hint: &str) -> Check {
+        Check { hint: Some(hint.to_owned()), ..Check::new(Status::Warning, found) }
+    }
+
+    fn skipped(why: &str) -> Check {
+        Check::new(Status::Skipped, format!("not tried: {why}"))
+    }
+
+    fn failed(failure: Failure) -> Check {
+        let check = Check::new(Status::Failed, failure.message());
+        Check { hint: failure.hint.clone(), failure: Some(failure), ..check }
+    }
+
+    fn skipping_rest(mut self, why: &'static str) -> Check {
+        self.skips_rest = Some(why);
+        self
+    }
+
+    fn json(&self, name: &str) -> String {
+        let status = match self.status {
+            Status::Ok => "ok",
+            Status::Warning => "warning",
+            Status::Failed => "failed",
+            Status::Skipped => "skipped",
+        };
+        let mut line = json!({ "check": name, "status": status, "found": self.found });
+        if let Some(hint) = &self.hint {
+            line["hint"] = json!(hint);
+        }
+        if let Some(failure) = &self.failure {
+            line["error"] = json!(failure.body());
+        }
+        if let Some(settings) = &self.settings {
+            line["settings"] = settings.clone();
+        }
+        line.to_string()
+    }
+
+    fn text(&self, name: &str) -> String {
+        let word = match self.status {
+            Status::Ok => "ok",
+            Status::Warning => "warn",
+            Status::Failed => "FAIL",
+            Status::Skipped => "skip",
+        };
+        let hint = self.hint.as_ref().map(|hint| format!("\n      hint: {}", escape(hint))).unwrap_or_default();
+        format!("{word:<5} {name:<14} {}{hint}", escape(&self.found))
+    }
+}
+
+fn print(name: &str, check: &Check, output: &Output) -> Result<(), OutputError> {
+    if output.is_silent() && check.status != Status::Failed {
+        return Ok(());
+    }
+    let line = if output.is_json() { check.json(name) } else { check.text(name) };
+    output.write(&Masked::new(line + "\n"))
+}
+
+fn check_settings(settings: &Settings) -> Check {
+    if let Err(Error::Failure(failure)) = settings.is_lenient(false) {
+        return Check::failed(failure);
+    }
+    let rows = [
+        ("apiUrl", settings.instance.api_url.as_str(), &settings.url_source),
+        ("idInstance", &settings.instance.id, &settings.id_source),
+        ("apiTokenInstance", MASK, &settings.token_source),
+    ];
+    let text = rows.map(|(name, value, source)| format!("{name} {value} ({source})")).join(", ");
+    let json =
+        |(name, value, source): (_, _, &Source)| json!({ "name": name, "value": value, "source": source.to_string() });
+    Check { settings: Some(rows.map(json).into()), ..Check::ok(text) }
+}
+
+fn check_name(settings: &Settings) -> Check {
+    if let Some(proxy) = &settings.http.proxy {
+        return Check::skipped(&format!("the proxy {} looks it up", proxy.describe()));
+    }
+    let origin = origin_of(&settings.instance.api_url);
+    let host = &origin.host;
+    if origin.address().is_some() {
+        return Check::ok(format!("{host} is an address"));
+    }
+    match http::look_up(&origin, settings.http.connect_timeout) {
+        Ok(addresses) => {
+            let addresses: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
+            Check::ok(format!("{host} is {}", addresses.join(", ")))
+        }
+        Err(error) => {
+            let (kind, why) = match error {
+                Trouble::Timeout => {
+                    let limit = show_duration(settings.http.connect_timeout);
+                    (Kind::Timeout, format!("no answer within {limit}"))
+                }
+                Trouble::Unreachable(why) => (Kind::Unreachable, why),
+                other => (Kind::Unreachable, format!("{other:?}")),
+            };
+            let error = anyhow::Error::msg(why).context(format!("{host} cannot be looked up"));
+            let failure = Failure::caused(kind, error).hint("check the spelling of --api-url, and the network");
+            Check::failed(failure).skipping_rest("the host is not known")
+        }
+    }
+}
+
+fn check_connection(doctor: &mut Doctor<'_>) -> Check {
+    let began = Instant::now();
+    let state = retry(|| doctor.client.state_instance());
+    let took = began.elapsed().as_millis();
+    match state {
+        // No status: nothing that speaks HTTP has answered.
+        Err(failure) if failure.http_status.is_none() => Check::failed(failure).skipping_rest("there is no connection"),
+        state => {
+            doctor.state = Some(state);
+            let way = match &doctor.settings.http.proxy {
+                Some(proxy) => format!("through the proxy {}", proxy.describe()),
+                None => "directly".to_owned(),
+            };
+            let is_https = origin_of(&doctor.settings.instance.api_url).is_https;
+            let tls = if is_https { "with a good certificate" } else { "without TLS" };
+            Check::ok(format!("an answer {way}, {tls}, after {took} ms"))
+        }
+    }
+}
+
+fn check_state(doctor: &mut Doctor<'_>) -> Check {
+    let state = match doctor.state.take().expect("the check of the connection has set it") {
+        Ok(state) => state,
+        // Credentials that are refused once are refused again; an instance without a phone still has settings.
+        Err(failure) if failure.kind.ends_run() && failure.kind != Kind::InstanceNotAuthorized => {
+            return Check::failed(failure).skipping_rest("GREEN-API refuses the first call");
+        }
+        Err(failure) => return Check::failed(failure),
+    };
+    let word = state.word();
+    let failed =
+        |kind, meaning: &str, hint: &str| Check::failed(Failure::new(kind, format!("{word}: {meaning}")).hint(hint));
+    match &state {
+        State::Authorized => Check::ok(word),
+        State::NotAuthorized => failed(
+            Kind::InstanceNotAuthorized,
+            "no phone is connected to the instance",
+            "scan the QR code in GREEN-API's console",
+        ),
+        State::Blocked => failed(
+            Kind::InstanceNotAuthorized,
+            "WhatsApp has banned the account",
+            "connect another number in GREEN-API's console",
+        ),
+        State::Suspended => failed(
+            Kind::InstanceNotAuthorized,
+            "WhatsApp has suspended the account for a while",
+            "wait until WhatsApp lifts it, or connect another number in GREEN-API's console",
+        ),
+        State::SleepMode => failed(
+            Kind::InstanceStarting,
+            "the phone is switched off",
+            "switch the phone on; the instance follows within five minutes",
+        ),
+        State::Starting => {
+            failed(Kind::InstanceStarting, "the instance is starting", "try again in up to five minutes")
+        }
+        State::YellowCard => Check::warning(
+            format!("{word}: WhatsApp restricts the account, and requests still work"),
+            "send less and slower until the restriction is lifted",
+        ),
+        State::Other(_) => Check::warning(format!("{word}: not a known state"), "see GREEN-API's console"),
+        State::Unknown => Check::warning("GREEN-API reports no state", "run it again in a minute"),
+    }
+}
+
+fn check_notifications(doctor: &mut Doctor<'_>) -> Check {
+    let settings = match retry(|| doctor.client.settings()) {
+        Ok(settings) => settings,
+        Err(failure) => return Check::failed(failure),
+    };
+    let on = match settings.notifications.as_slice() {
+        [] => "none is on".to_owned(),
+        on => format!("on: {}", on.join(", ")),
+    };
+    match settings.webhook {
+        Some(webhook) => Check::warning(
+            format!("webhookUrl is set ({webhook}), so the queue cannot be read; {on}"),
+            "for `receive` and `request --wait` clear it in GREEN-API's console, or run `greenavatar listen` behind it",
+        ),
+        None => {
+            let hint = "other notifications than results stop `receive`, unless --spool FILE keeps them";
+            let hint = (!settings.notifications.is_empty()).then(|| hint.to_owned());
+            Check { hint, ..Check::ok(format!("webhookUrl is not set; {on}")) }
+        }
+    }
+}
+
+/// Calls again while GREEN-API says that the call came too fast.
+fn retry<T>(call: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+    RetryPolicy::new(RETRIES).run(&StopFlag::default(), || {
+        call().map_err(|failure| Failure { is_final: failure.kind != Kind::TooManyRequests, ..failure })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_one_object_or_a_line_with_its_hint() {
+        let failure = Failure::new(Kind::Unauthorized, "GREEN-API refuses the token").hint("compare it");
+        let check = Check::failed(failure);
+        assert_eq!(check.text("state"), "FAIL  state          GREEN-API refuses the token\n      hint: compare it");
+        let json: Value = serde_json::from_str(&check.json("state")).expect("an object");
+        assert_eq!(json["status"], "failed");
+        assert_eq!(json["error"]["code"], "unauthorized");
+        assert_eq!(json["hint"], "compare it");
+    }
+}
