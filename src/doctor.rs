@@ -22,8 +22,10 @@ use crate::token::{MASK, Masked};
 /// How often a call is repeated that came too fast: these methods may be called once a second.
 const RETRIES: u32 = 2;
 
+type MakeCheck = fn(&mut Doctor<'_>) -> Check;
+
 /// The checks in their order. `connection` makes the call whose answer `state` looks at.
-const CHECKS: [(&str, fn(&mut Doctor<'_>) -> Check); 5] = [
+const CHECKS: [(&str, MakeCheck); 5] = [
     ("settings", |doctor| check_settings(doctor.settings)),
     ("name", |doctor| check_name(doctor.settings)),
     ("connection", check_connection),
