@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -115,6 +115,7 @@ pub enum RowOf {
 /// A journal that this run has locked.
 #[derive(Debug)]
 pub struct Journal {
+    path: PathBuf,
     name: String,
     /// What is added to a line before its closing brace, up to the time.
     tail: String,
@@ -127,21 +128,7 @@ impl Journal {
     pub fn open(path: &Path, filter: JournalFilter<'_>, now: Timestamp) -> Result<JournalState, Failure> {
         let name = escape(&path.display().to_string());
         let unwritable = |error: io::Error| output_failed(&name, error);
-        // Not in append mode: Windows could not shorten such a file.
-        let opened = platform::private_file().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = opened.map_err(unwritable)?;
-        if !file.metadata().map_err(unwritable)?.is_file() {
-            let what = format!("{name} is not a regular file and cannot be a journal");
-            return Err(Failure::new(Kind::BadSettings, what));
-        }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Failure::new(Kind::JournalBusy, format!("another run holds the journal {name}"))
-                    .hint("wait for it to end, or give this run a journal of its own"));
-            }
-            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
-        }
+        let mut file = open_locked(path, &name)?;
         // Only now: the other run may have written until it let go of the lock.
         let length_before = file.metadata().map_err(unwritable)?.len();
         if length_before == 0
@@ -167,7 +154,8 @@ impl Journal {
         requested.sort_by_key(|requested| requested.at);
         done.awaited.extend(requested.iter().map(|requested| requested.chat.key()));
         let (tail, unsolicited_tail) = (tail(filter.command), tail(UNSOLICITED_COMMAND));
-        let journal = Journal { name, tail, unsolicited_tail, file: Mutex::new((Arc::new(file), length)) };
+        let path = path.to_owned();
+        let journal = Journal { path, name, tail, unsolicited_tail, file: Mutex::new((Arc::new(file), length)) };
         Ok(JournalState { journal, done, requested })
     }
 
@@ -185,6 +173,9 @@ impl Journal {
         let line = Masked::new(json);
         let bytes = line.as_str().as_bytes();
         let (file, length) = &mut *self.lock();
+        if !platform::is_name_of(&self.path, file) {
+            (*file, *length) = self.reopen()?;
+        }
         match (&**file).write_all(bytes) {
             Ok(()) => {
                 *length += bytes.len() as u64;
@@ -198,6 +189,13 @@ impl Journal {
         }
     }
 
+    /// Opens the journal anew: the file was removed or renamed, as by logrotate, and nothing is done that no run finds.
+    fn reopen(&self) -> Result<(Arc<File>, u64), Failure> {
+        let mut file = open_locked(&self.path, &self.name)?;
+        let length = file.seek(SeekFrom::End(0)).map_err(|error| output_failed(&self.name, error))?;
+        Ok((Arc::new(file), length))
+    }
+
     /// Returns when everything that was appended before is on disk.
     pub fn sync(&self) -> Result<(), Failure> {
         // Lines may be appended at the same time.
@@ -208,6 +206,27 @@ impl Journal {
     fn lock(&self) -> MutexGuard<'_, (Arc<File>, u64)> {
         self.file.lock().expect("no holder of this lock panics")
     }
+}
+
+/// Opens the file, creating it if needed, and locks it.
+fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
+    let unwritable = |error: io::Error| output_failed(name, error);
+    // Not in append mode: Windows could not shorten such a file.
+    let opened = platform::private_file().read(true).write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(unwritable)?;
+    if !file.metadata().map_err(unwritable)?.is_file() {
+        let what = format!("{name} is not a regular file and cannot be a journal");
+        return Err(Failure::new(Kind::BadSettings, what));
+    }
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Failure::new(Kind::JournalBusy, format!("another run holds the journal {name}"))
+                .hint("wait for it to end, or give this run a journal of its own"));
+        }
+        Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+    }
+    Ok(file)
 }
 
 fn output_failed(name: &str, error: io::Error) -> Failure {

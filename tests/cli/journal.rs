@@ -289,3 +289,19 @@ fn a_journal_that_cannot_be_written_stops_the_run_before_anything_is_sent() {
         cli.ends_somehow().stderr_has("greenavatar: error: ").run();
     }
 }
+
+#[test]
+fn a_journal_that_was_removed_is_created_anew() {
+    let server = Server::always(Answer::status(200)).times(2);
+    let cli = Cli::request(&server, ["--rate", "0", "--concurrency", "1", "--journal", "j", "-"]);
+    let path = cli.dir().join("j");
+    let mut running = cli.any_stdout().any_stderr().start();
+    running.type_in(format!("{}\n", chat(1)));
+    running.wait_for_lines(1);
+    std::fs::remove_file(&path).expect("it is there");
+    running.type_in(format!("{}\n", chat(2)));
+    let said = running.finish();
+    let journaled: Vec<_> = jsons(&said.read("j")).iter().map(|line| line["chatId"].clone()).collect();
+    assert_eq!(journaled, [chat(2)]);
+    assert_eq!(said.mode("j"), 0o600);
+}
