@@ -23,6 +23,9 @@ use crate::record::Change;
 const PREFIX: &str = ".greenavatar-";
 const SUFFIX: &str = ".part";
 
+/// The directory of pictures that were replaced or are gone, with a directory for each chat.
+const HISTORY: &str = "history";
+
 /// Where pictures are saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -71,7 +74,11 @@ impl<'a> Folder<'a> {
     /// Makes a missing directory, checks that a file can be created in it, and removes what killed runs left there.
     pub fn open(destination: Destination, output: &'a Output) -> Result<Folder<'a>, Failure> {
         let (path, prepared) = match &destination {
-            Destination::Dir { dir, .. } => (dir, platform::create_private_dir(dir).and_then(|()| prepare(dir))),
+            Destination::Dir { dir, history } => {
+                let histories = fs::read_dir(dir.join(HISTORY)).into_iter().flatten().flatten();
+                histories.filter(|_| *history).for_each(|chat| remove_abandoned(&chat.path()));
+                (dir, platform::create_private_dir(dir).and_then(|()| prepare(dir)))
+            }
             Destination::File(path) if path.is_dir() => {
                 (path, Err(io::Error::new(ErrorKind::IsADirectory, "it is a directory: use --dir")))
             }
@@ -123,10 +130,9 @@ impl<'a> Folder<'a> {
     /// Copies a picture to the history, named by the time at which it was saved. A copy that is there already is kept.
     fn archive(&self, chat: &ChatId, file: &Path) -> io::Result<()> {
         let Destination::Dir { dir, history: true } = &self.destination else { return Ok(()) };
-        let history = dir.join("history");
+        let history = dir.join(HISTORY);
         let folder = history.join(chat.as_str());
         platform::create_private_dir(&folder)?;
-        remove_abandoned(&folder);
         let (content, modified) = (fs::read(file)?, fs::metadata(file)?.modified()?);
         let time = Timestamp::try_from(modified).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string();
         let extension = file.extension().unwrap_or_default().to_string_lossy();

@@ -50,7 +50,11 @@ fn a_temporary_file_is_removed_unless_a_run_has_locked_it() {
         fs::write(dir.path().join(name), b"half").expect("written");
     }
     let live = temporary_file(dir.path()).expect("a file");
-    prepare(dir.path()).expect("writable");
+    let history = dir.path().join("history").join("11001234567@c.us");
+    fs::create_dir_all(&history).expect("a directory");
+    fs::write(history.join(".greenavatar-abc123.part"), b"half").expect("written");
+    let output = Output::default();
+    Folder::open(Destination::Dir { dir: dir.path().into(), history: true }, &output).expect("writable");
     assert!(live.path().exists());
     assert_eq!(names(dir.path()).len(), 4);
     drop(live);
@@ -82,6 +86,23 @@ fn a_replaced_and_a_gone_picture_are_in_the_history_under_their_time() {
         let expected = if number == 0 { vec![all[0], all[2]] } else { all.to_vec() };
         assert_eq!(copies.collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn a_picture_that_cannot_be_kept_is_not_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, _) = save(Destination::Dir { dir: dir.path().into(), history: true }, Format::Jpeg, JPEG);
+    fs::write(dir.path().join("history"), "not a directory").expect("written");
+    let output = Output::default();
+    let destination = Destination::Dir { dir: dir.path().into(), history: true };
+    let folder = Folder::open(destination, &output).expect("writable");
+    for (format, picture) in [(Format::Jpeg, &b"\xff\xd8\xff another"[..]), (Format::Png, b"\x89PNG another")] {
+        let failure = folder.save(&chat(), format, picture).expect_err("no history");
+        assert_eq!(failure.kind, Kind::OutputFailed);
+    }
+    assert_eq!(folder.remove_gone(&chat()).expect_err("no history").kind, Kind::OutputFailed);
+    assert_eq!(names(dir.path()), [format!("{}.jpg", chat()), "history".to_owned()]);
+    assert_eq!(fs::read(path).expect("a file"), JPEG);
 }
 
 #[test]
