@@ -176,17 +176,25 @@ Examples:
   greenavatar get 11001234567@c.us --show
   greenavatar get --from contacts.txt --dir avatars --history --only-changes
 
-Verdicts:
-  found        there is an avatar, and this is its URL
+Statuses:
+  found        there is a picture; the line has its file, otherwise its URL
   none         no picture, or no WhatsApp account: the service answers both alike
-  hidden       its privacy settings hide the avatar
+  hidden       privacy settings hide the picture
   no-account   no WhatsApp account; only older instances answer this, also for
                accounts without a picture
 
-The method is getAvatar. Pictures come by https from *.whatsapp.net alone, have 5 MiB at most
-and are JPEG, PNG or WebP. A picture's URL opens it for whoever holds it, until it ends.";
+Changes, with --dir or -o FILE:
+  new          there was no file before
+  changed      there was another picture
+  unchanged    the file has this picture already, and is not touched
+  gone         there is a file from before, and the chat has no picture now
 
-/// What `get` takes.
+GREEN-API's method: getAvatar. Pictures are downloaded by https from
+*.whatsapp.net; other hosts need --allow-host, unless they are GREEN_API_URL
+on this machine. A picture is a complete JPEG, PNG or WebP of at most 5 MiB.
+Anybody who has a picture's URL can open it until it expires.";
+
+/// Ask for avatars and get the answer at once (getAvatar); save the pictures
 #[derive(Debug, clap::Args)]
 #[command(after_help = GET_HELP)]
 #[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
@@ -194,13 +202,13 @@ pub struct GetArgs {
     /// The chats, their pace and their journal.
     #[command(flatten)]
     pub chats: ListArgs,
-    /// Save the picture of the one chat as FILE; - writes the picture alone to standard output
+    /// Save the picture of one chat as FILE; - writes only the picture to standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Save pictures in DIR as <chatId>.jpg, .png or .webp; it is made if need be
+    /// Save pictures in DIR, which is made if it is missing, as <chatId>.jpg, .png or .webp
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Move a picture that was replaced, or that its account has removed, to DIR/history/<chatId>/
+    /// Move a picture that is replaced or gone to DIR/history/<chatId>/, named by the time it was saved
     #[arg(long, requires = "dir", conflicts_with = "output")]
     pub history: bool,
     /// Print only new, changed and gone pictures and failures; nothing at all if there are none
@@ -209,10 +217,10 @@ pub struct GetArgs {
     /// Do not ask about chats that have a picture in DIR
     #[arg(long, requires = "dir", conflicts_with = "output")]
     pub skip_existing: bool,
-    /// Also allow picture URLs on HOST, even at a private address; http only if HOST is on this machine
+    /// Also allow picture URLs on HOST, even at a private address; by http only if HOST is on this machine
     #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
     pub allow_host: Vec<AllowedHost>,
-    /// Draw the pictures, where standard output is a terminal
+    /// Draw the pictures if standard output is a terminal
     #[arg(long)]
     pub show: bool,
 }
