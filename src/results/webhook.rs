@@ -12,7 +12,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::ScopedJoinHandle;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -98,13 +98,14 @@ impl Server {
     pub fn run(self, mut writer: Writer<'_>) -> Result<u8, Error> {
         let output = writer.output;
         let (deliveries, inbox) = mpsc::channel();
-        let (served, written) = std::thread::scope(|scope| {
-            let thread = scope.spawn(|| writer.run(inbox));
-            let served = self.serve(deliveries, output, &thread);
-            (served, thread.join().expect("the writer does not panic"))
+        let ran = thread::scope(|scope| {
+            let thread = thread::Builder::new().spawn_scoped(scope, || writer.run(inbox))?;
+            let refused = self.serve(deliveries, output, &thread);
+            Ok((thread.join().expect("the writer does not panic"), refused?))
         });
-        let refused = served.map_err(|error| {
+        let (written, refused) = ran.map_err(|error: io::Error| {
             Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the server cannot run"))
+                .hint("raise the limits on processes and open files: `ulimit -a` shows them")
         })?;
         if !matches!(written, Err(OutputError::BrokenPipe)) {
             writer.summarize(refused);
@@ -154,7 +155,7 @@ impl Server {
                     Ok((_, Err(error))) => {
                         // Otherwise the client has left.
                         if error.kind() != io::ErrorKind::ConnectionAborted {
-                            let hint = "raise the limit on open files, as with ulimit -n";
+                            let hint = "raise the limit on open files: `ulimit -n` shows it";
                             let error = error.to_string().to_lowercase();
                             refusals.warn("accept", &format!("cannot accept a connection: {error}"), hint);
                         }
