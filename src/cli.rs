@@ -59,7 +59,7 @@ pub enum Command {
     Request(RequestArgs),
     /// Take results off the instance's queue (receiveNotification, deleteNotification)
     Receive(ReceiveArgs),
-    /// Be the webhook endpoint that GREEN-API sends results to
+    /// Run the webhook endpoint that GREEN-API sends results to
     Listen(ListenArgs),
     /// Ask for avatars and get the answer at once (getAvatar); save the pictures
     Get(GetArgs),
@@ -69,7 +69,7 @@ pub enum Command {
     Gallery(GalleryArgs),
     /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
     Doctor(DoctorArgs),
-    /// Serve a local stand-in for GREEN-API, to try things and rehearse errors
+    /// Run a local mock of GREEN-API, to try things and rehearse errors
     Sandbox(SandboxArgs),
     /// Print what a shell needs to complete command lines
     Completions(CompletionsArgs),
@@ -93,10 +93,10 @@ pub struct OutputFlags {
     /// One JSON object a line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say errors alone
+    /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say what is sent and answered; the token shows as ***
+    /// Print every request and answer, the token as ***
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// When to colour

@@ -29,13 +29,13 @@ pub struct ListArgs {
     /// Workers, with one connection each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), default_value = "8")]
     pub concurrency: u16,
-    /// Append every line to this file, and skip what it has as done
+    /// Record results in FILE and skip chats already done; run again to resume
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
     /// Skip only what the journal has done within this time, as in 20h for a nightly job
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "journal")]
     pub max_age: Option<Duration>,
-    /// End the run after so many chats in a row that found the service down; 0 never
+    /// End the run after N chats in a row for which the service was unavailable; 0: never
     #[arg(long, value_name = "N", default_value = "20")]
     pub give_up_after: u32,
 }

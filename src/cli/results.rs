@@ -45,7 +45,7 @@ what becomes of those that are no AvatarInfo. 200 is answered once a result's
 line is written and a spooled notification is on disk; anything else makes
 GREEN-API send it again, for 24 hours. GET /healthz answers 200.";
 
-/// Be the webhook endpoint that GREEN-API sends results to
+/// Run the webhook endpoint that GREEN-API sends results to
 #[derive(Debug, clap::Args)]
 #[command(after_help = LISTEN_HELP)]
 pub struct ListenArgs {

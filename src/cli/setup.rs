@@ -34,7 +34,7 @@ The sandbox serves getAvatarAsync, getAvatar, receiveNotification,
 deleteNotification, getStateInstance, getSettings, getContacts, getChats and
 getWaSettings. --id-instance and --api-token-instance give it other credentials.";
 
-/// Options of `sandbox`.
+/// Run a local mock of GREEN-API, to try things and rehearse errors
 #[derive(Debug, clap::Args)]
 #[command(after_help = SANDBOX_HELP)]
 pub struct SandboxArgs {
