@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use self::pictures::{ContactsArgs, GalleryArgs, GetArgs, RequestArgs};
 use self::results::{ListenArgs, ReceiveArgs};
 use self::setup::{CompletionsArgs, DoctorArgs, ManArgs, SandboxArgs};
-use crate::report::Color;
+use crate::output::Color;
 use crate::settings::Flags;
 
 const EXAMPLES: &str = "\

@@ -27,7 +27,6 @@ use crate::output::Output;
 use crate::pictures::folder::Destination;
 use crate::pictures::url::AllowedHost;
 use crate::pictures::{self, Pictures};
-use crate::report::Report;
 use crate::results::queue::CALL_TIMEOUT;
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::{Error, Flags, Settings};
@@ -55,10 +54,8 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
 pub struct Context<'a> {
     /// The flags that say which instance is called.
     pub flags: &'a Flags,
-    /// Standard output.
+    /// Both streams.
     pub output: &'a Output,
-    /// Standard error.
-    pub report: &'a Report,
 }
 
 /// Settings, and the sandbox that they lead to if there is one.
@@ -104,7 +101,7 @@ impl Session {
     }
 
     fn client_with<'a>(&'a self, options: Options, context: &Context<'a>) -> Client<'a> {
-        Client::new(&self.settings.instance, Agent::new(&options), options.timeout, context.report)
+        Client::new(&self.settings.instance, Agent::new(&options), options.timeout, context.output)
     }
 }
 
@@ -115,7 +112,7 @@ impl Context<'_> {
     }
 
     fn open_real(&self) -> Result<Session, Error> {
-        Ok(Session { settings: Settings::read(self.flags, self.report)?, _sandbox: None })
+        Ok(Session { settings: Settings::read(self.flags, self.output)?, _sandbox: None })
     }
 
     fn open_sandbox(&self) -> Result<Session, Failure> {
@@ -127,7 +124,7 @@ impl Context<'_> {
             id: sandbox.id_instance().to_owned(),
             token: Token::parse(sandbox.token()).expect("the sandbox's own token has a token's shape"),
         };
-        self.report.note(&format!("sandbox at {}, nothing leaves this machine", instance.api_url));
+        self.output.note(&format!("sandbox at {}, nothing leaves this machine", instance.api_url));
         Ok(Session { settings: Settings::of_sandbox(instance, self.flags), _sandbox: Some(sandbox) })
     }
 }

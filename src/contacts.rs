@@ -16,8 +16,8 @@ use std::ops::ControlFlow;
 use self::number::NotConverted;
 use crate::batch::feed::{Feed, Piece};
 use crate::chat_id::ChatId;
-use crate::escape::{escape, is_unsafe, shorten};
 use crate::failure::Failure;
+use crate::text::{is_unsafe, sanitize, shorten};
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 200;
@@ -86,7 +86,7 @@ fn convert(bytes: Bytes<'_>, country_code: Option<&str>, emit: &mut Emit<'_>) ->
 }
 
 fn no_contact(text: &str, why: NotConverted) -> NoContact {
-    NoContact { message: format!("{}: {}", escape(&shorten(text, SHOWN)), why.message), hint: why.hint }
+    NoContact { message: format!("{}: {}", sanitize(&shorten(text, SHOWN)), why.message), hint: why.hint }
 }
 
 /// A name on one line, as it is printed; `None` if nothing is left of it.

@@ -7,16 +7,16 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::duration::show_duration;
-use crate::escape::escape;
 use crate::failure::{Error, Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::state::State;
-use crate::http::{self, Agent, Trouble};
+use crate::http::{self, Agent, HttpError};
 use crate::output::{Output, OutputError};
 use crate::retry::RetryPolicy;
 use crate::settings::api_url::origin_of;
 use crate::settings::{Settings, Source};
 use crate::shutdown::{self, StopFlag};
+use crate::text::sanitize;
 use crate::token::{MASK, Masked};
 
 /// How often a call is repeated that came too fast: these methods may be called once a second.
@@ -143,8 +143,8 @@ impl Check {
             Status::Failed => "FAIL",
             Status::Skipped => "skip",
         };
-        let hint = self.hint.as_ref().map(|hint| format!("\n      hint: {}", escape(hint))).unwrap_or_default();
-        format!("{word:<5} {name:<14} {}{hint}", escape(&self.found))
+        let hint = self.hint.as_ref().map(|hint| format!("\n      hint: {}", sanitize(hint))).unwrap_or_default();
+        format!("{word:<5} {name:<14} {}{hint}", sanitize(&self.found))
     }
 }
 
@@ -187,11 +187,11 @@ fn check_name(settings: &Settings) -> Check {
         }
         Err(error) => {
             let (kind, why) = match error {
-                Trouble::Timeout => {
+                HttpError::Timeout => {
                     let limit = show_duration(settings.http.connect_timeout);
                     (Kind::Timeout, format!("no answer within {limit}"))
                 }
-                Trouble::Unreachable(why) => (Kind::Unreachable, why),
+                HttpError::Unreachable(why) => (Kind::Unreachable, why),
                 other => (Kind::Unreachable, format!("{other:?}")),
             };
             let error = anyhow::Error::msg(why).context(format!("{host} cannot be looked up"));

@@ -139,7 +139,7 @@ impl Kind {
 /// One failure: its kind, what happened with its causes, and what to do about it.
 ///
 /// Messages are lower case and end without a full stop. A server's text in them went through
-/// [`sanitize`](crate::token::sanitize).
+/// [`redact`](crate::token::redact).
 #[derive(Debug)]
 pub struct Failure {
     /// Its row of the table.

@@ -1,6 +1,6 @@
-//! The agent: one HTTP call in bounded time, over TLS and proxies, and its answer or its trouble.
+//! The agent: one HTTP call in bounded time, over TLS and proxies, and its answer or error.
 //!
-//! This room alone names ureq. It knows neither GREEN-API nor what an answer means, and no text that leaves
+//! Only this module uses ureq. It knows nothing of GREEN-API or of what an answer means, and no text that leaves
 //! it holds a URL: ureq's own messages do, and the token is in the URL.
 
 mod connector;
@@ -61,9 +61,9 @@ impl Default for Options {
     }
 }
 
-/// One call.
+/// The request of one call.
 #[derive(Clone, Copy, Debug)]
-pub enum Call<'a> {
+pub enum Request<'a> {
     /// GET.
     Get,
     /// DELETE.
@@ -94,7 +94,7 @@ impl Answer {
 
 /// Why no answer came.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum HttpError {
     /// The time limit ran out.
     Timeout,
     /// The caller's sink failed.
@@ -158,7 +158,7 @@ impl Agent {
     fn send(
         &self,
         url: &str,
-        call: Call<'_>,
+        call: Request<'_>,
         until: Option<Instant>,
     ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         let own = self.0.config().timeouts().global;
@@ -166,9 +166,9 @@ impl Agent {
         let timeout = own.into_iter().chain(left).min();
         // Only a timeout: any other setting of a single request would bypass the kept-alive connections.
         match call {
-            Call::Get => self.0.get(url).config().timeout_global(timeout).build().call(),
-            Call::Delete => self.0.delete(url).config().timeout_global(timeout).build().call(),
-            Call::PostJson(json) => {
+            Request::Get => self.0.get(url).config().timeout_global(timeout).build().call(),
+            Request::Delete => self.0.delete(url).config().timeout_global(timeout).build().call(),
+            Request::PostJson(json) => {
                 let post = self.0.post(url).config().timeout_global(timeout).build();
                 post.header("Content-Type", "application/json").send(json)
             }
@@ -176,7 +176,7 @@ impl Agent {
     }
 
     /// Makes a call and reads its answer up to [`ANSWER_LIMIT`]. Redirects are answers like any other.
-    pub fn call(&self, url: &str, call: Call<'_>) -> Result<Answer, Trouble> {
+    pub fn call(&self, url: &str, call: Request<'_>) -> Result<Answer, HttpError> {
         let mut body = Vec::new();
         let mut answer = self.stream(url, call, None, ANSWER_LIMIT as u64, &mut |piece| {
             body.extend_from_slice(piece);
@@ -191,11 +191,11 @@ impl Agent {
     pub fn stream(
         &self,
         url: &str,
-        call: Call<'_>,
+        call: Request<'_>,
         until: Option<Instant>,
         limit: u64,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, HttpError> {
         self.read(url, call, until, |mut answer, body| {
             let mut buffer = [0; INPUT_BUFFER];
             let mut left = limit;
@@ -206,7 +206,7 @@ impl Agent {
                     return Ok(answer);
                 }
                 let piece = &buffer[..got.min(left as usize)];
-                sink(piece).map_err(|_| Trouble::Interrupted)?;
+                sink(piece).map_err(|_| HttpError::Interrupted)?;
                 if got > piece.len() {
                     answer.complete = false;
                     return Ok(answer);
@@ -221,10 +221,10 @@ impl Agent {
     pub fn read<T>(
         &self,
         url: &str,
-        call: Call<'_>,
+        call: Request<'_>,
         until: Option<Instant>,
         read: impl FnOnce(Answer, &mut dyn Read) -> T,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, HttpError> {
         let mut response = loop {
             IS_STALE.set(false);
             LOOK_UP_TIME.set(Duration::ZERO);
@@ -233,7 +233,7 @@ impl Agent {
                 // The server had closed a kept-alive connection: the next one is tried at once. Each try uses up one
                 // idle connection, and a fresh one ends the loop.
                 Err(ureq::Error::Io(error)) if is_broken(&error) && IS_STALE.get() => {}
-                Err(error) => return Err(trouble(error)),
+                Err(error) => return Err(http_error(error)),
             }
         };
         let answer = Answer {
@@ -245,7 +245,7 @@ impl Agent {
         let mut body = Body { reader: response.body_mut().as_reader(), error: None };
         let value = read(answer, &mut body);
         match body.error {
-            Some(error) => Err(trouble(error.into())),
+            Some(error) => Err(http_error(error.into())),
             None => Ok(value),
         }
     }
@@ -268,9 +268,9 @@ impl<R: Read> Read for Body<R> {
 }
 
 /// Looks up the addresses of a host, each once.
-pub fn look_up(origin: &Origin, timeout: Duration) -> Result<Vec<IpAddr>, Trouble> {
+pub fn look_up(origin: &Origin, timeout: Duration) -> Result<Vec<IpAddr>, HttpError> {
     let mut found = Vec::new();
-    for address in dns::look_up(origin.host.clone(), origin.port, timeout).map_err(trouble)? {
+    for address in dns::look_up(origin.host.clone(), origin.port, timeout).map_err(http_error)? {
         if !found.contains(&address.ip()) {
             found.push(address.ip());
         }
@@ -289,46 +289,46 @@ fn is_broken(error: &io::Error) -> bool {
 }
 
 /// ureq's errors in our words: some of its messages hold the whole URL.
-fn trouble(error: ureq::Error) -> Trouble {
+fn http_error(error: ureq::Error) -> HttpError {
     match error {
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            Trouble::Unreachable("no connection within --connect-timeout".into())
+            HttpError::Unreachable("no connection within --connect-timeout".into())
         }
-        ureq::Error::Timeout(_) => Trouble::Timeout,
-        ureq::Error::Io(error) => io_trouble(&error),
-        ureq::Error::HostNotFound => Trouble::Unreachable("the host name is not known".into()),
-        ureq::Error::Other(error) if error.is::<dns::LookUpFailed>() => Trouble::Unreachable(error.to_string()),
-        ureq::Error::Rustls(error) => tls_trouble(&error),
-        ureq::Error::Tls(what) => Trouble::Tls { message: what.to_owned(), hint: tls::IN_BETWEEN },
-        ureq::Error::ConnectProxyFailed(what) => Trouble::Unreachable(format!("the proxy gives no tunnel: {what}")),
-        ureq::Error::LargeResponseHeader(..) => Trouble::NotHttp("the answer's header is too long".into()),
-        ureq::Error::Protocol(error) => Trouble::NotHttp(error.to_string()),
+        ureq::Error::Timeout(_) => HttpError::Timeout,
+        ureq::Error::Io(error) => io_error(&error),
+        ureq::Error::HostNotFound => HttpError::Unreachable("the host name is not known".into()),
+        ureq::Error::Other(error) if error.is::<dns::LookUpFailed>() => HttpError::Unreachable(error.to_string()),
+        ureq::Error::Rustls(error) => tls_error(&error),
+        ureq::Error::Tls(what) => HttpError::Tls { message: what.to_owned(), hint: tls::IN_BETWEEN },
+        ureq::Error::ConnectProxyFailed(what) => HttpError::Unreachable(format!("the proxy gives no tunnel: {what}")),
+        ureq::Error::LargeResponseHeader(..) => HttpError::NotHttp("the answer's header is too long".into()),
+        ureq::Error::Protocol(error) => HttpError::NotHttp(error.to_string()),
         ureq::Error::Other(error) => match error.downcast::<dns::NotPublic>().map(|error| error.0) {
-            Ok(address) => Trouble::NotPublic(address),
+            Ok(address) => HttpError::NotPublic(address),
             Err(error) => match error.downcast::<io::Error>() {
-                Ok(error) => io_trouble(&error),
-                Err(_) => Trouble::Unreachable("the connection failed".into()),
+                Ok(error) => io_error(&error),
+                Err(_) => HttpError::Unreachable("the connection failed".into()),
             },
         },
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Trouble::NotHttp("the URL cannot be called".into()),
-        _ => Trouble::Unreachable("the connection failed".into()),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => HttpError::NotHttp("the URL cannot be called".into()),
+        _ => HttpError::Unreachable("the connection failed".into()),
     }
 }
 
-fn tls_trouble(error: &rustls::Error) -> Trouble {
+fn tls_error(error: &rustls::Error) -> HttpError {
     let (message, hint) = tls::describe(error);
-    Trouble::Tls { message, hint }
+    HttpError::Tls { message, hint }
 }
 
-fn io_trouble(error: &io::Error) -> Trouble {
+fn io_error(error: &io::Error) -> HttpError {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return tls_trouble(tls);
+        return tls_error(tls);
     }
     match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::Timeout,
-        io::ErrorKind::Interrupted => Trouble::Interrupted,
-        io::ErrorKind::ConnectionRefused => Trouble::Unreachable("connection refused".into()),
-        _ if is_broken(error) => Trouble::Unreachable("the connection broke off".into()),
-        _ => Trouble::Unreachable(error.to_string()),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => HttpError::Timeout,
+        io::ErrorKind::Interrupted => HttpError::Interrupted,
+        io::ErrorKind::ConnectionRefused => HttpError::Unreachable("connection refused".into()),
+        _ if is_broken(error) => HttpError::Unreachable("the connection broke off".into()),
+        _ => HttpError::Unreachable(error.to_string()),
     }
 }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let flags = &cli.output;
     let options = Options { json: flags.json, quiet: flags.quiet, verbose: flags.verbose, color: flags.color.into() };
     let output = Output::new(options);
-    let context = Context { flags: &cli.settings, output: &output, report: &output };
+    let context = Context { flags: &cli.settings, output: &output };
     let exit = commands::run(&cli.command, &context).unwrap_or_else(|error| output.end(error));
     match shutdown::signal() {
         Some(signal) => shutdown::die(signal),

@@ -13,9 +13,9 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::escape::{escape, escape_json};
 use crate::failure::{EXIT_USAGE, Error, ErrorBody, Failure, Kind};
 use crate::platform::check_stdout;
+use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
 /// The pause before a stream in non-blocking mode that is full is tried again.
@@ -115,6 +115,8 @@ struct Message<'a> {
 #[derive(Debug, Default)]
 pub struct Output {
     options: Options,
+    /// Whether no result line is printed, whatever the options say.
+    hides_lines: bool,
     colors_stdout: bool,
     colors_stderr: bool,
     bar: Mutex<Option<ProgressBar>>,
@@ -130,6 +132,11 @@ impl Output {
             colors_stderr: !options.json && options.color.applies_to(&io::stderr()),
             ..Output::default()
         }
+    }
+
+    /// The same streams without result lines, for a run whose standard output is something else.
+    pub fn without_lines(&self) -> Output {
+        Output { hides_lines: true, ..Output::new(self.options) }
     }
 
     /// Fails if nothing can be written to standard output, before anything is read or sent.
@@ -149,7 +156,7 @@ impl Output {
 
     /// Whether no result line is printed.
     pub fn is_silent(&self) -> bool {
-        self.options.quiet && !self.options.json
+        self.hides_lines || (self.options.quiet && !self.options.json)
     }
 
     /// Whether result lines are coloured.
@@ -211,7 +218,7 @@ impl Output {
     /// Under `-v`, prints what is sent or answered.
     pub fn wire(&self, line: impl FnOnce() -> String) {
         if self.options.verbose {
-            self.print(escape(&line()));
+            self.print(sanitize(&line()));
         }
     }
 
@@ -305,28 +312,28 @@ impl Output {
         match (self.options.quiet, self.options.json) {
             (true, _) => {}
             (false, true) => self.object("tally", tally),
-            (false, false) => self.print(format!("greenavatar: {}", escape(&text))),
+            (false, false) => self.print(format!("greenavatar: {}", sanitize(&text))),
         }
     }
 
     /// Prints a message with its causes and a hint, a line each.
     fn text(&self, label: Label, causes: impl IntoIterator<Item = String>, hint: Option<&str>) {
         let Label { word, color } = label;
-        let causes: Vec<_> = causes.into_iter().map(|cause| escape(&cause)).collect();
+        let causes: Vec<_> = causes.into_iter().map(|cause| sanitize(&cause)).collect();
         let mut text = match self.colors_stderr {
             true => format!("greenavatar: \u{1b}[1;{color}m{word}:\u{1b}[0m "),
             false => format!("greenavatar: {word}: "),
         };
         text.push_str(&causes.join("\n  caused by: "));
         if let Some(hint) = hint {
-            text.push_str(&format!("\n  hint: {}", escape(hint)));
+            text.push_str(&format!("\n  hint: {}", sanitize(hint)));
         }
         self.print(text);
     }
 
     fn object(&self, key: &str, body: &impl Serialize) {
         let body = serde_json::to_string(body).expect("strings and numbers can be serialized");
-        self.print(escape_json(format!("{{\"{key}\":{body}}}")));
+        self.print(sanitize_json(format!("{{\"{key}\":{body}}}")));
     }
 
     /// Prints whole lines on standard error. An error is ignored: there is no place left to report it.

@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat_id::ChatId;
-use crate::escape::{escape, escape_json};
 pub use crate::failure::ErrorBody;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::avatar::{Avatar, Picture};
 use crate::output::Output;
+use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
 /// What became of a chat.
@@ -212,7 +212,7 @@ impl Record {
 
     /// The line as JSON, without its newline; nothing in it acts on a terminal.
     pub fn json(&self) -> String {
-        escape_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))
+        sanitize_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))
     }
 
     /// The line for standard output with its newline, in the form that the flags ask for; empty if none is wanted.
@@ -231,13 +231,13 @@ impl Record {
         let status =
             if is_colored { format!("\u{1b}[{}m{word}\u{1b}[0m", self.status.color()) } else { word.to_owned() };
         let detail = match (&self.file, &self.url_avatar, &self.error) {
-            (Some(text), _, _) | (None, Some(text), _) if self.status == Status::Found => escape(text),
+            (Some(text), _, _) | (None, Some(text), _) if self.status == Status::Found => sanitize(text),
             // A wait that is over needs no more words.
             (_, _, Some(error)) if self.status != Status::TimedOut => error.code.to_owned(),
             _ => String::new(),
         };
         let change = self.change.map_or("", Change::word);
-        format!("{}\t{status}\t{detail}\t{change}", escape(&self.chat_id)).trim_end_matches('\t').to_owned()
+        format!("{}\t{status}\t{detail}\t{change}", sanitize(&self.chat_id)).trim_end_matches('\t').to_owned()
     }
 }
 

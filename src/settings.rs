@@ -20,8 +20,8 @@ pub use crate::failure::Error;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
 use crate::http::{self, Proxy, Roots};
+use crate::output::Output;
 use crate::platform::check_stdin;
-use crate::report::Report;
 use crate::token::{Token, could_be_a_token, shown_path};
 
 const DEFAULT_URL: &str = "https://api.green-api.com";
@@ -104,8 +104,8 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the settings of a real instance. Warnings go to the report.
-    pub fn read(flags: &Flags, report: &Report) -> Result<Settings, Error> {
-        let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, report)?;
+    pub fn read(flags: &Flags, output: &Output) -> Result<Settings, Error> {
+        let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, output)?;
         let mut find = |flag, given: &Option<OsString>, names| match given {
             Some(value) => Ok(Some(Sourced::flag(flag, value))),
             None => sources.find(names),
@@ -182,8 +182,8 @@ impl Settings {
 }
 
 /// The webhook's token; it may be empty, for the caller to refuse.
-pub fn webhook_token(flags: &Flags, report: &Report) -> Result<Option<String>, Failure> {
-    let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, report)?;
+pub fn webhook_token(flags: &Flags, output: &Output) -> Result<Option<String>, Failure> {
+    let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, output)?;
     Ok(sources.find(precedence::WEBHOOK_TOKEN)?.map(|found| found.value))
 }
 

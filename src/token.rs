@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
-use crate::escape::{escape, escape_short};
+use crate::text::{sanitize, sanitize_short};
 
 /// Replaces a secret in everything that is printed.
 pub const MASK: &str = "***";
@@ -72,7 +72,7 @@ pub fn could_be_a_token(path: &Path) -> bool {
 
 /// A file's name as messages show it: escaped, and masked if it may be a token that was given in the wrong place.
 pub fn shown_path(path: &Path) -> String {
-    if could_be_a_token(path) { MASK.to_owned() } else { escape(&path.display().to_string()) }
+    if could_be_a_token(path) { MASK.to_owned() } else { sanitize(&path.display().to_string()) }
 }
 
 /// Text without the secrets of this process: what both streams, the journal and pages take.
@@ -106,14 +106,14 @@ impl Masked {
     }
 }
 
-/// Text of a server for use in a message: masked, escaped and cut at 300 characters.
+/// Text of a server for use in a message: masked, sanitized and cut at 300 characters.
 ///
 /// Here a part of digits only is masked as well, unless it is in a chat id.
-pub fn sanitize(text: &str) -> String {
+pub fn redact(text: &str) -> String {
     let is_in_no_chat_id = |rest: &[u8]| rest.iter().find(|b| !b.is_ascii_digit() && **b != b'-') != Some(&b'@');
     match masked(text, is_in_no_chat_id) {
-        Some(masked) => escape_short(&masked),
-        None => escape_short(text),
+        Some(masked) => sanitize_short(&masked),
+        None => sanitize_short(text),
     }
 }
 

@@ -21,20 +21,8 @@ const LAYERS: [&[&str]; 14] = [
     &["record"],
     &["greenapi"],
     &["http"],
-    &["output", "report"],
-    &[
-        "failure",
-        "retry",
-        "shutdown",
-        "chat_id",
-        "token",
-        "text",
-        "escape",
-        "duration",
-        "recent",
-        "interrupt",
-        "platform",
-    ],
+    &["output"],
+    &["failure", "retry", "shutdown", "chat_id", "token", "text", "duration", "recent", "platform"],
 ];
 
 /// No file is longer.

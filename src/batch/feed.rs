@@ -13,10 +13,10 @@ use std::time::Instant;
 
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
-use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::platform::{check_stdin, stdin_file};
 use crate::shutdown::{self, SLICE};
+use crate::text::sanitize;
 
 /// The name of standard input in messages.
 const STDIN: &str = "standard input";
@@ -56,7 +56,7 @@ impl fmt::Debug for Feed {
 impl Feed {
     /// Opens a file. A pipe is opened by the thread: it waits until a program opens the other end.
     pub fn open(path: &Path) -> Result<Feed, Failure> {
-        Feed::new(escape(&path.display().to_string()), || {
+        Feed::new(sanitize(&path.display().to_string()), || {
             let metadata = path.metadata()?;
             if metadata.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());

@@ -14,9 +14,9 @@ use self::lines::{Line, Lines, NextLine};
 use crate::batch::feed::Feed;
 use crate::batch::journal::{Done, SeenIn};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
-use crate::escape::{escape, shorten};
 use crate::failure::Failure;
 use crate::recent::Deduplicator;
+use crate::text::{sanitize, shorten};
 
 /// Characters of an invalid entry that are shown.
 const SHOWN: usize = 80;
@@ -270,7 +270,7 @@ fn parse(bytes: &[u8], line: Option<u64>, rule: Rule) -> Entry {
 
 fn shown(bytes: &[u8]) -> String {
     // Shortened first: the escaped form of a long binary line would be six times as long.
-    escape(&shorten(&String::from_utf8_lossy(bytes), SHOWN))
+    sanitize(&shorten(&String::from_utf8_lossy(bytes), SHOWN))
 }
 #[cfg(test)]
 mod tests {

@@ -15,10 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::chat_id::{ChatId, ChatKey, Rule};
-use crate::escape::escape;
 use crate::failure::{Failure, Kind};
 use crate::platform;
 use crate::record::Status;
+use crate::text::sanitize;
 use crate::token::Masked;
 
 /// None of our lines is as long: a notification has 1 MiB at most, and an escape in JSON makes six bytes of one.
@@ -126,7 +126,7 @@ pub struct Journal {
 impl Journal {
     /// Opens the file, creating it if needed, locks it, and checks every line.
     pub fn open(path: &Path, filter: JournalFilter<'_>, now: Timestamp) -> Result<JournalState, Failure> {
-        let name = escape(&path.display().to_string());
+        let name = sanitize(&path.display().to_string());
         let unwritable = |error: io::Error| output_failed(&name, error);
         let mut file = open_locked(path, &name)?;
         // Only now: the other run may have written until it let go of the lock.

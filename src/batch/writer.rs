@@ -17,7 +17,6 @@ use crate::batch::tally::Tally;
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::output::{Output, OutputError};
 use crate::record::{Change, Record, Status};
-use crate::report::Report;
 use crate::shutdown::{self, SLICE, StopFlag};
 use crate::token::Masked;
 
@@ -29,10 +28,8 @@ const MOST_AT_ONCE: usize = 1024;
 /// Where the lines and messages of a run go.
 #[derive(Clone, Copy)]
 pub struct RunContext<'a> {
-    /// Standard output.
+    /// Both streams.
     pub output: &'a Output,
-    /// Standard error.
-    pub report: &'a Report,
     /// Where the lines are recorded.
     pub journal: Option<&'a Journal>,
     /// Asks the run to end.
@@ -128,7 +125,7 @@ impl<'a> Writer<'a> {
         Writer {
             config,
             context,
-            bar: progress_bar(context.report, count),
+            bar: progress_bar(context.output, count),
             tally: Tally::default(),
             in_a_row: 0,
             given_up: None,
@@ -198,7 +195,7 @@ impl<'a> Writer<'a> {
                 Event::Untried => self.untried += 1,
                 Event::Incomplete => self.is_incomplete = true,
                 Event::End(failure) => {
-                    self.context.report.failure(&failure);
+                    self.context.output.failure(&failure);
                     self.stop(&failure);
                     self.ended_by.get_or_insert(failure);
                 }
@@ -250,14 +247,14 @@ impl<'a> Writer<'a> {
     }
 
     fn report_failure(&self, chat: &str, failure: &Failure) {
-        let RunContext { output, report, .. } = self.context;
-        if report.is_json() && output.is_silent() {
+        let output = self.context.output;
+        if output.is_json() && output.is_silent() {
             // No line reports it.
-            report.failure(failure);
+            output.failure(failure);
         } else if self.config.is_single {
-            report.chat_failure(chat, failure);
+            output.chat_failure(chat, failure);
         } else {
-            report.chat_failure_in_list(chat, failure);
+            output.chat_failure_in_list(chat, failure);
         }
     }
 
@@ -295,7 +292,7 @@ impl<'a> Writer<'a> {
     /// is left of it; `None` if it cannot be looked at.
     pub fn finish(mut self, list: Option<&mut Input>) -> Result<u8, Error> {
         if let Some(bar) = &self.bar {
-            self.context.report.clear_bar();
+            self.context.output.clear_bar();
             bar.finish_and_clear();
         }
         if let Some(list) = list {
@@ -310,7 +307,7 @@ impl<'a> Writer<'a> {
         // If nothing was left to try, it was merely the end of the list.
         let given_up = self.given_up.take().filter(|_| self.ended_by.is_none() && self.tally.not_tried != Some(0));
         if let Some(failure) = given_up.map(|failure| self.giving_up(failure)) {
-            self.context.report.failure(&failure);
+            self.context.output.failure(&failure);
             self.ended_by = Some(failure);
         }
         // A single chat's line says it all, and a reader who left is not told anything.
@@ -347,8 +344,8 @@ fn was_cut_off(failure: &Failure) -> bool {
 }
 
 /// A bar on standard error: done of total, rate, failures, time left. Only on a terminal, and for more than one chat.
-fn progress_bar(report: &Report, count: impl FnOnce() -> Option<u64>) -> Option<ProgressBar> {
-    if report.is_quiet() || !io::stderr().is_terminal() {
+fn progress_bar(output: &Output, count: impl FnOnce() -> Option<u64>) -> Option<ProgressBar> {
+    if output.is_quiet() || !io::stderr().is_terminal() {
         return None;
     }
     let total = count();
@@ -366,6 +363,6 @@ fn progress_bar(report: &Report, count: impl FnOnce() -> Option<u64>) -> Option<
     });
     // Plain characters: a terminal need not know Unicode.
     bar.set_style(style.progress_chars("=> "));
-    report.attach_bar(bar.clone());
+    output.attach_bar(bar.clone());
     Some(bar)
 }

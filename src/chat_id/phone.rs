@@ -3,7 +3,7 @@
 //! Used for the hints of a mistyped chat id and for the numbers of an address book. No table of number ranges: only
 //! the lengths of country codes and their trunk prefixes are known.
 
-use crate::escape::is_unsafe;
+use crate::text::is_unsafe;
 
 /// The digits of a number.
 #[derive(Debug, PartialEq, Eq)]

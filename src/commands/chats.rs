@@ -145,10 +145,9 @@ impl OpenList {
         background: Option<&dyn BackgroundTask>,
         stop: &StopFlag,
         output: &Output,
-        context: &Context<'_>,
     ) -> Result<u8, Error> {
         let journal = self.journal.as_ref();
-        let run_context = RunContext { output, report: context.report, journal, stop };
+        let run_context = RunContext { output, journal, stop };
         workers::run(self.list, job, background, config, run_context)
     }
 }

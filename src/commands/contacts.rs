@@ -12,12 +12,12 @@ use crate::cli::pictures::ContactsArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::contacts::{self, account};
-use crate::escape::escape_json;
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::greenapi::contacts::List;
 use crate::output::{Output, OutputError};
 use crate::recent::Deduplicator;
 use crate::shutdown::{self, StopFlag};
+use crate::text::sanitize_json;
 use crate::token::Masked;
 
 /// Text that is printed at once.
@@ -138,7 +138,7 @@ impl Printer<'_> {
         if self.output.is_json() {
             let r#type = if chat.is_group() { "group" } else { "user" };
             let line = Line { chat_id: chat.as_str(), name: &name, r#type };
-            self.text.push_str(&escape_json(serde_json::to_string(&line).expect("texts have a form")));
+            self.text.push_str(&sanitize_json(serde_json::to_string(&line).expect("texts have a form")));
         } else {
             self.text.push_str(chat.as_str());
             if !name.is_empty() {

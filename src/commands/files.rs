@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use same_file::Handle;
 
-use crate::escape::escape;
 use crate::failure::{Failure, Kind};
+use crate::text::sanitize;
 
 /// The files of a run.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Files {
     /// Only regular files count: a terminal or `/dev/null` may be used twice, and a pipe must not be opened to look at
     /// it.
     pub fn add(&mut self, what: &str, path: &Path, is_output: bool) -> Result<(), Failure> {
-        let name = format!("the {what} {}", escape(&path.display().to_string()));
+        let name = format!("the {what} {}", sanitize(&path.display().to_string()));
         self.add_identity(name, is_output, identity(path))
     }
 

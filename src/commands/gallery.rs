@@ -11,12 +11,12 @@ use crate::chat_id::{ChatId, Rule};
 use crate::cli::pictures::GalleryArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
-use crate::escape::{escape, escape_json};
 use crate::failure::{Error, Failure, Kind};
 use crate::gallery::{self, page};
 use crate::output::Output;
 use crate::pictures::folder;
 use crate::shutdown::{self, SLICE};
+use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
 /// What is printed with `--json`.
@@ -56,9 +56,9 @@ pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     let shown = file.to_string_lossy();
     let line = if output.is_json() {
         let written = Written { file: &shown, chats: chats.len(), pictures: page::count(&chats) };
-        escape_json(serde_json::to_string(&written).expect("strings and numbers can be serialized"))
+        sanitize_json(serde_json::to_string(&written).expect("strings and numbers can be serialized"))
     } else {
-        escape(&shown)
+        sanitize(&shown)
     };
     output.write_last(&Masked::new(line + "\n"))?;
     Ok(0)

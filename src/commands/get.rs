@@ -9,7 +9,7 @@ use crate::cli::pictures::GetArgs;
 use crate::commands::Context;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::output::{self, Output, OutputError};
+use crate::output::{Output, OutputError};
 use crate::pictures::Pictures;
 use crate::pictures::download::Format;
 use crate::pictures::folder::Destination;
@@ -61,10 +61,10 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let job = GetJob { args, client, pictures, print, output };
     let open = args.chats.open(origins, "get", settings, true)?;
     if is_stdout {
-        let no_lines = Output::new(output::Options { quiet: true, ..output::Options::default() });
-        return open.run(config, &job, None, &stop, &no_lines, context);
+        let no_lines = context.output.without_lines();
+        return open.run(config, &job, None, &stop, &no_lines);
     }
-    open.run(config, &job, None, &stop, output, context)
+    open.run(config, &job, None, &stop, output)
 }
 
 /// What is written to standard output besides the lines.

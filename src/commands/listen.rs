@@ -40,6 +40,6 @@ fn token(args: &ListenArgs, context: &Context<'_>) -> Result<Option<WebhookToken
         }
         return Ok(Some(WebhookToken::new(&read_first_line(path)?)?));
     }
-    let found = webhook_token(context.flags, context.report)?;
+    let found = webhook_token(context.flags, context.output)?;
     Ok(found.map(|token| WebhookToken::new(&token)).transpose()?)
 }

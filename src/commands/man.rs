@@ -12,9 +12,9 @@ use clap_mangen::Man;
 
 use crate::cli::setup::ManArgs;
 use crate::commands::Context;
-use crate::escape::escape;
 use crate::failure::{EXIT_BUG, EXIT_SOME_FAILED, EXIT_USAGE, Failure, Kind};
 use crate::settings::Error;
+use crate::text::sanitize;
 use crate::token::Masked;
 
 /// When the manual was last changed.
@@ -32,7 +32,7 @@ pub fn run(args: &ManArgs, cli: Command, context: &Context<'_>) -> Result<u8, Er
 }
 
 fn write(pages: &[Page], dir: &Path) -> anyhow::Result<()> {
-    let cannot = |path: &Path| format!("cannot write {}", escape(&path.display().to_string()));
+    let cannot = |path: &Path| format!("cannot write {}", sanitize(&path.display().to_string()));
     std::fs::create_dir_all(dir).with_context(|| cannot(dir))?;
     for page in pages {
         let path = dir.join(format!("{}.1", page.name));

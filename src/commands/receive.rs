@@ -13,7 +13,7 @@ use crate::shutdown::{self, StopFlag};
 
 /// Runs the command.
 pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
-    let Context { output, report, .. } = *context;
+    let output = context.output;
     require_lines(output)?;
     if let Some(spool) = &args.spool {
         Files::of_streams(false)?.add("spool", spool, true)?;
@@ -26,7 +26,7 @@ pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
     let (poll, delete) = (session.poll_client(context), session.client(1, context));
     shutdown::on_signal(poll.shutdown_handle());
     let clients = Clients { poll: &poll, delete: &delete };
-    let mut queue = Queue::new(clients, settings.retries, spool, lock, &stop, report);
+    let mut queue = Queue::new(clients, settings.retries, spool, lock, &stop, output);
     if args.follow {
         queue = queue.patient();
     }
@@ -35,7 +35,7 @@ pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
         output.write(&record(info).line(output))?;
         let failure = info.failure();
         if let Some(failure) = &failure {
-            report.chat_failure_in_list(&info.chat_id, failure);
+            output.chat_failure_in_list(&info.chat_id, failure);
         }
         Ok(failure.is_some())
     })

@@ -11,7 +11,6 @@ use crate::commands::Context;
 use crate::commands::chats::{OpenList, check_stdin};
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::output::{Options, Output};
 use crate::record::{Record, Status};
 use crate::results::lock::Lock;
 use crate::results::queue::{Clients, Queue};
@@ -35,20 +34,13 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
         let list = Input::open(origins, args.chats.rule(settings)?, None)?;
         let open = OpenList { list, journal: None, requested: Vec::new() };
         config = RunConfig { rate: 0.0, concurrency: 1, has_summary: false, ..config };
-        let no_lines = Output::new(Options { quiet: true, ..Options::default() });
-        return open.run(
-            config,
-            &DryRun { client, cacert: context.flags.cacert.as_deref() },
-            None,
-            &stop,
-            &no_lines,
-            context,
-        );
+        let no_lines = context.output.without_lines();
+        return open.run(config, &DryRun { client, cacert: context.flags.cacert.as_deref() }, None, &stop, &no_lines);
     }
     args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
     let open = args.chats.open(origins, "request", settings, args.wait.is_none())?;
     let Some(wait) = args.wait else {
-        return open.run(config, &Request { client }, None, &stop, context.output, context);
+        return open.run(config, &Request { client }, None, &stop, context.output);
     };
     if open.journal.is_none() {
         require_lines(context.output)?;
@@ -60,10 +52,10 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     let poll = session.poll_client(context);
     let clients = Clients { poll: &poll, delete: &client };
-    let queue = Queue::new(clients, settings.retries, spool, lock, &stop, context.report);
+    let queue = Queue::new(clients, settings.retries, spool, lock, &stop, context.output);
     let collector = Collector::new(&client, clients, queue, wait, args.fallback, &open.requested);
     collector.look_first()?;
-    open.run(config, &collector, Some(&collector), &stop, context.output, context)
+    open.run(config, &collector, Some(&collector), &stop, context.output)
 }
 
 /// Requests without collecting the results.

@@ -33,9 +33,9 @@ pub fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<u8, Error> {
         while platform::is_running(pid) && stop.sleep(Duration::from_millis(200)) {}
         return Ok(0);
     }
-    context.report.note(&format!("sandbox at {}, until Ctrl-C", sandbox.api_url()));
+    context.output.note(&format!("sandbox at {}, until Ctrl-C", sandbox.api_url()));
     if std::io::stderr().is_terminal() && platform::stdout_is_pipe() {
-        context.report.note("it serves in the foreground; for eval, use: eval \"$(greenavatar sandbox --detach)\"");
+        context.output.note("it serves in the foreground; for eval, use: eval \"$(greenavatar sandbox --detach)\"");
     }
     while stop.sleep(Duration::from_secs(3600)) {}
     Ok(0)
@@ -103,7 +103,7 @@ fn run_command(
         Err(error) => {
             let exit = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
             let error = anyhow::Error::from(error).context(format!("cannot run {}", program.to_string_lossy()));
-            context.report.failure(&Failure::caused(Kind::BadSettings, error));
+            context.output.failure(&Failure::caused(Kind::BadSettings, error));
             return Ok(exit);
         }
     };
@@ -169,7 +169,7 @@ fn detach(context: &Context<'_>) -> Result<u8, Error> {
         let _ = std::io::copy(&mut server.stderr.take().expect("it is piped"), &mut std::io::stderr());
         return Ok(exit_code(server.wait().map_err(cannot)?));
     }
-    context.report.note("the sandbox serves in the background and ends with this shell");
+    context.output.note("the sandbox serves in the background and ends with this shell");
     context.output.write_last(&Masked::verbatim(lines.join("\n") + "\n"))?;
     Ok(0)
 }

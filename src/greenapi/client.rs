@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::avatar::Avatar;
 use super::contacts::{Emit, LIST_LIMIT, List, read_list};
-use super::error::{failure_of_trouble, into_result, is_acceptance, unexpected};
+use super::error::{http_failure, into_result, is_acceptance, unexpected};
 use super::notification::{Head, Receipt};
 use super::state::{InstanceSettings, State, shown_settings};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
-use crate::http::{ANSWER_LIMIT, Agent, Answer, Call};
-use crate::report::Report;
-use crate::token::{Token, sanitize};
+use crate::http::{ANSWER_LIMIT, Agent, Answer, Request};
+use crate::output::Output;
+use crate::token::{Token, redact};
 
 /// The largest notification that is read: some hold a whole contact list or a thumbnail. The webhook endpoint takes
 /// as much.
@@ -39,13 +39,13 @@ pub struct Client<'a> {
     instance: &'a Instance,
     agent: Agent,
     timeout: Duration,
-    report: &'a Report,
+    output: &'a Output,
 }
 
 impl<'a> Client<'a> {
     /// A client whose calls last at most `timeout`, as the agent was told too.
-    pub fn new(instance: &'a Instance, agent: Agent, timeout: Duration, report: &'a Report) -> Client<'a> {
-        Client { instance, agent, timeout, report }
+    pub fn new(instance: &'a Instance, agent: Agent, timeout: Duration, output: &'a Output) -> Client<'a> {
+        Client { instance, agent, timeout, output }
     }
 
     /// The instance that is called.
@@ -55,7 +55,7 @@ impl<'a> Client<'a> {
 
     /// getAvatarAsync: the HTTP status of the answer that took the request.
     pub fn request_avatar(&self, chat: &ChatId) -> Result<u16, Failure> {
-        let answer = self.call("getAvatarAsync", "", Call::PostJson(&chat_body(chat)))?;
+        let answer = self.call("getAvatarAsync", "", Request::PostJson(&chat_body(chat)))?;
         if is_acceptance(&answer) {
             return Ok(answer.status);
         }
@@ -64,19 +64,19 @@ impl<'a> Client<'a> {
 
     /// getAvatar: what WhatsApp says of the chat's avatar. It may take a minute when many ask.
     pub fn get_avatar(&self, chat: &ChatId) -> Result<Avatar, Failure> {
-        let answer = into_result(self.call("getAvatar", "", Call::PostJson(&chat_body(chat)))?)?;
+        let answer = into_result(self.call("getAvatar", "", Request::PostJson(&chat_body(chat)))?)?;
         Avatar::read(&answer)
     }
 
     /// getStateInstance: whether the instance can be used. Once a second at most.
     pub fn state_instance(&self) -> Result<State, Failure> {
-        let answer = into_result(self.call("getStateInstance", "", Call::Get)?)?;
+        let answer = into_result(self.call("getStateInstance", "", Request::Get)?)?;
         Ok(State::read(&answer))
     }
 
     /// getSettings: where the instance sends its notifications. Once a second at most.
     pub fn settings(&self) -> Result<InstanceSettings, Failure> {
-        let answer = into_result(self.call("getSettings", "", Call::Get)?)?;
+        let answer = into_result(self.call("getSettings", "", Request::Get)?)?;
         InstanceSettings::read(&answer)
     }
 
@@ -85,7 +85,8 @@ impl<'a> Client<'a> {
     /// `until` the call ends with a timeout.
     pub fn receive_notification(&self, wait: Duration, until: Option<Instant>) -> Result<Option<Head>, Failure> {
         let tail = format!("?receiveTimeout={}", wait.as_secs().clamp(5, 60));
-        let answer = self.call_up_to("receiveNotification", &tail, Call::Get, until, NOTIFICATION_LIMIT + ENVELOPE)?;
+        let answer =
+            self.call_up_to("receiveNotification", &tail, Request::Get, until, NOTIFICATION_LIMIT + ENVELOPE)?;
         match answer.status {
             408 | 504 => return Ok(None),
             200..=299 => match answer.body.trim_ascii() {
@@ -111,7 +112,7 @@ impl<'a> Client<'a> {
 
     /// deleteNotification: takes the head off the queue. False: it was gone already.
     pub fn delete_notification(&self, receipt: &Receipt) -> Result<bool, Failure> {
-        let answer = self.call("deleteNotification", &format!("/{receipt}"), Call::Delete)?;
+        let answer = self.call("deleteNotification", &format!("/{receipt}"), Request::Delete)?;
         if answer.status == 500 && String::from_utf8_lossy(&answer.body).contains("findUnAckedMessage") {
             return Ok(false);
         }
@@ -126,10 +127,10 @@ impl<'a> Client<'a> {
     pub fn contacts(&self, list: List, emit: &mut Emit<'_>) -> Result<(), Failure> {
         let (method, tail) = list.method();
         let url = self.url(method, self.instance.token.expose(), tail);
-        self.report.wire(|| format!("> GET {url}"));
+        self.output.wire(|| format!("> GET {url}"));
         let began = Instant::now();
         let has_begun = Cell::new(false);
-        let result = self.agent.read(&url, Call::Get, None, |mut answer, body| {
+        let result = self.agent.read(&url, Request::Get, None, |mut answer, body| {
             let mut body = BufReader::new(body.take(LIST_LIMIT));
             has_begun.set((200..=299).contains(&answer.status) && begins_a_list(&mut body));
             if has_begun.get() {
@@ -139,11 +140,11 @@ impl<'a> Client<'a> {
             let _ = body.take(ANSWER_LIMIT as u64).read_to_end(&mut answer.body);
             Err(answer)
         });
-        self.report.wire(|| {
+        self.output.wire(|| {
             let what = match &result {
                 Ok(Ok(_)) => "a list".to_owned(),
                 Ok(Err(answer)) => format!("{} {}", answer.status, self.shown(method, &answer.body)),
-                Err(trouble) => format!("nothing: {trouble:?}"),
+                Err(error) => format!("nothing: {error:?}"),
             };
             format!("< {what} in {} ms", began.elapsed().as_millis())
         });
@@ -157,8 +158,8 @@ impl<'a> Client<'a> {
                 let answer = into_result(answer)?;
                 Err(unexpected(&answer, "the answer is not a list of contacts"))
             }
-            Err(trouble) => {
-                let mut failure = failure_of_trouble(trouble, self.timeout);
+            Err(error) => {
+                let mut failure = http_failure(error, self.timeout);
                 if has_begun.get() {
                     failure.error = failure.error.context(INCOMPLETE);
                 }
@@ -171,15 +172,15 @@ impl<'a> Client<'a> {
     /// second at most.
     pub fn history_sync_progress(&self) -> Result<Option<u64>, Failure> {
         // With the account's own picture in it.
-        let answer = self.call_up_to("getWaSettings", "", Call::Get, None, NOTIFICATION_LIMIT)?;
+        let answer = self.call_up_to("getWaSettings", "", Request::Get, None, NOTIFICATION_LIMIT)?;
         let json: serde_json::Value = serde_json::from_slice(&into_result(answer)?.body).unwrap_or_default();
         let progress = &json["historySyncProgress"];
         Ok(progress.as_u64().or_else(|| progress.as_str()?.parse().ok()))
     }
 
     /// Calls a method; `tail` follows the token in the URL.
-    pub fn call(&self, method: &str, tail: &str, call: Call<'_>) -> Result<Answer, Failure> {
-        self.call_up_to(method, tail, call, None, ANSWER_LIMIT)
+    pub fn call(&self, method: &str, tail: &str, request: Request<'_>) -> Result<Answer, Failure> {
+        self.call_up_to(method, tail, request, None, ANSWER_LIMIT)
     }
 
     /// Ends every call of this client's agent, and refuses new ones.
@@ -214,42 +215,42 @@ impl<'a> Client<'a> {
             "getSettings" => shown_settings(body),
             _ => String::from_utf8_lossy(body).into_owned(),
         };
-        sanitize(&body)
+        redact(&body)
     }
 
     fn call_up_to(
         &self,
         method: &str,
         tail: &str,
-        call: Call<'_>,
+        request: Request<'_>,
         until: Option<Instant>,
         limit: usize,
     ) -> Result<Answer, Failure> {
         let token = &self.instance.token;
         let url = self.url(method, token.expose(), tail);
-        self.report.wire(|| {
-            let (verb, body) = match call {
-                Call::Get => ("GET", ""),
-                Call::Delete => ("DELETE", ""),
-                Call::PostJson(body) => ("POST", body),
+        self.output.wire(|| {
+            let (verb, body) = match request {
+                Request::Get => ("GET", ""),
+                Request::Delete => ("DELETE", ""),
+                Request::PostJson(body) => ("POST", body),
             };
             format!("> {verb} {url} {body}").trim_end().to_owned()
         });
         let began = Instant::now();
         let mut body = Vec::new();
-        let result = self.agent.stream(&url, call, until, limit as u64, &mut |piece| {
+        let result = self.agent.stream(&url, request, until, limit as u64, &mut |piece| {
             body.extend_from_slice(piece);
             Ok(())
         });
         let result = result.map(|answer| Answer { body, ..answer });
-        self.report.wire(|| match &result {
+        self.output.wire(|| match &result {
             Ok(answer) => {
                 let body = self.shown(method, &answer.body);
                 format!("< {} in {} ms {body}", answer.status, began.elapsed().as_millis()).trim_end().to_owned()
             }
-            Err(trouble) => format!("< nothing in {} ms: {trouble:?}", began.elapsed().as_millis()),
+            Err(error) => format!("< nothing in {} ms: {error:?}", began.elapsed().as_millis()),
         });
-        result.map_err(|trouble| failure_of_trouble(trouble, self.timeout))
+        result.map_err(|error| http_failure(error, self.timeout))
     }
 }
 

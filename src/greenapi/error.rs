@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::duration::show_duration;
 use crate::failure::{Failure, Kind};
-use crate::http::{Answer, Trouble};
-use crate::token::sanitize;
+use crate::http::{Answer, HttpError};
+use crate::token::redact;
 
 /// The texts that the service is known to send, in lower case. The longer of two with the same start comes first.
 const TEXTS: [(&str, Kind); 25] = [
@@ -58,7 +58,7 @@ pub fn failure_of(answer: &Answer) -> Option<Failure> {
             (kind_of(status, &body.text), status)
         }
     };
-    let said = sanitize(&body.text);
+    let said = redact(&body.text);
     let said = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
     let mut failure = describe(kind, said);
     failure.http_status = Some(answer.status);
@@ -81,12 +81,12 @@ pub fn failure_of_reason(reason: &str) -> Failure {
         Some(kind @ (Kind::BadRequestData | Kind::TooManyRequests | Kind::AvatarTimeout)) => kind,
         _ => Kind::UnexpectedResponse,
     };
-    describe(kind, sanitize(reason))
+    describe(kind, redact(reason))
 }
 
 /// An answer that is not what the method should answer.
 pub fn unexpected(answer: &Answer, what: &'static str) -> Failure {
-    let said = sanitize(String::from_utf8_lossy(&answer.body).trim());
+    let said = redact(String::from_utf8_lossy(&answer.body).trim());
     let error = anyhow::Error::msg(if said.is_empty() { "an empty answer".to_owned() } else { said });
     let failure = Failure::caused(Kind::UnexpectedResponse, error.context(what));
     Failure { http_status: Some(answer.status), ..failure.hint(CHECK_URL) }
@@ -95,34 +95,34 @@ pub fn unexpected(answer: &Answer, what: &'static str) -> Failure {
 const CHECK_URL: &str = "check --api-url: is it GREEN-API's?";
 
 /// A call that got no answer, as a failure.
-pub fn failure_of_trouble(trouble: Trouble, timeout: Duration) -> Failure {
+pub fn http_failure(error: HttpError, timeout: Duration) -> Failure {
     let caused = |kind, what: &'static str, cause: String| {
-        let error = anyhow::Error::msg(sanitize(&cause));
+        let error = anyhow::Error::msg(redact(&cause));
         Failure::caused(kind, error.context(what))
     };
-    match trouble {
-        Trouble::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", show_duration(timeout)))
+    match error {
+        HttpError::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", show_duration(timeout)))
             .hint("a longer --timeout waits longer"),
-        Trouble::Interrupted => {
+        HttpError::Interrupted => {
             let mut failure = Failure::new(Kind::Timeout, "the run was interrupted, and the request cut off");
             failure.is_final = true;
             failure
         }
-        Trouble::Unreachable(why) => {
+        HttpError::Unreachable(why) => {
             caused(Kind::Unreachable, "no answer", why).hint("check the network, the proxy variables and --api-url")
         }
-        Trouble::Tls { message, hint } => {
+        HttpError::Tls { message, hint } => {
             let mut failure =
                 caused(Kind::Unreachable, "no secure connection, so nothing was sent", message).hint(hint);
             failure.is_final = true;
             failure
         }
-        Trouble::NotPublic(_) => {
+        HttpError::NotPublic(_) => {
             let mut failure = Failure::new(Kind::Unreachable, "the host has no public address");
             failure.is_final = true;
             failure
         }
-        Trouble::NotHttp(why) => {
+        HttpError::NotHttp(why) => {
             caused(Kind::UnexpectedResponse, "the answer is not valid HTTP", why).hint("check --api-url")
         }
     }
@@ -274,7 +274,7 @@ fn describe(kind: Kind, said: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::escape::escape_short;
+    use crate::text::sanitize_short;
     use crate::token::Token;
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
@@ -332,7 +332,7 @@ mod tests {
             (200, &"[".repeat(60_000), "unexpected-response"),
             (200, r#"{"urlAvatar":"#, "unexpected-response"),
         ] {
-            assert_eq!(kind(status, body), Some(code), "{status} {}", escape_short(body));
+            assert_eq!(kind(status, body), Some(code), "{status} {}", sanitize_short(body));
         }
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use super::error::failure_of_reason;
 use super::json::{Object, string, truth};
 use crate::failure::Failure;
-use crate::token::sanitize;
+use crate::token::redact;
 
 /// The result of getAvatarAsync: what WhatsApp says of a chat's avatar.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,7 +95,7 @@ impl Notification {
             return Some(Notification::Avatar(info));
         }
         let of_type = match object.value("typeWebhook").and_then(string) {
-            Some(name) => format!("of type {}", sanitize(&name)),
+            Some(name) => format!("of type {}", redact(&name)),
             None => "without a type".to_owned(),
         };
         let what = match object.value("avatarInfo") {

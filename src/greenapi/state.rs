@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::unexpected;
 use crate::failure::Failure;
 use crate::http::{Answer, Origin};
-use crate::token::sanitize;
+use crate::token::redact;
 
 /// What an instance is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl State {
             "starting" => State::Starting,
             "yellowCard" => State::YellowCard,
             "suspended" => State::Suspended,
-            other => State::Other(sanitize(other)),
+            other => State::Other(redact(other)),
         }
     }
 
@@ -93,7 +93,7 @@ impl InstanceSettings {
             notifications: settings
                 .iter()
                 .filter(|(name, value)| name.ends_with("Webhook") && is_on(value))
-                .map(|(name, _)| sanitize(name))
+                .map(|(name, _)| redact(name))
                 .collect(),
         })
     }

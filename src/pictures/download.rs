@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::url::Target;
 use crate::failure::{Failure, Kind};
-use crate::http::{Agent, Call, Trouble};
+use crate::http::{Agent, HttpError, Request};
 use crate::output::Output;
-use crate::token::sanitize;
+use crate::token::redact;
 
 /// The largest picture: 5 MiB. WhatsApp's have some 100 KiB.
 const SIZE_LIMIT: u64 = 5 * 1024 * 1024;
@@ -124,7 +124,7 @@ pub fn download(
     output.wire(|| format!("> GET {}", target.url));
     let mut bytes = Vec::new();
     let until = Some(Instant::now() + timeout);
-    let result = agent.stream(target.url, Call::Get, until, SIZE_LIMIT, &mut |piece| {
+    let result = agent.stream(target.url, Request::Get, until, SIZE_LIMIT, &mut |piece| {
         bytes.extend_from_slice(piece);
         Ok(())
     });
@@ -160,7 +160,7 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
     let answer = match text {
         "" => format!("status {status}"),
         _ if lower.starts_with('<') => format!("status {status}: an HTML page"),
-        _ => format!("status {status}: {}", sanitize(text)),
+        _ => format!("status {status}: {}", redact(text)),
     };
     let not_a_picture = "the download is not a picture";
     let (kind, what, why) = match status {
@@ -182,29 +182,29 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
     DownloadError { failure, url_expired }
 }
 
-fn http_failure(error: Trouble, host: &str, timeout: Duration) -> Failure {
+fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
     let incomplete = format!("incomplete download from {host}");
-    let caused = |kind, what: String, why: &str| Failure::caused(kind, anyhow::Error::msg(sanitize(why)).context(what));
+    let caused = |kind, what: String, why: &str| Failure::caused(kind, anyhow::Error::msg(redact(why)).context(what));
     let (is_final, failure) = match error {
-        Trouble::Timeout => {
+        HttpError::Timeout => {
             let seconds = (timeout.as_secs_f64() * 10.0).round() / 10.0;
             let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {seconds} s"));
             (false, failure.hint("a longer --timeout waits longer"))
         }
-        Trouble::Interrupted => (true, Failure::new(Kind::Timeout, format!("{incomplete}: the run was interrupted"))),
-        Trouble::Unreachable(why) => {
+        HttpError::Interrupted => (true, Failure::new(Kind::Timeout, format!("{incomplete}: the run was interrupted"))),
+        HttpError::Unreachable(why) => {
             let failure = caused(Kind::Unreachable, incomplete, &why);
             (false, failure.hint("check the network and the proxy variables"))
         }
-        Trouble::Tls { message, hint } => {
+        HttpError::Tls { message, hint } => {
             (true, caused(Kind::Unreachable, format!("no secure connection to {host}"), &message).hint(hint))
         }
-        Trouble::NotPublic(address) => {
+        HttpError::NotPublic(address) => {
             let what = format!("picture URL rejected: {host} leads to {address}, which is not a public address");
             let hint = format!("a VPN or a blocking resolver may have answered; --allow-host {host} allows it");
             (true, Failure::new(Kind::BadPicture, what).hint(hint))
         }
-        Trouble::NotHttp(why) => {
+        HttpError::NotHttp(why) => {
             (false, caused(Kind::UnexpectedResponse, format!("{host} did not answer in HTTP"), &why))
         }
     };

@@ -12,8 +12,8 @@ use super::spool::Spool;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::greenapi::notification::{AvatarInfo, Foreign, Head, Notification, Receipt};
+use crate::output::Output;
 use crate::recent::Deduplicator;
-use crate::report::Report;
 use crate::retry::{self, RetryPolicy};
 use crate::shutdown::StopFlag;
 
@@ -75,7 +75,7 @@ pub struct Clients<'a> {
 #[derive(Debug)]
 pub struct Queue<'a> {
     clients: Clients<'a>,
-    report: &'a Report,
+    output: &'a Output,
     stop: &'a StopFlag,
     retries: u32,
     /// Failures that do not end a run are repeated without end.
@@ -104,12 +104,12 @@ impl<'a> Queue<'a> {
         spool: Option<Spool>,
         lock: Lock,
         stop: &'a StopFlag,
-        report: &'a Report,
+        output: &'a Output,
     ) -> Queue<'a> {
         let now = Instant::now();
         Queue {
             clients,
-            report,
+            output,
             stop,
             retries,
             is_patient: false,
@@ -267,7 +267,7 @@ impl<'a> Queue<'a> {
             None => return Err(failure),
         };
         if self.is_patient && self.failure.is_none() {
-            self.report
+            self.output
                 .warn(&format!("the queue cannot be read: {}", failure.message()), "the run goes on and tries again");
         }
         self.not_before = Instant::now() + pause;

@@ -5,7 +5,7 @@ use super::queue::{CALL_TIMEOUT, Clients, Queue};
 use super::spool::Spool;
 use crate::greenapi::client::{Client, Instance};
 use crate::http::{Agent, Options};
-use crate::report::Report;
+use crate::output::Output;
 use crate::shutdown::StopFlag;
 use crate::testing::Server;
 use crate::token::Token;
@@ -36,13 +36,13 @@ impl Script {
         let instance = Instance { api_url: self.server.url().to_owned(), id: "1101".into(), token };
         let home = tempfile::tempdir().expect("a directory");
         let lock = Lock::acquire_in(home.path(), &instance.api_url, &instance.id).expect("the lock");
-        let report = Report::default();
+        let output = Output::default();
         let client = || {
             let agent = Agent::new(&Options { timeout: CALL_TIMEOUT, ..Options::default() });
-            Client::new(&instance, agent, CALL_TIMEOUT, &report)
+            Client::new(&instance, agent, CALL_TIMEOUT, &output)
         };
         let (poll, delete, stop) = (client(), client(), StopFlag::default());
-        work(&mut Queue::new(Clients { poll: &poll, delete: &delete }, 2, spool, lock, &stop, &report));
+        work(&mut Queue::new(Clients { poll: &poll, delete: &delete }, 2, spool, lock, &stop, &output));
         let first_line = |request: &String| {
             let line = request.lines().next().unwrap_or_default();
             line.replace("/waInstance1101/", "").replace("/secret-token", " ").replace(" HTTP/1.1", "")

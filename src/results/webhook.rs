@@ -31,12 +31,12 @@ use tokio_io_timeout::TimeoutStream;
 
 use self::auth::WebhookToken;
 use self::writer::{Delivery, Writer};
-use crate::escape::escape_short;
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::greenapi::client::NOTIFICATION_LIMIT;
 use crate::greenapi::notification::Notification;
 use crate::output::{Output, OutputError};
 use crate::shutdown;
+use crate::text::sanitize_short;
 
 /// Open connections; further ones wait in the system's queue.
 const CONNECTIONS: usize = 512;
@@ -320,7 +320,7 @@ impl RefusalLog<'_> {
     fn report(&mut self) {
         while let Ok(Refusal { request, status, what, hint }) = self.inbox.try_recv() {
             self.count += 1;
-            let request = escape_short(&request);
+            let request = sanitize_short(&request);
             self.warn(what, &format!("{request} was refused with {}: {what}", status.as_u16()), &hint);
         }
     }

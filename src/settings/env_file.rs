@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
+use crate::output::Output;
 use crate::platform;
-use crate::report::Report;
 use crate::token::shown_path;
 
 /// A larger file is not a `.env`.
@@ -34,7 +34,7 @@ impl EnvFile {
         path: &Path,
         is_found: bool,
         is_ours: fn(&str) -> bool,
-        report: &Report,
+        output: &Output,
     ) -> Result<Option<EnvFile>, Failure> {
         let shown = shown_path(path);
         let unreadable = |error: io::Error| {
@@ -45,7 +45,7 @@ impl EnvFile {
         let is_strangers = |metadata: &Metadata| is_found && platform::belongs_to_another_user(metadata);
         let ignored = || {
             let hint = "name it with --env-file to use it";
-            report.warn(&format!("{shown} belongs to another user and is ignored"), hint);
+            output.warn(&format!("{shown} belongs to another user and is ignored"), hint);
             Ok(None)
         };
         // Before it is opened, since it may not be readable; and afterwards, since it may have been replaced in between.
@@ -63,7 +63,7 @@ impl EnvFile {
             return Err(Failure::new(Kind::BadSettings, format!("{shown} is too large for a .env file")));
         }
         if metadata.is_file() && platform::is_readable_by_others(&metadata) {
-            report.warn(&format!("{shown} can be read by other users"), &format!("chmod 600 {shown}"));
+            output.warn(&format!("{shown} can be read by other users"), &format!("chmod 600 {shown}"));
         }
         let values = parse(&bytes, is_ours).map_err(|(line, problem)| {
             Failure::new(Kind::BadSettings, format!("{shown}, line {line}: {problem}"))

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::env_file::{self, EnvFile};
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::platform;
-use crate::report::Report;
 use crate::token::shown_path;
 
 /// The variables of each setting, the preferred name first. `ID_INSTANCE` and `API_TOKEN_INSTANCE` are the names of
@@ -101,7 +101,7 @@ impl Sourced<String> {
 /// The sources below the flags. Files that were not named are read when a value is first missing.
 #[derive(Debug)]
 pub struct Sources<'a> {
-    report: &'a Report,
+    output: &'a Output,
     named: Option<EnvFile>,
     read: Vec<EnvFile>,
     /// Files still to be read, the next one last, and whether they were found.
@@ -110,14 +110,14 @@ pub struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     /// Reads the file that `--env-file` names.
-    pub fn open(env_file: Option<&Path>, no_env_file: bool, report: &'a Report) -> Result<Sources<'a>, Failure> {
-        let named = env_file.map(|path| EnvFile::read(path, false, is_ours, report)).transpose()?.flatten();
+    pub fn open(env_file: Option<&Path>, no_env_file: bool, output: &'a Output) -> Result<Sources<'a>, Failure> {
+        let named = env_file.map(|path| EnvFile::read(path, false, is_ours, output)).transpose()?.flatten();
         let mut unread = Vec::new();
         if env_file.is_none() && !no_env_file {
             unread.extend(user_file().filter(|path| path.is_file()).map(|path| (path, false)));
             unread.extend(env_file::nearest().map(|path| (path, true)));
         }
-        Ok(Sources { report, named, read: Vec::new(), unread })
+        Ok(Sources { output, named, read: Vec::new(), unread })
     }
 
     /// The first source's value of a setting.
@@ -134,7 +134,7 @@ impl<'a> Sources<'a> {
             return Ok(Some(found));
         }
         while let Some((path, is_found)) = self.unread.last() {
-            let file = EnvFile::read(path, *is_found, is_ours, self.report)?;
+            let file = EnvFile::read(path, *is_found, is_ours, self.output)?;
             self.unread.pop();
             let found = file.as_ref().and_then(in_file);
             self.read.extend(file);

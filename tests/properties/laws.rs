@@ -11,7 +11,6 @@ use greenavatar::batch::input::{Entry, Input, Next, Source};
 use greenavatar::batch::journal::{Journal, JournalFilter, RowOf, SeenIn};
 use greenavatar::chat_id::{ChatId, Rule, phone};
 use greenavatar::contacts;
-use greenavatar::escape::escape;
 use greenavatar::failure::Failure;
 use greenavatar::greenapi::avatar::Avatar;
 use greenavatar::greenapi::error::{failure_of, is_acceptance};
@@ -22,13 +21,13 @@ use greenavatar::output::{Options, Output};
 use greenavatar::pictures::show::{Canvas, Colors, Glyph};
 use greenavatar::pictures::url::{AllowedHost, check, expires_at, is_preview};
 use greenavatar::record::{Record, Status};
-use greenavatar::report::Report;
 use greenavatar::results::record;
 use greenavatar::results::webhook::Server;
 use greenavatar::results::webhook::auth::WebhookToken;
 use greenavatar::results::webhook::writer::Writer;
 use greenavatar::settings::env_file::EnvFile;
 use greenavatar::settings::precedence::is_ours;
+use greenavatar::text::sanitize;
 use greenavatar::token::{Masked, register};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -201,7 +200,7 @@ pub fn address_book(bytes: &[u8]) {
 pub fn env_file(bytes: &[u8]) {
     const PROBLEMS: [&str; 2] = ["not NAME=value", "a $ outside of single quotes, and nothing is substituted"];
     let file = file_of(bytes);
-    let Err(failure) = EnvFile::read(file.path(), false, is_ours, &Report::default()) else { return };
+    let Err(failure) = EnvFile::read(file.path(), false, is_ours, &Output::default()) else { return };
     let place = format!("{}, line ", file.path().display());
     let message = failure.message();
     let (line, problem) = message.strip_prefix(&place).and_then(|rest| rest.split_once(": ")).expect("a line");
@@ -502,7 +501,7 @@ pub fn token(bytes: &[u8]) {
     if !has_part(&text) && !text.contains(['\\', '%']) {
         assert_eq!(masked.as_str(), text);
     }
-    assert_printable(&escape(&text));
+    assert_printable(&sanitize(&text));
 }
 
 fn with_token(bytes: &[u8]) -> Vec<u8> {

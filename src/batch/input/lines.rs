@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use crate::batch::feed::{Feed, Piece};
 use crate::chat_id::{ChatId, Rule};
-use crate::escape::escape;
 use crate::failure::{Failure, Kind};
+use crate::text::sanitize;
 
 /// The longest line that may be an entry.
 const LONGEST_LINE: usize = 4096;
@@ -183,7 +183,7 @@ fn are_of_a_table(first: &[u8], second: &[u8]) -> bool {
 
 /// A path as a word of a shell's command line.
 fn shell_word(path: &Path) -> String {
-    let path = escape(&path.display().to_string());
+    let path = sanitize(&path.display().to_string());
     match path.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/+@%,:=".contains(&b)) {
         true => path,
         false => format!("'{}'", path.replace('\'', r"'\''")),

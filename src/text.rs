@@ -1,13 +1,13 @@
-//! Foreign text made fit for a terminal, a log and a line of JSON.
+//! Text from a server or a file, made safe to print.
 //!
-//! Whatever a server or a list sent may hold control characters that move the cursor and bidirectional
-//! marks that turn text round: none of them is ever written raw. This file knows nothing of what the text means.
+//! Such text may contain control characters that move the cursor, and bidirectional marks that reorder what is shown.
+//! They are escaped before the text is written to a terminal, a log or a line of JSON.
 
-/// The longest piece of a server's text that is shown, in characters.
+/// The longest text of a server that is shown, in characters.
 const LONGEST: usize = 300;
 
 /// The text on one line, with every control, invisible and bidirectional character escaped as `\u{…}`.
-pub fn escape(text: &str) -> String {
+pub fn sanitize(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -21,12 +21,12 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// [`escape`], cut at 300 characters with an ellipsis.
-pub fn escape_short(text: &str) -> String {
-    shorten(&escape(text), LONGEST)
+/// [`sanitize`], cut at 300 characters with an ellipsis.
+pub fn sanitize_short(text: &str) -> String {
+    shorten(&sanitize(text), LONGEST)
 }
 
-/// At most `most` characters of the text; a cut shows as an ellipsis.
+/// Cuts the text after `most` characters; `...` marks the cut.
 pub fn shorten(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}...", &text[..at]),
@@ -34,8 +34,8 @@ pub fn shorten(text: &str, most: usize) -> String {
     }
 }
 
-/// A JSON text with the same characters in JSON's own escapes, so that it still says the same.
-pub fn escape_json(json: String) -> String {
+/// Writes the same characters of a JSON text as JSON escapes; its meaning stays the same.
+pub fn sanitize_json(json: String) -> String {
     if !json.contains(is_unsafe) {
         return json;
     }
@@ -52,8 +52,8 @@ pub fn escape_json(json: String) -> String {
     out
 }
 
-/// Characters that act on a terminal or a reader instead of being seen: control, bidirectional and line-separator
-/// characters, and those that Unicode's `Default_Ignorable_Code_Point` calls invisible.
+/// Whether a character is a control, bidirectional, line-separator or invisible one (Unicode's
+/// `Default_Ignorable_Code_Point`).
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -69,12 +69,12 @@ mod tests {
 
     #[test]
     fn control_and_bidirectional_characters_are_escaped() {
-        assert_eq!(escape("a\u{1b}[31mb\u{202e}c\u{9b}d\ne"), "a\\u{1b}[31mb\\u{202e}c\\u{9b}d\\ne");
+        assert_eq!(sanitize("a\u{1b}[31mb\u{202e}c\u{9b}d\ne"), "a\\u{1b}[31mb\\u{202e}c\\u{9b}d\\ne");
     }
 
     #[test]
     fn letters_of_every_script_stay() {
-        assert_eq!(escape("Привет, 世界 — ok"), "Привет, 世界 — ok");
+        assert_eq!(sanitize("Привет, 世界 — ok"), "Привет, 世界 — ok");
     }
 
     #[test]
