@@ -1,6 +1,6 @@
 //! What can go wrong, as a user sees it: a code word, an exit status, a message with its causes, and what to do.
 //!
-//! Scripts depend on the table of code words; a test compares it with README's.
+//! Scripts depend on the table of code words; a test compares it with that of docs/scripting.md.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,29 +1,41 @@
-//! README is true: its commands print what it says they print, and the examples of every `--help` can be typed.
+//! README and docs/ are true: their commands print what the pages say, and the examples of every `--help` can be typed.
 //!
-//! A block of README that is marked `sh` is run; a block marked `text` right after it is what a terminal then shows,
-//! standard error included, its lines in any order. `…` stands for anything within a line. Each section has a directory of its own and runs its
-//! blocks in their order; each block has a sandbox of its own in its environment, in place of an account.
+//! A block marked `sh` is run. A block marked `text` right after it is what a terminal then shows, standard error
+//! included, its lines in any order; `…` stands for anything within a line. Each section of a page has a directory of its
+//! own, with the files of the repository that blocks use, and runs its blocks in their order. Each block has a sandbox of
+//! its own in its environment, in place of an account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use clap::{CommandFactory, Parser};
 use greenavatar::cli::Cli;
-use greenavatar::failure::Kind;
+use greenavatar::failure::{ErrorBody, Kind};
+use greenavatar::record::{Change, Record, Status};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_greenavatar");
+/// Sections that run at the same time: some of their commands wait for what never comes.
+const RUNNERS: usize = 8;
+
+/// README or a page of docs/.
+struct Page {
+    /// Its path from the root.
+    name: String,
+    text: String,
+}
 
 struct Block {
     /// Of its first line.
     line: usize,
-    /// What stands after the fence: `sh`, `text` and others.
+    /// The word after the fence: `sh`, `text` and others.
     kind: String,
     text: String,
-    /// Whether nothing but blank lines stands between it and the block before.
+    /// Whether only blank lines are between it and the block before.
     follows: bool,
-    /// Number of the section that it stands in.
+    /// Number of its section.
     section: usize,
 }
 
@@ -35,16 +47,25 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn blocks(markdown: &str) -> Vec<Block> {
+fn pages() -> Vec<Page> {
+    let entries = std::fs::read_dir(root().join("docs")).expect("docs/");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
+    names.push("README.md".to_owned());
+    names.sort_unstable();
+    names.into_iter().map(|name| Page { text: read(&name), name }).collect()
+}
+
+fn blocks(page: &Page) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut is_open = false;
     let mut follows = false;
     let mut section = 0;
-    for (index, line) in markdown.lines().enumerate() {
+    for (index, line) in page.text.lines().enumerate() {
         match (line.strip_prefix("```"), is_open) {
             (Some(kind), false) => {
                 let kind = kind.trim().to_owned();
-                assert!(!kind.is_empty(), "README, line {}: a block says what it is", index + 1);
+                assert!(!kind.is_empty(), "{}:{}: a block says what it is", page.name, index + 1);
                 blocks.push(Block { line: index + 2, kind, text: String::new(), follows, section });
                 is_open = true;
             }
@@ -63,7 +84,7 @@ fn blocks(markdown: &str) -> Vec<Block> {
             }
         }
     }
-    assert!(!is_open, "README's last block has an end");
+    assert!(!is_open, "{}: the last block has an end", page.name);
     blocks
 }
 
@@ -89,8 +110,8 @@ fn same_lines(said: &str, shown: &str) -> bool {
     said.lines().all(is_there) && left.is_empty()
 }
 
-/// Runs a block as a shell would; what a terminal would show.
-fn run(block: &Block, directory: &Path) -> String {
+/// Runs a block as a shell would. Returns what a terminal would show; if the block fails, as an error.
+fn run(page: &Page, block: &Block, directory: &Path) -> Result<String, String> {
     let programs = Path::new(PROGRAM).parent().expect("a directory");
     let mut path = OsString::from(programs);
     path.push(":");
@@ -107,78 +128,128 @@ fn run(block: &Block, directory: &Path) -> String {
         .output()
         .expect("a shell");
     let shown = String::from_utf8(out.stdout).expect("text");
-    let said = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "README, line {}: {}\n{shown}{said}", block.line, out.status);
-    shown
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    match out.status.success() {
+        true => Ok(shown),
+        false => Err(format!("{}:{}: {}\n{shown}{stderr}", page.name, block.line, out.status)),
+    }
 }
 
-fn has_curl() -> bool {
-    Command::new("curl").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+/// Whether a block needs a program that is not installed here.
+fn lacks_program(block: &Block) -> bool {
+    let is_missing = |name: &str| {
+        block.text.contains(&format!("{name} "))
+            && Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
+    };
+    ["curl", "jq"].into_iter().any(is_missing)
 }
 
 #[test]
-fn commands_of_the_readme_print_what_it_says() {
-    let readme = read("README.md");
-    let blocks = blocks(&readme);
-    let last = blocks.last().map_or(0, |block| block.section);
-    // Some commands wait for what never comes, so the sections run side by side.
+fn commands_of_the_pages_print_what_these_say() {
+    let pages = pages();
+    let mut sections = Vec::new();
+    for page in &pages {
+        let mut of_page: BTreeMap<usize, Vec<Block>> = BTreeMap::new();
+        blocks(page).into_iter().for_each(|block| of_page.entry(block.section).or_default().push(block));
+        sections.extend(of_page.into_values().map(|blocks| (page, blocks)));
+    }
+    let count = sections.iter().flat_map(|(_, blocks)| blocks).filter(|block| block.kind == "sh").count();
+    assert!(count >= 30, "there are blocks that are run: {count}");
+    let sections = Mutex::new(sections);
+    let next = || sections.lock().expect("no holder panics").pop();
     let wrong: Vec<String> = std::thread::scope(|scope| {
-        let sections: Vec<_> = (0..=last)
-            .map(|section| {
-                scope.spawn({
-                    let blocks = &blocks;
-                    move || untrue_in(blocks, section)
-                })
-            })
-            .collect();
-        sections.into_iter().flat_map(|section| section.join().expect("a section ends")).collect()
+        let untrue =
+            || std::iter::from_fn(next).flat_map(|(page, blocks)| untrue_in(page, &blocks)).collect::<Vec<_>>();
+        let runners: Vec<_> = (0..RUNNERS).map(|_| scope.spawn(untrue)).collect();
+        runners.into_iter().flat_map(|runner| runner.join().expect("every block runs")).collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let count = blocks.iter().filter(|block| block.kind == "sh").count();
-    assert!(count >= 20, "README has blocks that are run: {count}");
 }
 
 /// What a section says and its blocks do not print.
-fn untrue_in(blocks: &[Block], section: usize) -> Vec<String> {
+fn untrue_in(page: &Page, blocks: &[Block]) -> Vec<String> {
     let directory = tempfile::tempdir().expect("a directory");
-    std::fs::copy(root().join(".env.example"), directory.path().join(".env.example")).expect("a copy");
+    std::fs::create_dir(directory.path().join("packaging")).expect("a directory");
+    for file in [".env.example", "packaging/nightly.sh"] {
+        std::fs::copy(root().join(file), directory.path().join(file)).expect("a copy");
+    }
     let mut wrong = Vec::new();
-    for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.section == section && block.kind == "sh")
-    {
-        if block.text.contains("curl ") && !has_curl() {
-            eprintln!("README, line {}: not run, as curl is not here", block.line);
+    for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.kind == "sh") {
+        if lacks_program(block) {
+            eprintln!("{}:{}: not run, as its program is not installed", page.name, block.line);
             continue;
         }
-        let shown = run(block, directory.path());
-        let Some(said) = blocks.get(index + 1).filter(|next| next.kind == "text" && next.follows) else { continue };
-        let same = same_lines(&said.text, &shown);
-        if !same {
-            wrong.push(format!("README, line {}, says\n{}\nand the block prints\n{shown}", said.line, said.text));
+        let said = blocks.get(index + 1).filter(|next| next.kind == "text" && next.follows);
+        match (run(page, block, directory.path()), said) {
+            (Ok(shown), Some(said)) if !same_lines(&said.text, &shown) => {
+                wrong.push(format!("{}:{} says\n{}\nand the block prints\n{shown}", page.name, said.line, said.text));
+            }
+            (Ok(_), _) => {}
+            (Err(failure), _) => wrong.push(failure),
         }
     }
     wrong
 }
 
-/// What a sandbox signs and dates is another on the next day, and README must be true then, too.
+/// What a sandbox signs and dates is another on the next day, and the pages must be true then, too.
 #[test]
-fn what_a_day_changes_is_left_out_of_the_readme() {
-    let readme = read("README.md");
+fn what_a_day_changes_is_left_out_of_the_pages() {
     let mut count = 0;
-    for said in blocks(&readme).iter().filter(|block| block.kind == "text" && block.follows) {
-        for mark in ["&oh=", "&oe=", r#""expiresAt":""#, r#""timestamp":"#] {
-            for (at, _) in said.text.match_indices(mark) {
-                assert!(said.text[at + mark.len()..].starts_with('…'), "README, line {}: {mark}", said.line);
-                count += 1;
+    for page in pages() {
+        for said in blocks(&page).iter().filter(|block| block.kind == "text" && block.follows) {
+            for mark in ["&oh=", "&oe=", r#""expiresAt":""#, r#""timestamp":"#] {
+                for (at, _) in said.text.match_indices(mark) {
+                    assert!(said.text[at + mark.len()..].starts_with('…'), "{}:{}: {mark}", page.name, said.line);
+                    count += 1;
+                }
             }
         }
     }
-    assert!(count >= 10, "README shows signed URLs: {count}");
+    assert!(count >= 10, "the pages show signed URLs: {count}");
+}
+
+/// The part of a URL that leads to a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.chars().filter(is_kept).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 #[test]
-fn the_script_of_the_readme_is_the_packaged_one() {
+fn links_lead_to_files_and_headings() {
+    let mut count = 0;
+    for page in pages() {
+        let directory = root().join(&page.name).parent().expect("a directory").to_owned();
+        let is_link = |part: &&str| !part.starts_with("http") && !part.starts_with("mailto:");
+        let links = page.text.split("](").skip(1).filter_map(|part| part.split(')').next());
+        for link in links.filter(is_link) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { root().join(&page.name) } else { directory.join(file) };
+            assert!(target.is_file(), "{}: {link} leads to nothing", page.name);
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(target).expect("text");
+                let has_heading = text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(has_heading, "{}: {link} leads to no heading", page.name);
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 30, "the pages have links: {count}");
+}
+
+#[test]
+fn the_readme_names_every_page_and_is_short() {
     let readme = read("README.md");
-    let script = blocks(&readme).into_iter().find(|block| block.text.starts_with("#!/bin/sh")).expect("a script");
+    for page in pages().iter().filter(|page| page.name != "README.md") {
+        assert!(readme.contains(&page.name), "README names {}", page.name);
+    }
+    assert!(readme.lines().count() <= 200, "README has {} lines", readme.lines().count());
+}
+
+#[test]
+fn the_script_of_the_nightly_job_is_the_packaged_one() {
+    let page = Page { name: "docs/nightly.md".to_owned(), text: read("docs/nightly.md") };
+    let script = blocks(&page).into_iter().find(|block| block.text.starts_with("#!/bin/sh")).expect("a script");
     assert_eq!(script.text, read("packaging/nightly.sh"));
 }
 
@@ -201,8 +272,8 @@ fn what_is_packaged_tries_again_what_may_go_well_later() {
 
 #[test]
 fn the_table_of_code_words_is_that_of_the_program() {
-    let readme = read("README.md");
-    let mut rows = readme.lines().skip_while(|line| !line.starts_with("| code word |")).skip(2);
+    let page = read("docs/scripting.md");
+    let mut rows = page.lines().skip_while(|line| !line.starts_with("| code word |")).skip(2);
     let mut documented = Vec::new();
     for row in rows.by_ref().take_while(|line| line.starts_with('|')) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
@@ -220,6 +291,64 @@ fn the_table_of_code_words_is_that_of_the_program() {
         .map(|kind| (kind.code().to_owned(), kind.exit().to_string(), kind.is_retried(), kind.ends_run()))
         .collect();
     assert_eq!(documented, real);
+}
+
+/// The words in backquotes in the first cells of a page's tables whose head begins with `head`.
+fn documented_words(page: &str, head: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let mut is_in = false;
+    for line in page.lines() {
+        is_in = line.starts_with(head) || (is_in && line.starts_with('|'));
+        if is_in {
+            let cell = line.split('|').nth(1).unwrap_or_default();
+            words.extend(cell.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    words
+}
+
+#[test]
+fn every_field_of_a_result_line_is_documented() {
+    let error = ErrorBody {
+        code: Kind::InvalidChatId.code(),
+        message: String::new(),
+        hint: Some(String::new()),
+        http_status: Some(200),
+        file: Some(String::new()),
+        line: Some(1),
+    };
+    let record = Record {
+        chat_id: String::new(),
+        name: Some(String::new()),
+        status: Status::Found,
+        line: Some(1),
+        url_avatar: Some(String::new()),
+        expires_at: Some(String::new()),
+        timestamp: Some(1),
+        http_status: Some(200),
+        error: Some(error),
+        method: Some("getAvatar"),
+        stale: Some(true),
+        available: Some(true),
+        preview: Some(true),
+        file: Some(String::new()),
+        bytes: Some(1),
+        sha256: Some(String::new()),
+        change: Some(Change::New),
+        attempts: Some(1),
+        elapsed_ms: Some(1),
+    };
+    let line: serde_json::Value = serde_json::from_str(&record.json()).expect("an object");
+    let keys =
+        |value: &serde_json::Value| value.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
+    let page = read("docs/scripting.md");
+    let mut documented = documented_words(&page, "| field | type | meaning | where |");
+    for of_journal in ["command", "idInstance", "at"] {
+        assert!(documented.remove(of_journal), "{of_journal} is documented");
+    }
+    assert_eq!(documented, keys(&line));
+    let errors = page.split_once("### Errors").expect("a section").1;
+    assert_eq!(documented_words(errors, "| field | type | meaning |"), keys(&line["error"]));
 }
 
 #[test]

@@ -1,13 +1,14 @@
-//! What README and help promise is there: commands, flags, and the first screen.
+//! What README, docs/ and help promise is there: commands, flags, and the first screen.
 
 use std::collections::BTreeSet;
 
 use crate::support::Cli;
 
-const COMMANDS: [&str; 7] = ["request", "receive", "listen", "get", "contacts", "doctor", "sandbox"];
+const COMMANDS: [&str; 8] = ["request", "receive", "listen", "get", "contacts", "gallery", "doctor", "sandbox"];
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-fn readme() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md")
+fn read(name: &str) -> String {
+    std::fs::read_to_string(format!("{ROOT}/{name}")).expect(name)
 }
 
 fn help(command: &str) -> String {
@@ -22,10 +23,10 @@ fn flags(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The lines of the README's code blocks that call the program, without what a shell makes of their ends.
-fn calls(readme: &str) -> Vec<String> {
+/// The lines of a page's code blocks that call the program, without what a shell makes of their ends.
+fn calls(page: &str) -> Vec<String> {
     let mut calls = Vec::new();
-    for (number, block) in readme.split("```").enumerate() {
+    for (number, block) in page.split("```").enumerate() {
         if number % 2 == 1 {
             for line in block.lines() {
                 let line = line.trim_start().trim_start_matches("$ ");
@@ -62,14 +63,20 @@ fn help_has_examples() {
 
 #[test]
 fn a_newcomer_finds_the_first_command() {
-    assert!(readme().contains("--sandbox request 11001234567@c.us"));
-    assert!(readme().contains("cargo test"));
+    let readme = read("README.md");
+    assert!(readme.contains("--sandbox request 11001234567@c.us") && readme.contains("cargo test"));
+    assert!(readme.contains("profile picture"));
 }
 
 #[test]
-fn every_flag_in_the_readmes_calls_exists() {
-    let known: BTreeSet<String> = COMMANDS.iter().flat_map(|command| flags(&help(command))).collect();
-    for call in calls(&readme()) {
+fn every_flag_in_the_calls_of_readme_and_docs_exists() {
+    let known: BTreeSet<String> = COMMANDS.iter().chain(&["man"]).flat_map(|command| flags(&help(command))).collect();
+    let docs = std::fs::read_dir(format!("{ROOT}/docs")).expect("docs/");
+    let docs = docs.map(|entry| format!("docs/{}", entry.expect("an entry").file_name().to_string_lossy()));
+    let pages = docs.filter(|name| name.ends_with(".md")).chain(["README.md".to_owned()]);
+    let calls: Vec<_> = pages.flat_map(|page| calls(&read(&page))).collect();
+    assert!(calls.len() >= 40, "there are calls: {}", calls.len());
+    for call in calls {
         // What follows a bare `--` is another program's.
         let ours = call.split(" -- ").next().unwrap_or_default();
         for flag in flags(ours) {
@@ -79,8 +86,8 @@ fn every_flag_in_the_readmes_calls_exists() {
 }
 
 #[test]
-fn every_setting_is_in_the_readme() {
-    let readme = readme();
+fn every_setting_is_documented() {
+    let page = read("docs/settings.md");
     for name in [
         "GREEN_API_URL",
         "GREEN_API_ID_INSTANCE",
@@ -97,6 +104,6 @@ fn every_setting_is_in_the_readme() {
         "--retries",
         "--cacert",
     ] {
-        assert!(readme.contains(name), "{name} is in the README");
+        assert!(page.contains(name), "{name} is in docs/settings.md");
     }
 }
