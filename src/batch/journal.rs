@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::chat_id::{ChatId, ChatKey, Rule};
 use crate::failure::{Failure, Kind};
+use crate::pictures::Pictures;
 use crate::platform;
 use crate::record::Status;
 use crate::text::sanitize;
@@ -41,6 +43,8 @@ pub struct JournalFilter<'a> {
     pub max_age: Option<Duration>,
     /// Whether accepted means done. With `--wait` it means requested, and the result is still waited for.
     pub accepted_is_done: bool,
+    /// If pictures are saved, a chat whose picture was found is done only while its file is there.
+    pub pictures: Option<&'a Pictures<'a>>,
 }
 
 /// The chats that are done or were seen in this run, packed: at most 40 bytes each.
@@ -251,6 +255,8 @@ struct Row<'a> {
     elapsed_ms: i64,
     #[serde(default)]
     stale: bool,
+    /// Of a picture that was found and not downloaded.
+    error: Option<IgnoredAny>,
 }
 
 struct Reading<'a> {
@@ -306,10 +312,14 @@ impl Reading<'_> {
         let Ok(chat) = ChatId::parse(&row.chat_id, Rule::Lenient) else { return true };
         match row.status {
             // Requested and failed for good, such as a wait that ended: to be requested again.
-            status if !status.went_well() => {
+            status if !status.went_well() || row.error.is_some() => {
                 self.requested.remove(&chat.key());
             }
             _ if !counts => {}
+            Status::Found if self.filter.pictures.is_some_and(|pictures| !pictures.has_file(&chat)) => {
+                self.requested.remove(&chat.key());
+                self.done.journaled.remove(&chat.key());
+            }
             Status::Accepted if !self.filter.accepted_is_done => {
                 // The line is from the response; the result may be as old as the request.
                 let requested_at = at.as_millisecond().saturating_sub(row.elapsed_ms).div_euclid(1000);
@@ -329,7 +339,7 @@ fn is_torn(line: &[u8]) -> bool {
     let begins = |bytes: &[u8], with: &[u8]| bytes.iter().zip(with).all(|(byte, other)| byte == other);
     let after_start = line.get(START.len()..).unwrap_or_default();
     let after_id = after_start.iter().position(|&byte| byte == b'"').map_or(&[][..], |end| &after_start[end..]);
-    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
+    let is_json = || serde_json::from_slice::<IgnoredAny>(line).is_ok();
     let is_row = || serde_json::from_slice::<Row<'_>>(line).is_ok();
     line.iter().all(|&byte| byte == 0)
         || (begins(line, START) && AFTER_ID.iter().any(|after| begins(after_id, after)) && (!is_json() || is_row()))

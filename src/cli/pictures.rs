@@ -189,6 +189,8 @@ Changes, with --dir or -o FILE:
   unchanged    the file has this picture already, and is not touched
   gone         there is a file from before, and the chat has no picture now
 
+With --journal, a chat whose picture was found is done while its file is there.
+
 GREEN-API's method: getAvatar. Pictures are downloaded by https from
 *.whatsapp.net; other hosts need --allow-host, unless they are GREEN_API_URL
 on this machine. A picture is a complete JPEG, PNG or WebP of at most 5 MiB.

@@ -18,6 +18,7 @@ use crate::contacts::{self, account};
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::output::Output;
+use crate::pictures::Pictures;
 use crate::settings::{Error, Flags, Settings};
 use crate::shutdown::StopFlag;
 
@@ -112,13 +113,14 @@ pub struct OpenList {
 }
 
 impl ListArgs {
-    /// Opens the journal, then the list without what is done. `accepted_is_done`: see [`JournalFilter`].
+    /// Opens the journal, then the list without what is done. `accepted_is_done`, `pictures`: see [`JournalFilter`].
     pub fn open(
         &self,
         origins: Vec<Source>,
         command: &str,
         settings: &Settings,
         accepted_is_done: bool,
+        pictures: Option<&Pictures<'_>>,
     ) -> Result<OpenList, Error> {
         check_stdin(&origins, settings)?;
         let Some(path) = &self.journal else {
@@ -129,7 +131,7 @@ impl ListArgs {
             });
         };
         let id_instance = &settings.instance.id;
-        let filter = JournalFilter { command, id_instance, max_age: self.max_age, accepted_is_done };
+        let filter = JournalFilter { command, id_instance, max_age: self.max_age, accepted_is_done, pictures };
         let state = Journal::open(path, filter, Timestamp::now())?;
         let list = Input::open(origins, self.rule(settings)?, Some(state.done))?;
         Ok(OpenList { list, journal: Some(state.journal), requested: state.requested })

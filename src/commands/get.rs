@@ -59,7 +59,9 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let stop = StopFlag::default();
     args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
     let job = GetJob { args, client, pictures, print, output };
-    let open = args.chats.open(origins, "get", settings, true)?;
+    let has_files = args.dir.is_some() || (args.output.is_some() && !is_stdout);
+    let files = job.pictures.as_ref().filter(|_| has_files);
+    let open = args.chats.open(origins, "get", settings, true, files)?;
     if is_stdout {
         let no_lines = context.output.without_lines();
         return open.run(config, &job, None, &stop, &no_lines);

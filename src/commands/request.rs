@@ -38,7 +38,7 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
         return open.run(config, &DryRun { client, cacert: context.flags.cacert.as_deref() }, None, &stop, &no_lines);
     }
     args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
-    let open = args.chats.open(origins, "request", settings, args.wait.is_none())?;
+    let open = args.chats.open(origins, "request", settings, args.wait.is_none(), None)?;
     let Some(wait) = args.wait else {
         return open.run(config, &Request { client }, None, &stop, context.output);
     };

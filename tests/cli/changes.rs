@@ -298,3 +298,33 @@ fn chats_with_a_picture_are_not_asked_about() {
         cli.again().args(["get", "-o", "x"]).args(args).exits(2).any_stderr().run();
     }
 }
+
+#[test]
+fn a_journaled_picture_is_done_while_its_file_is_there() {
+    let book = Book::default();
+    book.set(CHAT, Entry::Picture(JPEG));
+    let server = book.serve();
+    let cli = Cli::on(&server);
+    let dir = cli.dir();
+    let run = |args: &[&str]| {
+        let said = cli.again().args(["get", "--journal", "j", CHAT, GROUP]).args(args).any_stdout().any_stderr().run();
+        said.stdout.lines().filter_map(|line| line.split('\t').next().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(run(&["--dir", "d"]).len(), 2);
+    assert_eq!(run(&["--dir", "d"]), [""; 0]);
+    std::fs::remove_file(dir.join(format!("d/{CHAT}.jpg"))).expect("a file");
+    assert_eq!(run(&["--dir", "d"]), [CHAT], "only the chat whose picture was removed");
+    assert_eq!(run(&["--dir", "d"]), [""; 0]);
+    assert_eq!(run(&["--dir", "other"]), [CHAT], "it is not in this directory");
+    assert_eq!(run(&[]), [""; 0], "nothing is to be saved");
+    let one = |args: [&str; 2]| {
+        let cli = cli.again().args(["get", "-q", "--journal", "j", CHAT]).args(args);
+        cli.any_stdout().run();
+        server.requests().len()
+    };
+    let asked = one(["-o", "me.jpg"]);
+    assert_eq!(one(["-o", "me.jpg"]), asked);
+    assert_eq!(one(["-o", "-"]), asked, "standard output is not a file");
+    std::fs::remove_file(dir.join("me.jpg")).expect("a file");
+    assert_eq!(one(["-o", "me.jpg"]), asked + 2);
+}

@@ -348,6 +348,7 @@ pub fn journal(bytes: &[u8]) {
         id_instance: "1101999999",
         max_age: None,
         accepted_is_done: bytes.len().is_multiple_of(2),
+        pictures: None,
     };
     let opened = Journal::open(file.path(), owner, Timestamp::UNIX_EPOCH);
     let left = std::fs::read(file.path()).expect("it is there");
@@ -372,7 +373,13 @@ pub fn journal(bytes: &[u8]) {
 /// Cut off anywhere, a journal of ours opens again, and every whole line of it still counts.
 pub fn journal_torn(chats: &[String], cut: usize) {
     let file = file_of(b"");
-    let owner = JournalFilter { command: "get", id_instance: "1101999999", max_age: None, accepted_is_done: true };
+    let owner = JournalFilter {
+        command: "get",
+        id_instance: "1101999999",
+        max_age: None,
+        accepted_is_done: true,
+        pictures: None,
+    };
     let chats: Vec<ChatId> = chats.iter().map(|chat| ChatId::parse(chat, Rule::Lenient).expect("a chat id")).collect();
     let opened = Journal::open(file.path(), owner, Timestamp::now()).expect("an empty journal");
     for chat in &chats {

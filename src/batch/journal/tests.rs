@@ -3,8 +3,13 @@
 use super::*;
 use crate::record::Record;
 
-const FILTER: JournalFilter<'_> =
-    JournalFilter { command: "request", id_instance: "1101000001", max_age: None, accepted_is_done: true };
+const FILTER: JournalFilter<'_> = JournalFilter {
+    command: "request",
+    id_instance: "1101000001",
+    max_age: None,
+    accepted_is_done: true,
+    pictures: None,
+};
 
 fn key(id: &str) -> ChatKey {
     ChatId::parse(id, Rule::Strict).expect("an id").key()
