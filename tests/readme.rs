@@ -5,6 +5,9 @@
 //! own, with the files of the repository that blocks use, and runs its blocks in their order. Each block has a sandbox of
 //! its own in its environment, in place of an account.
 
+// Blocks are for a shell of Unix.
+#![cfg_attr(windows, allow(dead_code, unused_imports))]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -144,6 +147,7 @@ fn lacks_program(block: &Block) -> bool {
     ["curl", "jq"].into_iter().any(is_missing)
 }
 
+#[cfg(unix)]
 #[test]
 fn commands_of_the_pages_print_what_these_say() {
     let pages = pages();
@@ -264,7 +268,7 @@ fn what_is_packaged_tries_again_what_may_go_well_later() {
         let text = read(file);
         let line = text.lines().find_map(|line| line.trim().strip_prefix(before)).expect(before).to_owned();
         let words = line.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
-        words.map(|word| word.parse().expect("a status")).collect()
+        words.map(|word| word.parse::<u8>().expect("a status")).collect()
     };
     assert_eq!(told("packaging/greenavatar.service", "RestartPreventExitStatus="), permanent);
     assert_eq!(told("packaging/kubernetes-job.yaml", "values: "), permanent);

@@ -2,17 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-#[cfg(unix)]
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-#[cfg(unix)]
-use rustix::process::Signal;
-
 use crate::support::gallery::{JPEG, names, picture, said};
 use crate::support::queue::method;
+use crate::support::running::is_private;
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
 
 const OTHER: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 another\xff\xda\xff\xd9";
@@ -81,7 +77,7 @@ fn a_line_says_what_became_of_the_picture() {
     let cli = Cli::on(&server);
     let file = format!("d/{CHAT}.jpg");
     let path = cli.dir().join(&file);
-    let mark = || path.metadata().map(|file| (file.ino(), file.mtime(), file.mtime_nsec())).expect("a file");
+    let mark = || path.metadata().and_then(|file| file.modified()).expect("a file");
     assert_eq!(columns(&cli, []), [CHAT, "none"]);
     book.set(CHAT, Entry::Picture(JPEG));
     assert_eq!(columns(&cli, []), [CHAT, "found", &file, "new"]);
@@ -124,7 +120,6 @@ fn the_same_is_said_of_a_single_file() {
     assert_eq!(line["change"], "gone");
 }
 
-#[cfg(unix)]
 #[test]
 fn the_history_has_every_picture_that_was_replaced_or_is_gone() {
     let book = Book::default();
@@ -157,12 +152,10 @@ fn the_history_has_every_picture_that_was_replaced_or_is_gone() {
     for (name, content) in kept.iter().zip([JPEG, PNG, OTHER, OTHER]) {
         assert_eq!(std::fs::read(history.join(name)).expect("a file"), content);
     }
-    let mode = |path: &Path| path.metadata().expect("a file").mode() & 0o777;
-    assert_eq!((mode(&history), mode(&history.join(kept[0]))), (0o700, 0o600));
+    assert!(is_private(&history) && is_private(&history.join(kept[0])));
 }
 
 /// Killed at any moment, a picture is in place or in the history, and the next run puts everything right.
-#[cfg(unix)]
 #[test]
 fn a_kill_loses_no_picture() {
     const CHATS: usize = 24;
@@ -182,8 +175,7 @@ fn a_kill_loses_no_picture() {
         all(&next);
         let running = run().ends_somehow().start();
         running.wait_for_lines(1 + kill);
-        running.signal(Signal::KILL);
-        running.finish();
+        running.kill();
         for n in 0..CHATS {
             let current = names(&dir).into_iter().any(|name| name.starts_with(&chat(n)));
             assert!(current || dir.join("history").join(chat(n)).is_dir(), "{n} is nowhere");

@@ -14,6 +14,7 @@ fn asked(server: &Server) -> Vec<(String, String, Option<String>, String)> {
         .collect()
 }
 
+#[cfg(unix)]
 #[test]
 fn the_printed_command_does_what_the_program_does() {
     for id in [CHAT, GROUP, "11001234567-1586700802@g.us"] {
@@ -35,6 +36,7 @@ fn the_printed_command_does_what_the_program_does() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn each_chat_has_its_command() {
     let server = Server::with(|_| Answer::status(200)).times(2);

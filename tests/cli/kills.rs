@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use crate::support::client::{Client, request};
 use crate::support::queue::result;
 use crate::support::{Cli, INSTANCE, chat};
@@ -25,7 +23,7 @@ fn whenever_it_is_killed_nothing_is_lost() {
     const KILLS: usize = 8;
     const EACH: usize = 15;
     let args = ["sandbox", "--bind", "127.0.0.1:0", "--no-rate-limit", "--id-instance", INSTANCE];
-    let cli = Cli::new().args(args).args(["--api-token-instance", TOKEN]).any_stdout().any_stderr().dies(15);
+    let cli = Cli::new().args(args).args(["--api-token-instance", TOKEN]).any_stdout().any_stderr().until_stopped();
     let sandbox = cli.start();
     sandbox.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
     let lines = sandbox.stdout_so_far();
@@ -45,16 +43,14 @@ fn whenever_it_is_killed_nothing_is_lost() {
         let running = cli.again().args(args).any_stdout().ends_somehow().start();
         running.wait_for_lines(fastrand::usize(1..EACH));
         std::thread::sleep(Duration::from_micros(fastrand::u64(0..4_000)));
-        running.signal(Signal::KILL);
         // The last line may be torn.
-        printed += &(running.finish().stdout + "\n");
+        printed += &(running.kill().stdout + "\n");
     }
-    let last = cli.again().args(args).any_stdout().dies(15).start();
+    let last = cli.again().args(args).any_stdout().until_stopped().start();
     while waiting(&mut control) > 0 {
         std::thread::sleep(Duration::from_millis(2));
     }
-    last.signal(Signal::TERM);
-    let said = last.finish();
+    let said = last.stop();
     printed += &said.stdout;
     let spool = said.read("spool");
     for n in 0..KILLS * EACH {
@@ -66,6 +62,5 @@ fn whenever_it_is_killed_nothing_is_lost() {
     lines.sort_unstable();
     lines.dedup();
     assert_eq!(lines.len(), said.stdout.lines().count());
-    sandbox.signal(Signal::TERM);
-    sandbox.finish();
+    sandbox.stop();
 }

@@ -10,14 +10,13 @@ mod changes;
 mod chat_ids;
 mod contacts;
 mod doctor;
-#[cfg(unix)]
 mod dry_run;
 mod gallery;
 mod get;
 mod journal;
-#[cfg(unix)]
 mod kills;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+mod linux;
 mod listen;
 mod lists;
 mod outcomes;
@@ -31,12 +30,15 @@ mod readme;
 mod receive;
 mod same_file;
 mod sandbox;
+// Shells.
 #[cfg(unix)]
 mod sandbox_process;
 mod secrets;
 mod settings;
+// Signals, which nothing but a console can send on Windows.
 #[cfg(unix)]
 mod signals;
+// Terminals of Unix.
 #[cfg(unix)]
 mod terminal;
 mod tls;

@@ -1,13 +1,7 @@
 //! Results on standard output, everything else on standard error, and an exit status that tells the truth.
 
-use std::io::{PipeReader, PipeWriter, Read};
-use std::time::Duration;
-
-#[cfg(unix)]
-use rustix::io::ioctl_fionbio;
-
-use crate::support::cli::{closed_pipe, full_disk};
-use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
+use crate::support::cli::closed_pipe;
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json};
 
 #[test]
 fn the_first_screen_of_a_newcomer_is_help() {
@@ -114,14 +108,6 @@ fn a_closed_pipe_ends_a_longer_run_without_a_message() {
 
 #[cfg(unix)]
 #[test]
-fn help_that_cannot_be_written_is_output_failed() {
-    for words in [&["--help"][..], &["--version"], &["help"], &["request", "--help"]] {
-        Cli::new().args(words).stdout_to(full_disk()).exits(74).stderr_has("cannot be written").run();
-    }
-}
-
-#[cfg(unix)]
-#[test]
 fn an_error_that_nobody_reads_keeps_its_status() {
     let usage: [&[&str]; 5] =
         [&["--nosuch"], &[], &["request"], &["request", "-", "-"], &["request", "--timeout", "0", CHAT]];
@@ -153,28 +139,10 @@ fn a_closed_pipe_is_no_failure_of_help_either() {
 
 #[cfg(unix)]
 #[test]
-fn a_full_disk_is_output_failed() {
-    let server = Server::answering([Answer::status(200)]);
-    let cli = Cli::request(&server, [CHAT]).stdout_to(full_disk()).exits(74);
-    cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
-    // A limit on the size of files is one, too, although a signal comes with it.
+fn a_limit_on_the_size_of_files_is_output_failed_although_a_signal_comes_with_it() {
     let server = Server::answering([Answer::status(200)]);
     let cli = Cli::request(&server, [CHAT]).shell(r#"ulimit -f 0; exec "$0" "$@" > out"#).exits(74);
     cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
-    let server = Server::answering([Answer::status(200)]);
-    let said = Cli::request(&server, ["--json", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_full_disk_ends_a_longer_run() {
-    let server = Server::with(|_| Answer::status(200));
-    let args = ["--json", "--concurrency", "1", "--rate", "0"];
-    let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(full_disk());
-    let said = cli.exits(74).any_stderr().run();
-    assert!(jsons(&said.stderr).iter().any(|line| line["error"]["code"] == "output-failed"), "{}", said.stderr);
-    assert!(server.requests().len() < 20, "{} requests", server.requests().len());
 }
 
 #[cfg(unix)]
@@ -217,46 +185,4 @@ fn a_standard_input_for_writing_only_is_input_unreadable() {
     }
     let cli = Cli::on(&server).args(["request", "--api-token-file", "-", CHAT]);
     cli.shell(r#"exec "$0" "$@" 0> written"#).exits(66).stderr_has("standard input").run();
-}
-
-/// A small pipe whose writer does not wait: it gets an error while the pipe is full.
-#[cfg(unix)]
-fn impatient_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small pipe");
-    ioctl_fionbio(&writer, true).expect("a pipe that does not wait");
-    (reader, writer)
-}
-
-/// Reads everything, more slowly than it is written.
-#[cfg(unix)]
-fn read_slowly(mut reader: PipeReader) -> String {
-    let (mut text, mut piece) = (Vec::new(), [0; 512]);
-    while let Ok(got @ 1..) = reader.read(&mut piece) {
-        text.extend_from_slice(&piece[..got]);
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    String::from_utf8(text).expect("UTF-8")
-}
-
-#[cfg(unix)]
-#[test]
-fn a_stream_that_does_not_wait_loses_nothing() {
-    let server = Server::with(|_| Answer::status(400).body("bad request data")).times(600);
-    let args = ["--rate", "0", "--concurrency", "4"];
-    let (reader, writer) = impatient_pipe();
-    let cli = Cli::request(&server, args).arg("--json").args((0..200).map(chat));
-    let running = cli.stdout_to(writer).exits(1).any_stderr().start();
-    assert_eq!(jsons(&read_slowly(reader)).len(), 200);
-    running.finish();
-    for stream in ["2>&1 > lines", "2>&1"] {
-        let (reader, writer) = impatient_pipe();
-        let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(writer);
-        let running = cli.shell(&format!(r#"exec "$0" "$@" {stream}"#)).exits(1).start();
-        let text = read_slowly(reader);
-        let errors = text.lines().filter(|line| line.starts_with("greenavatar: error: 1100")).count();
-        let lines = text.lines().filter(|line| line.ends_with("\tfailed\tbad-request-data")).count();
-        assert_eq!((errors, lines), (200, if stream == "2>&1" { 200 } else { 0 }), "{text}");
-        running.finish();
-    }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 #[cfg(unix)]
 use rustix::process::Signal;
 
-use crate::support::cli::full_disk;
 use crate::support::gallery::{JPEG, SHA256, gallery, get, names, picture, said};
 use crate::support::queue::{calls, method};
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, chat, json, jsons};
@@ -27,7 +26,7 @@ fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
     assert_eq!((&line["bytes"], &line["sha256"]), (&25.into(), &SHA256.into()));
     assert_eq!((&line["change"], &line["expiresAt"]), (&"new".into(), &"2021-10-04T02:03:23Z".into()));
     assert_eq!(std::fs::read(said.path(&file)).expect("a picture"), JPEG);
-    assert_eq!((said.mode(&file), said.mode("new/d")), (0o600, 0o700));
+    assert!(said.is_private(&file) && said.is_private("new/d"));
     assert_eq!(names(said.path("new/d")), [format!("{CHAT}.jpg")]);
 }
 
@@ -159,23 +158,21 @@ fn a_fresh_url_may_not_be_there_any_more() {
     assert_eq!(said.read(&older), "older");
 }
 
-#[cfg(unix)]
 #[test]
 fn one_picture_goes_to_a_file_or_to_standard_output() {
     let server = gallery(|_| picture(PNG));
     let cli = get(&server, ["-o", "any.name", CHAT]);
-    let (next, json_too, full) = (cli.again(), cli.again(), cli.again());
+    let (next, json_too) = (cli.again(), cli.again());
     let note = "note: the picture in any.name is of another type: its extension would be png";
     let said = cli.stdout(format!("{CHAT}\tfound\tany.name\tnew\n")).stderr_has(note).run();
     assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
-    assert_eq!(said.mode("any.name"), 0o600);
+    assert!(said.is_private("any.name"));
     let args = ["get", "--allow-host", "127.0.0.1", "-o", "-", CHAT];
     for (cli, flag) in [(next, "--color=auto"), (json_too, "--json")] {
         let out = said.path("out");
         cli.arg(flag).args(args).stdout_to(std::fs::File::create(&out).expect("a file")).run();
         assert_eq!(std::fs::read(&out).expect("a picture"), PNG, "the picture alone");
     }
-    full.args(args).stdout_to(full_disk()).exits(74).any_stderr().run();
     let server = Server::answering([said_none()]);
     get(&server, ["-o", "-", CHAT]).stderr_has("none, so there is no picture").run();
     // Where standard output is the picture's, a failure is told on standard error in JSON, too.
@@ -198,7 +195,6 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     }
 }
 
-#[cfg(unix)]
 fn said_none() -> Answer {
     said(r#"{"urlAvatar":"","available":true}"#)
 }
@@ -255,7 +251,6 @@ fn a_directory_that_goes_away_ends_the_run() {
     assert_eq!(said.stdout.lines().count(), 2);
 }
 
-#[cfg(unix)]
 #[test]
 fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     let (whole, half) = (picture(JPEG), JPEG[..10].to_vec());
@@ -269,10 +264,9 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     let cli = get(&server, ["--dir", "d", CHAT]).file("d/older", "").file(live, "half").file("d/.greenavatar-x", "");
     let locked = std::fs::File::open(cli.dir().join(live)).expect("a file");
     locked.lock().expect("locked, as by a run that writes it");
-    let (again, running) = (cli.again(), cli.dies(9).start());
+    let (again, running) = (cli.again(), cli.ends_somehow().start());
     server.wait_for(2);
-    running.signal(Signal::KILL);
-    let said = running.finish();
+    let said = running.kill();
     assert_eq!(names(said.path("d")), [".greenavatar-ghijkl.part", ".greenavatar-x", "older"]);
     let again = again.file(abandoned, "half").args(["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT]);
     again.any_stdout().run();
@@ -295,6 +289,7 @@ fn a_download_that_the_end_of_the_run_cuts_off_is_not_a_picture() {
     assert!(names(said.path("d")).is_empty());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
     let server = gallery(|_| picture(JPEG));

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-#[cfg(unix)]
-use rustix::process::Signal;
-
+use crate::support::cli::program;
 use crate::support::client::{Client, request};
 use crate::support::{CHAT, Cli, GROUP, INSTANCE, TOKEN, Tunnel, at_once, json};
 
@@ -72,7 +70,6 @@ fn a_late_answer_outlasts_a_short_timeout() {
     assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
 }
 
-#[cfg(unix)]
 #[test]
 fn real_settings_are_not_read() {
     let proxy = Tunnel::refusing();
@@ -106,15 +103,18 @@ fn a_command_finds_it_in_its_environment() {
     assert!(said.stdout.starts_with("http://127.0.0.1:"), "{}", said.stdout);
 }
 
-#[cfg(unix)]
+/// The program as the command of a sandbox.
+fn in_sandbox<const N: usize>(cli: Cli, options: &[&str], args: [&str; N]) -> Cli {
+    cli.arg("sandbox").args(options).arg("--").arg(program()).args(args).any_stderr()
+}
+
 #[test]
 fn greenavatar_works_as_its_command() {
-    let script = r#""$0" sandbox -- "$0" request "$@""#;
-    Cli::new().arg(CHAT).shell(script).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
-    Cli::new().arg(number("466")).shell(script).exits(69).stdout_has("quota-exceeded").any_stderr().run();
+    in_sandbox(Cli::new(), &[], ["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
+    in_sandbox(Cli::new(), &[], ["request", &number("466")]).exits(69).stdout_has("quota-exceeded").run();
     // A real instance in the environment is not the one that is asked.
-    let cli = Cli::at("https://api.green-api.com").arg(CHAT).shell(script);
-    cli.stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+    let cli = Cli::at("https://api.green-api.com");
+    in_sandbox(cli, &[], ["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
 }
 
 #[cfg(unix)]
@@ -156,7 +156,7 @@ fn credentials_that_no_command_would_take_are_a_usage_error() {
 #[test]
 fn its_lines_are_for_eval() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE]);
-    let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().dies(15);
+    let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped();
     let running = cli.start();
     running.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
     let lines = running.stdout_so_far();
@@ -167,15 +167,12 @@ fn its_lines_are_for_eval() {
         .stdout(format!("{CHAT}\taccepted\n"))
         .run();
     assert!(said.stderr.is_empty());
-    running.signal(Signal::TERM);
-    running.finish();
+    running.stop();
 }
 
-#[cfg(unix)]
 #[test]
 fn a_success_as_the_newest_documentation_has_it_is_accepted() {
-    let script = r#""$0" sandbox --literal-docs -- "$0" request --json "$@""#;
-    let said = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
+    let said = in_sandbox(Cli::new(), &["--literal-docs"], ["request", "--json", CHAT]).any_stdout().run();
     let line = json(&said.stdout);
     assert_eq!((&line["status"], &line["httpStatus"]), (&"accepted".into(), &400.into()));
 }
@@ -196,11 +193,11 @@ fn one_number_has_another_picture_each_time() {
     assert_ne!(pictures[0], pictures[1]);
 }
 
-#[cfg(unix)]
 #[test]
 fn contacts_may_be_late() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE, "--contacts-late"]);
-    let running = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().dies(15).start();
+    let running =
+        cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped().start();
     running.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
     let lines = running.stdout_so_far();
     let address = lines.split_once("http://").and_then(|(_, rest)| rest.lines().next()).expect("an address");
@@ -214,6 +211,12 @@ fn contacts_may_be_late() {
     assert_eq!(get("getContacts"), serde_json::json!([]));
     assert_eq!(get("getChats"), serde_json::json!([]));
     assert_eq!(get("getWaSettings")["historySyncProgress"], 40);
-    running.signal(Signal::TERM);
-    running.finish();
+    running.stop();
+}
+
+#[test]
+fn a_webhook_token_that_fits_no_header_is_refused() {
+    let cli =
+        Cli::new().args(["sandbox", "--webhook-url", "http://127.0.0.1:1", "--webhook-token", "a\nb", "--", "true"]);
+    cli.exits(2).stderr_has("must fit a header").run();
 }

@@ -7,7 +7,6 @@ fn eval_gets_the_lines_and_a_sandbox_in_the_background() {
     for lines in [
         r#"eval "$("$0" sandbox --detach)""#,
         r#"eval `"$0" sandbox --detach`"#,
-        r#"eval "$(env "$0" sandbox --detach 2>/dev/null)""#,
         r#"lines=$("$0" sandbox --detach 2>&1); eval "$(echo "$lines" | grep export)""#,
     ] {
         // A sandbox that watches a process that has already ended is gone after half a second.
@@ -55,20 +54,4 @@ fn it_dies_by_the_signal_that_killed_its_command() {
         let kill = format!("kill -{signal} $$");
         Cli::new().args(["sandbox", "--", "/bin/sh", "-c", &kill]).dies(signal).any_stderr().run();
     }
-}
-
-#[test]
-fn a_signal_for_its_group_reaches_the_command_once_and_the_command_s_status_counts() {
-    let script = r#"setsid "$0" sandbox -- sh -c 'trap "n=1\$n" TERM; : >ready; until [ -n "$n" ]; do sleep 0.02; done; sleep 0.05; echo $n; exit 5' &
-        until [ -e ready ]; do sleep 0.02; done
-        kill -TERM -$!
-        wait $!; echo "status $?""#;
-    Cli::new().shell(script).stdout("1\nstatus 5\n").any_stderr().run();
-}
-
-#[test]
-fn a_webhook_token_that_fits_no_header_is_refused() {
-    let cli =
-        Cli::new().args(["sandbox", "--webhook-url", "http://127.0.0.1:1", "--webhook-token", "a\nb", "--", "true"]);
-    cli.exits(2).stderr_has("must fit a header").run();
 }

@@ -3,9 +3,6 @@
 
 use std::path::Path;
 
-#[cfg(unix)]
-use rustix::process::Signal;
-
 use crate::support::client::{ask, request};
 use crate::support::gallery::JPEG;
 use crate::support::queue::{Queue, method};
@@ -189,7 +186,6 @@ fn a_token_given_as_a_flag_is_masked_too() {
 }
 
 /// The token as a server may write it: as it is, in part, in capitals, in JSON's escapes and in a URL's.
-#[cfg(unix)]
 fn spellings() -> [String; 5] {
     let spelt = |form: fn(u8) -> String| TOKEN.bytes().map(form).collect();
     [
@@ -202,7 +198,6 @@ fn spellings() -> [String; 5] {
 }
 
 /// Answers every method with the token in every field, and in headers that do not count. `kind` chooses among verdicts.
-#[cfg(unix)]
 fn echo(seen: &Seen, token: &str, kind: usize) -> Answer {
     let host = seen.header("host").expect("a host");
     let envelope = format!(r#"{{"statusCode":400,"timestamp":"{token}","path":"/{token}","message":"no {token}"}}"#);
@@ -231,7 +226,6 @@ fn echo(seen: &Seen, token: &str, kind: usize) -> Answer {
 }
 
 /// Results and other notifications with the token in every field.
-#[cfg(unix)]
 fn notifications(token: &str) -> Vec<String> {
     let info = |chat: &str, rest: &str| {
         format!(
@@ -295,7 +289,6 @@ fn percent_decoded(text: &str) -> String {
     decoded
 }
 
-#[cfg(unix)]
 #[test]
 fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
     let commands: [&[&str]; 14] = [
@@ -325,21 +318,25 @@ fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
             let cli = Cli::on(&server).args(options).args(command).args(["--retries", "0"]);
             let cli = if command[0] == "get" { cli.args(["--allow-host", "127.0.0.1"]) } else { cli };
             // A picture is not text.
-            let cli = if command.contains(&"-") { cli.shell(r#"exec "$0" "$@" > picture"#) } else { cli };
+            let cli = if command.contains(&"-") {
+                let picture = std::fs::File::create(cli.dir().join("picture")).expect("a file");
+                cli.stdout_to(picture)
+            } else {
+                cli
+            };
             let said = cli.ends_somehow().any_stdout().any_stderr().run();
             assert_secret(&said, &format!("{options:?} {command:?}, kind {kind}, {token}"));
         }
     });
 }
 
-#[cfg(unix)]
 #[test]
 fn a_notification_to_the_endpoint_does_not_get_the_token_printed() {
     at_once(spellings(), |token| {
         for options in [&["--json"][..], &[], &["--json", "-v"]] {
             let cli = Cli::at("http://127.0.0.1:9").args(options).args(["listen", "--bind", "127.0.0.1:0"]);
             let cli = cli.args(["--spool", "spool", "--webhook-token-file", "hook"]).file("hook", "hook-secret-77");
-            let running = cli.secret("hook-secret-77").dies(15).any_stdout().any_stderr().start();
+            let running = cli.secret("hook-secret-77").until_stopped().any_stdout().any_stderr().start();
             let said = running.wait_for_word("listening on http://");
             let address = said.split_once("http://").expect("an address").1.trim_end_matches(['"', '}', '\n']);
             let address = address.parse().expect("an address");
@@ -356,8 +353,7 @@ fn a_notification_to_the_endpoint_does_not_get_the_token_printed() {
                 );
                 ask(address, &request("POST", &format!("/{TOKEN}"), &format!("Authorization: {TOKEN}\r\n"), &body));
             }
-            running.signal(Signal::TERM);
-            assert_secret(&running.finish(), &token);
+            assert_secret(&running.stop(), &token);
         }
     });
 }

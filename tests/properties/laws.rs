@@ -77,7 +77,7 @@ pub fn chat_list(bytes: &[u8]) {
 #[cfg(unix)]
 pub fn chat_list_in_pieces(bytes: &[u8], cuts: &[usize]) {
     let (pipe, mut end) = std::io::pipe().expect("a pipe");
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pipe));
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pipe));
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     cuts.sort_unstable();
     let got = std::thread::scope(|scope| {

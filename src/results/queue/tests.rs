@@ -71,15 +71,6 @@ fn foreign_and_unreadable_heads_are_in_the_spool_before_they_go() {
     assert_eq!(kept, format!("{}\n{}\n", MESSAGE.trim(), BROKEN.trim()));
 }
 
-#[cfg(unix)]
-#[test]
-fn a_full_spool_deletes_nothing() {
-    let full = Spool::open(std::path::Path::new("/dev/full")).expect("it opens");
-    Script::start([(ASK, head(1, MESSAGE))]).queue(Some(full), |queue| {
-        assert_eq!(look(queue).expect_err("full").kind, Kind::OutputFailed);
-    });
-}
-
 #[test]
 fn a_head_without_end_deletes_nothing() {
     let long = head(1, &format!(r#"{{"typeWebhook":"x","a":"{}"}}"#, "a".repeat(1_100_000)));

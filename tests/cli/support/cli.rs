@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
@@ -30,6 +30,7 @@ pub struct Cli {
 
 /// Makes SIGINT and SIGTERM what they always are in every program that is started, even if the tests themselves were
 /// started with them ignored, as in the background of a shell: a signal that is caught here is not ignored there.
+#[cfg(unix)]
 fn handle_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -43,6 +44,7 @@ fn handle_signals() {
 impl Cli {
     /// The program without any settings.
     pub fn new() -> Cli {
+        #[cfg(unix)]
         handle_signals();
         let home = tempfile::Builder::new().prefix("greenavatar-test").tempdir().expect("a temporary directory");
         std::fs::create_dir(home.path().join("work")).expect("a directory");
@@ -123,17 +125,17 @@ impl Cli {
         let path = self.dir().join(name);
         std::fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
         std::fs::write(&path, content).expect("a file");
-        #[cfg(unix)]
-        let cli = self.mode(name, 0o600);
-        #[cfg(windows)]
-        let cli = self;
-        cli
+        self.mode(name, 0o600)
     }
 
-    #[cfg(unix)]
+    /// The permission bits of a file. Windows has none.
+    #[cfg_attr(windows, allow(unused_variables))]
     pub fn mode(self, name: &str, mode: u32) -> Cli {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(self.dir().join(name), std::fs::Permissions::from_mode(mode)).expect("a file");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(self.dir().join(name), std::fs::Permissions::from_mode(mode)).expect("a file");
+        }
         self
     }
 
@@ -179,6 +181,14 @@ impl Cli {
     pub fn dies(mut self, signal: i32) -> Cli {
         self.expected.end = End::Signal(signal);
         self
+    }
+
+    /// It runs until [`Running::stop`].
+    pub fn until_stopped(self) -> Cli {
+        #[cfg(unix)]
+        return self.dies(15);
+        #[cfg(windows)]
+        return self.ends_somehow();
     }
 
     /// However it ends: for runs that are killed at any moment.
@@ -247,7 +257,7 @@ impl Cli {
     /// Starts it; standard input stays open.
     #[track_caller]
     pub fn start(self) -> Running {
-        let program = assert_cmd::cargo::cargo_bin!("greenavatar");
+        let program = program();
         let mut command = match &self.script {
             None => Command::new(program),
             Some(script) => {
@@ -275,9 +285,15 @@ impl Cli {
     }
 }
 
-/// A file that every write fails on, as on a full disk.
+/// A file that every write fails on, as on a full disk. Only Linux has one.
+#[cfg(target_os = "linux")]
 pub fn full_disk() -> std::fs::File {
     std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full")
+}
+
+/// The program.
+pub fn program() -> &'static Path {
+    assert_cmd::cargo::cargo_bin!("greenavatar")
 }
 
 /// A pipe whose reader is gone.

@@ -1,7 +1,7 @@
 //! A program that was started: what it says meanwhile, signals for it, and its end in bounded time.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -94,7 +94,8 @@ impl Running {
     pub fn wait_for_handler(&self, signal: Signal) {
         let began = Instant::now();
         let caught = || {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+            // Where there is no /proc it is not waited for.
+            let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())) else { return true };
             let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:").map(str::trim).map(str::to_owned));
             u64::from_str_radix(&mask.unwrap_or_default(), 16).unwrap_or(0) >> (signal.as_raw() - 1) & 1 == 1
         };
@@ -107,6 +108,25 @@ impl Running {
     #[cfg(unix)]
     pub fn signal_all(&self, signal: Signal) {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    /// Ends it as a service manager does, by SIGTERM. Windows has no such signal: there it is killed.
+    #[track_caller]
+    pub fn stop(self) -> Said {
+        #[cfg(unix)]
+        self.signal(Signal::TERM);
+        #[cfg(unix)]
+        return self.finish();
+        #[cfg(windows)]
+        return self.kill();
+    }
+
+    /// Ends it at once, whatever it is doing.
+    #[track_caller]
+    pub fn kill(mut self) -> Said {
+        // It may have ended already.
+        let _ = self.child.kill();
+        self.finish()
     }
 
     /// Closes its standard input, waits for its end and checks everything that was claimed.
@@ -161,15 +181,25 @@ impl Said {
         std::fs::read_to_string(self.home.path().join("work").join(name)).expect(name)
     }
 
-    /// The permission bits of a file.
-    #[cfg(unix)]
-    pub fn mode(&self, name: &str) -> u32 {
-        std::os::unix::fs::MetadataExt::mode(&self.path(name).metadata().expect(name)) & 0o777
+    /// Whether only its owner can read a file.
+    #[track_caller]
+    pub fn is_private(&self, name: &str) -> bool {
+        is_private(&self.path(name))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join("work").join(name)
     }
+}
+
+/// Whether only its owner can read a file or a directory. On Windows that is decided where the user's profile is.
+#[track_caller]
+#[cfg_attr(windows, allow(unused_variables))]
+pub fn is_private(path: &Path) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::mode(&path.metadata().expect("a file")) & 0o077 == 0;
+    #[cfg(windows)]
+    return true;
 }
 
 /// Whether a signal to the process waits for one of its threads. Where there is no /proc, none is seen.

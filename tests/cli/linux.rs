@@ -1,0 +1,170 @@
+//! What can be tried on Linux only: a full disk (/dev/full), and what the program or a test reads in /proc.
+
+use std::io::{PipeReader, PipeWriter, Read};
+use std::time::{Duration, Instant};
+
+use rustix::io::ioctl_fionbio;
+use rustix::process::Signal;
+
+use crate::listen::{address_of, listen, plain};
+use crate::support::cli::full_disk;
+use crate::support::client::Client;
+use crate::support::gallery::{JPEG, gallery, get, picture};
+use crate::support::queue::Queue;
+use crate::support::{Answer, CHAT, Cli, Gate, Server, at_once, chat, json, jsons, sample};
+
+const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
+
+#[test]
+fn help_that_cannot_be_written_is_output_failed() {
+    for words in [&["--help"][..], &["--version"], &["help"], &["request", "--help"]] {
+        Cli::new().args(words).stdout_to(full_disk()).exits(74).stderr_has("cannot be written").run();
+    }
+}
+
+#[test]
+fn a_full_disk_is_output_failed() {
+    let server = Server::answering([Answer::status(200)]);
+    let cli = Cli::request(&server, [CHAT]).stdout_to(full_disk()).exits(74);
+    cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
+    let server = Server::answering([Answer::status(200)]);
+    let said = Cli::request(&server, ["--json", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
+    let server = gallery(|_| picture(JPEG));
+    get(&server, ["-o", "-", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
+}
+
+#[test]
+fn a_full_disk_ends_a_longer_run() {
+    let server = Server::with(|_| Answer::status(200));
+    let args = ["--json", "--concurrency", "1", "--rate", "0"];
+    let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(full_disk());
+    let said = cli.exits(74).any_stderr().run();
+    assert!(jsons(&said.stderr).iter().any(|line| line["error"]["code"] == "output-failed"), "{}", said.stderr);
+    assert!(server.requests().len() < 20, "{} requests", server.requests().len());
+}
+
+#[test]
+fn what_cannot_be_written_is_not_deleted() {
+    let queue = Queue::of([plain(1)]);
+    let server = queue.serve();
+    let receive = |server: &Server| Cli::on(server).args(["receive", "--json"]).exits(74).any_stderr();
+    let said = receive(&server).stdout_to(full_disk()).run();
+    assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
+    assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
+    let queue = Queue::of([sample("device-info.json")]);
+    let server = queue.serve();
+    receive(&server).args(["--spool", "/dev/full"]).stderr_has("/dev/full").run();
+    assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_not_deleted() {
+    let queue = Queue::default();
+    let server = crate::wait::prompt(&queue);
+    Cli::request(&server, ["--wait", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
+    assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
+}
+
+#[test]
+fn a_notification_that_cannot_be_kept_is_not_acknowledged() {
+    let running = listen(["--discard-foreign"]).stdout_to(full_disk()).exits(74).start();
+    let answer = Client::connect(address_of(&running)).post("/", "", &plain(1));
+    assert_ne!(answer, Some(200));
+    let said = running.finish();
+    assert!(said.stderr.contains("output-failed"), "{}", said.stderr);
+    let running = listen(["--spool", "/dev/full"]).exits(74).start();
+    let answer = Client::connect(address_of(&running)).post("/", "", &sample("device-info.json"));
+    assert_ne!(answer, Some(200));
+    assert!(running.finish().stderr.contains("/dev/full"));
+}
+
+/// That the first one was taken in is in /proc.
+#[test]
+fn a_second_signal_ends_at_once_whichever_it_is() {
+    let others = [(Signal::TERM, (Signal::INT, 2)), (Signal::INT, (Signal::TERM, 15))];
+    at_once(BOTH.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
+        let server = Server::always(Answer::raw("").then_silence());
+        let mut running = Cli::request(&server, [CHAT]).dies(number).start();
+        server.wait_for(1);
+        running.signal(first);
+        assert!(running.is_running(), "the first signal lets the request go on");
+        let second = Instant::now();
+        running.signal(signal);
+        running.finish();
+        assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
+    });
+}
+
+/// That it was ignored is in /proc.
+#[test]
+fn a_signal_that_the_parent_ignores_stays_ignored() {
+    at_once(BOTH, |(signal, _)| {
+        let gate = Gate::default();
+        let held = gate.clone();
+        let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
+        let script = r#"trap '' INT TERM; exec "$0" "$@""#;
+        let running = Cli::request(&server, [CHAT]).shell(script).stdout(format!("{CHAT}\taccepted\n")).start();
+        server.wait_for(1);
+        running.signal(signal);
+        gate.open();
+        running.finish();
+    });
+}
+
+/// That bash forked once more is in /proc.
+#[test]
+fn eval_gets_the_lines_of_a_command_with_a_redirection() {
+    let script =
+        r#"exec bash -c 'eval "$(env "$0" sandbox --detach 2>/dev/null)"; sleep 0.5; "$0" request "$1"' "$0" "$1""#;
+    Cli::new().arg(CHAT).shell(script).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+}
+
+/// A small pipe whose writer does not wait: it gets an error while the pipe is full. Only Linux has small ones.
+fn impatient_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small pipe");
+    ioctl_fionbio(&writer, true).expect("a pipe that does not wait");
+    (reader, writer)
+}
+
+/// Reads everything, more slowly than it is written.
+fn read_slowly(mut reader: PipeReader) -> String {
+    let (mut text, mut piece) = (Vec::new(), [0; 512]);
+    while let Ok(got @ 1..) = reader.read(&mut piece) {
+        text.extend_from_slice(&piece[..got]);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    String::from_utf8(text).expect("UTF-8")
+}
+
+#[test]
+fn a_stream_that_does_not_wait_loses_nothing() {
+    let server = Server::with(|_| Answer::status(400).body("bad request data")).times(600);
+    let args = ["--rate", "0", "--concurrency", "4"];
+    let (reader, writer) = impatient_pipe();
+    let cli = Cli::request(&server, args).arg("--json").args((0..200).map(chat));
+    let running = cli.stdout_to(writer).exits(1).any_stderr().start();
+    assert_eq!(jsons(&read_slowly(reader)).len(), 200);
+    running.finish();
+    for stream in ["2>&1 > lines", "2>&1"] {
+        let (reader, writer) = impatient_pipe();
+        let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(writer);
+        let running = cli.shell(&format!(r#"exec "$0" "$@" {stream}"#)).exits(1).start();
+        let text = read_slowly(reader);
+        let errors = text.lines().filter(|line| line.starts_with("greenavatar: error: 1100")).count();
+        let lines = text.lines().filter(|line| line.ends_with("\tfailed\tbad-request-data")).count();
+        assert_eq!((errors, lines), (200, if stream == "2>&1" { 200 } else { 0 }), "{text}");
+        running.finish();
+    }
+}
+
+/// `setsid` is a command of Linux.
+#[test]
+fn a_signal_for_its_group_reaches_the_command_once_and_the_command_s_status_counts() {
+    let script = r#"setsid "$0" sandbox -- sh -c 'trap "n=1\$n" TERM; : >ready; until [ -n "$n" ]; do sleep 0.02; done; sleep 0.05; echo $n; exit 5' &
+        until [ -e ready ]; do sleep 0.02; done
+        kill -TERM -$!
+        wait $!; echo "status $?""#;
+    Cli::new().shell(script).stdout("1\nstatus 5\n").any_stderr().run();
+}
