@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use clap::{CommandFactory, Parser};
+use greenavatar::batch::tally::Tally;
 use greenavatar::cli::Cli;
 use greenavatar::failure::{ErrorBody, Kind};
 use greenavatar::record::{Change, Record, Status};
@@ -311,6 +312,10 @@ fn documented_words(page: &str, head: &str) -> BTreeSet<String> {
     words
 }
 
+fn keys(object: &serde_json::Value) -> BTreeSet<String> {
+    object.as_object().expect("an object").keys().cloned().collect()
+}
+
 #[test]
 fn every_field_of_a_result_line_is_documented() {
     let error = ErrorBody {
@@ -343,8 +348,6 @@ fn every_field_of_a_result_line_is_documented() {
         elapsed_ms: Some(1),
     };
     let line: serde_json::Value = serde_json::from_str(&record.json()).expect("an object");
-    let keys =
-        |value: &serde_json::Value| value.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
     let page = read("docs/scripting.md");
     let mut documented = documented_words(&page, "| field | type | meaning | where |");
     for of_journal in ["command", "idInstance", "at"] {
@@ -353,6 +356,16 @@ fn every_field_of_a_result_line_is_documented() {
     assert_eq!(documented, keys(&line));
     let errors = page.split_once("### Errors").expect("a section").1;
     assert_eq!(documented_words(errors, "| field | type | meaning |"), keys(&line["error"]));
+}
+
+#[test]
+fn every_field_of_the_summary_is_documented() {
+    let tally = Tally::default().json(Some(Path::new("avatars")));
+    let mut documented = documented_words(&read("docs/scripting.md"), "| field | counts | where |");
+    for of_listen in ["printed", "repeated", "spooled", "discarded", "refused"] {
+        assert!(documented.remove(of_listen), "{of_listen} is documented");
+    }
+    assert_eq!(documented, keys(&tally));
 }
 
 #[test]
