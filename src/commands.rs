@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
+use crate::cli::pictures::SaveArgs;
 use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
@@ -28,6 +29,7 @@ use crate::pictures::folder::Destination;
 use crate::pictures::url::AllowedHost;
 use crate::pictures::{self, Pictures};
 use crate::results::queue::CALL_TIMEOUT;
+use crate::results::save::{DOWNLOAD_LIMIT, Saver};
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
@@ -98,6 +100,19 @@ impl Session {
             time_limit,
         };
         Pictures::new(destination, options, context.output)
+    }
+
+    /// Saves the pictures of results, if a directory is given for them.
+    pub fn saver<'a>(
+        &self,
+        args: &SaveArgs,
+        connections: usize,
+        context: &Context<'a>,
+    ) -> Result<Option<Saver<'a>>, Failure> {
+        let Some(dir) = args.dir.clone() else { return Ok(None) };
+        let destination = Destination::Dir { dir, history: args.history };
+        let pictures = self.pictures(destination, &args.allow_host, connections, Some(DOWNLOAD_LIMIT), context)?;
+        Ok(Some(Saver::new(pictures)))
     }
 
     fn client_with<'a>(&'a self, options: Options, context: &Context<'a>) -> Client<'a> {

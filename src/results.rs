@@ -7,6 +7,7 @@ pub mod lock;
 pub mod pending;
 pub mod queue;
 pub mod receive;
+pub mod save;
 #[cfg(test)]
 mod script;
 pub mod spool;

@@ -186,8 +186,8 @@ impl RunHandle<'_> {
     }
 
     /// Like [`RunHandle::record_and_flush`], for a result that this run did not request: it is not counted.
-    pub fn record_unsolicited(&self, record: &Record) -> bool {
-        self.send(record, None, RowOf::Unsolicited, false, true)
+    pub fn record_unsolicited(&self, record: &Record, failure: Option<Failure>) -> bool {
+        self.send(record, failure, RowOf::Unsolicited, false, true)
     }
 
     /// Prints a chat's line without journaling it: the next run still waits for the result.

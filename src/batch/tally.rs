@@ -46,13 +46,10 @@ impl Tally {
         let of = |status: Status, words: &str| part(self.by_status[status as usize], words);
         let changed = |change: Change, words: &str| part(self.by_change[change as usize], words);
         let join = |parts: &[Option<String>]| parts.iter().flatten().cloned().collect::<Vec<_>>().join(", ");
-        let found = of(Status::Found, "found").map(|found| match saved_to {
-            Some(_) => {
-                let changes = [(Change::New, "new"), (Change::Changed, "changed"), (Change::Unchanged, "unchanged")];
-                format!("{found}: {}", join(&changes.map(|(change, words)| changed(change, words))))
-            }
-            None => found,
-        });
+        let changes = [(Change::New, "new"), (Change::Changed, "changed"), (Change::Unchanged, "unchanged")];
+        let changes = join(&changes.map(|(change, words)| changed(change, words)));
+        let found = of(Status::Found, "found");
+        let found = if changes.is_empty() { found } else { found.map(|found| format!("{found}: {changes}")) };
         let without = join(&[
             of(Status::None, "without a picture"),
             of(Status::Hidden, "hidden"),

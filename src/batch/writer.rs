@@ -227,7 +227,9 @@ impl<'a> Writer<'a> {
             self.report_failure(&line.chat_id, failure);
         }
         if let Some(status) = line.status {
-            self.tally.count(status, line.change);
+            // A picture that was found and not downloaded is a failure.
+            let is_failed = line.failure.is_some() && status.went_well();
+            self.tally.count(if is_failed { Status::Failed } else { status }, line.change);
             self.has_news |= !line.text.as_str().is_empty() || line.failure.is_some();
             match line.failure {
                 None => self.in_a_row = 0,

@@ -40,6 +40,20 @@ pub struct ListArgs {
     pub give_up_after: u32,
 }
 
+/// Where pictures are saved, and from which hosts: the same for every command that saves them.
+#[derive(Debug, clap::Args)]
+pub struct SaveArgs {
+    /// Save pictures in DIR, which is made if it is missing, as <chatId>.jpg, .png or .webp
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Move a picture that is replaced or gone to DIR/history/<chatId>/, named by the time it was saved
+    #[arg(long, requires = "dir")]
+    pub history: bool,
+    /// Also allow picture URLs on HOST, even at a private address; by http only if HOST is on this machine
+    #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
+    pub allow_host: Vec<AllowedHost>,
+}
+
 /// Which contacts of the account.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum Which {
@@ -138,7 +152,7 @@ const REQUEST_HELP: &str = "\
 Examples:
   greenavatar request 11001234567@c.us 120363043968066561@g.us
   greenavatar request - --journal done.ndjson < contacts.txt
-  greenavatar request --wait --fallback 11001234567@c.us
+  greenavatar request --wait --fallback --dir avatars 11001234567@c.us
   greenavatar request --dry-run 11001234567@c.us
   greenavatar --sandbox request 11001234466@c.us   rehearse a quota error
 
@@ -164,6 +178,9 @@ pub struct RequestArgs {
     /// Ask with getAvatar for what has no result when its wait is over
     #[arg(long, requires = "wait")]
     pub fallback: bool,
+    /// Where pictures are saved, with --wait.
+    #[command(flatten)]
+    pub save: SaveArgs,
     /// Print the curl commands that do the same, and send nothing
     #[arg(long, conflicts_with = "contacts")]
     pub dry_run: bool,
@@ -205,23 +222,17 @@ pub struct GetArgs {
     #[command(flatten)]
     pub chats: ListArgs,
     /// Save the picture of one chat as FILE; - writes only the picture to standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "history")]
     pub output: Option<PathBuf>,
-    /// Save pictures in DIR, which is made if it is missing, as <chatId>.jpg, .png or .webp
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Move a picture that is replaced or gone to DIR/history/<chatId>/, named by the time it was saved
-    #[arg(long, requires = "dir", conflicts_with = "output")]
-    pub history: bool,
+    /// Where pictures are saved.
+    #[command(flatten)]
+    pub save: SaveArgs,
     /// Print only new, changed and gone pictures and failures; nothing at all if there are none
     #[arg(long, requires = "dir", conflicts_with = "output")]
     pub only_changes: bool,
     /// Do not ask about chats that have a picture in DIR
     #[arg(long, requires = "dir", conflicts_with = "output")]
     pub skip_existing: bool,
-    /// Also allow picture URLs on HOST, even at a private address; by http only if HOST is on this machine
-    #[arg(long, value_name = "HOST", value_parser = AllowedHost::parse)]
-    pub allow_host: Vec<AllowedHost>,
     /// Draw the pictures if standard output is a terminal
     #[arg(long)]
     pub show: bool,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cli::pictures::SaveArgs;
 use crate::duration::parse_timeout;
 
 const RECEIVE_HELP: &str = "\
@@ -11,9 +12,10 @@ Examples:
   greenavatar receive                       what is in the queue now
   greenavatar --json receive --idle 2m      until nothing came for 2 minutes
   greenavatar receive --follow --spool others.ndjson   until a signal comes
+  greenavatar receive --dir avatars         saves the pictures
 
 GREEN-API's methods: receiveNotification, deleteNotification. A notification
-is deleted only after its line is written. One that is no AvatarInfo belongs
+is deleted only after its picture is saved and its line is written. One that is no AvatarInfo belongs
 to another program: without --spool the run stops there and deletes nothing.
 The queue keeps notifications for 24 hours.";
 
@@ -33,6 +35,9 @@ pub struct ReceiveArgs {
     /// Append other programs' notifications to FILE, one a line, and delete them
     #[arg(long, value_name = "FILE")]
     pub spool: Option<PathBuf>,
+    /// Where pictures are saved.
+    #[command(flatten)]
+    pub save: SaveArgs,
 }
 
 const LISTEN_HELP: &str = "\

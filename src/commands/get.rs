@@ -34,10 +34,10 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     } else {
         Print::Nothing
     };
-    let destination = match (&args.output, &args.dir) {
+    let destination = match (&args.output, &args.save.dir) {
         (Some(_), _) if is_stdout => Some(Destination::Memory),
         (Some(file), _) => Some(Destination::File(file.clone())),
-        (None, Some(dir)) => Some(Destination::Dir { dir: dir.clone(), history: args.history }),
+        (None, Some(dir)) => Some(Destination::Dir { dir: dir.clone(), history: args.save.history }),
         (None, None) if matches!(print, Print::Drawing(_)) => Some(Destination::Memory),
         (None, None) => None,
     };
@@ -51,15 +51,15 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
         config.concurrency = 1;
     }
     config.only_changes = args.only_changes;
-    config.saved_to = args.dir.clone();
+    config.saved_to = args.save.dir.clone();
     let pictures = destination
-        .map(|destination| session.pictures(destination, &args.allow_host, config.concurrency, None, context))
+        .map(|destination| session.pictures(destination, &args.save.allow_host, config.concurrency, None, context))
         .transpose()?;
     let client = session.client(config.concurrency, context);
     let stop = StopFlag::default();
     args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
     let job = GetJob { args, client, pictures, print, output };
-    let has_files = args.dir.is_some() || (args.output.is_some() && !is_stdout);
+    let has_files = args.save.dir.is_some() || (args.output.is_some() && !is_stdout);
     let files = job.pictures.as_ref().filter(|_| has_files);
     let open = args.chats.open(origins, "get", settings, true, files)?;
     if is_stdout {

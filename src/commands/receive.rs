@@ -3,9 +3,11 @@
 use crate::cli::results::ReceiveArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
+use crate::output::OutputError;
 use crate::results::lock::Lock;
 use crate::results::queue::{Clients, Queue};
 use crate::results::receive::{StopCondition, receive_loop};
+use crate::results::save::Saver;
 use crate::results::spool::Spool;
 use crate::results::{record, require_lines};
 use crate::settings::Error;
@@ -30,10 +32,13 @@ pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.follow {
         queue = queue.patient();
     }
+    let saver = session.saver(&args.save, 1, context)?;
     let condition = StopCondition { follow: args.follow, idle: args.idle, max: args.max };
     receive_loop(&mut queue, condition, &stop, &mut |info| {
-        output.write(&record(info).line(output))?;
-        let failure = info.failure();
+        let mut record = record(info);
+        let save = |saver: &Saver<'_>| saver.save_result(info, &mut record, &stop).map_err(OutputError::Io);
+        let failure = saver.as_ref().map_or(Ok(None), save)?.or_else(|| info.failure());
+        output.write(&record.line(output))?;
         if let Some(failure) = &failure {
             output.chat_failure_in_list(&info.chat_id, failure);
         }

@@ -22,6 +22,9 @@ use crate::shutdown::StopFlag;
 
 /// Runs the command.
 pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
+    if args.save.dir.is_some() && args.wait.is_none() {
+        return Err(Error::Usage("--dir saves the pictures of results: it needs --wait, or `greenavatar get`".into()));
+    }
     let mut origins = args.chats.origins(context.flags)?;
     args.chats.check_files(&origins, &[("spool", args.spool.as_deref())])?;
     let session = context.open()?;
@@ -37,8 +40,11 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
         let no_lines = context.output.without_lines();
         return open.run(config, &DryRun { client, cacert: context.flags.cacert.as_deref() }, None, &stop, &no_lines);
     }
+    let saver = session.saver(&args.save, config.concurrency, context)?;
+    config.saved_to = args.save.dir.clone();
     args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
-    let open = args.chats.open(origins, "request", settings, args.wait.is_none(), None)?;
+    let pictures = saver.as_ref().map(|saver| &saver.pictures);
+    let open = args.chats.open(origins, "request", settings, args.wait.is_none(), pictures)?;
     let Some(wait) = args.wait else {
         return open.run(config, &Request { client }, None, &stop, context.output);
     };
@@ -53,7 +59,7 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     let poll = session.poll_client(context);
     let clients = Clients { poll: &poll, delete: &client };
     let queue = Queue::new(clients, settings.retries, spool, lock, &stop, context.output);
-    let collector = Collector::new(&client, clients, queue, wait, args.fallback, &open.requested);
+    let collector = Collector::new(&client, clients, queue, wait, args.fallback, &open.requested).saving(saver);
     collector.look_first()?;
     open.run(config, &collector, Some(&collector), &stop, context.output)
 }

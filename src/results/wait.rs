@@ -1,7 +1,7 @@
 //! `request --wait`: requests the chats, reads the queue beside that, and matches results with requests.
 //!
 //! A chat gets one line, its last: the result, or timed-out with the reason. A notification is deleted only after its
-//! line is flushed.
+//! line is flushed, and a line is printed only after its picture is saved.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::pending::{Match, PendingRequests};
 use super::queue::{Clients, Message, Next, Queue, SHORTEST_POLL};
 use super::record;
+use super::save::Saver;
 use crate::batch::job::{Attempt, BackgroundTask, Job, RunHandle};
 use crate::batch::journal::Requested;
 use crate::chat_id::ChatId;
@@ -37,6 +38,7 @@ pub struct Collector<'a> {
     wait: Duration,
     /// Whether a chat without a result at its deadline is asked for with getAvatar.
     fallback: bool,
+    saver: Option<Saver<'a>>,
 }
 
 impl<'a> Collector<'a> {
@@ -57,7 +59,12 @@ impl<'a> Collector<'a> {
             pending.accept(chat, deadline);
         }
         let (queue, pending) = (Mutex::new(queue), Mutex::new(pending));
-        Collector { client, clients, queue, pending, accepted: Condvar::new(), wait, fallback }
+        Collector { client, clients, queue, pending, accepted: Condvar::new(), wait, fallback, saver: None }
+    }
+
+    /// Saves the pictures of results.
+    pub fn saving(self, saver: Option<Saver<'a>>) -> Collector<'a> {
+        Collector { saver, ..self }
     }
 
     /// Looks at the queue before anything is sent. Another program's notification is an error without a spool, and
@@ -71,8 +78,12 @@ impl<'a> Collector<'a> {
     }
 
     fn collect(&self, run: &RunHandle<'_>) {
+        // Until when a deadline that was over during a download is extended: what is in the queue by then still counts.
+        let mut extended = None;
         while !run.stop().is_set() {
-            self.expire(run);
+            if extended.is_none_or(|until| Instant::now() >= until) {
+                self.expire(run);
+            }
             // Looked at first: a worker sets a chat's deadline before it counts as done.
             let no_more = run.has_requested_all();
             let Some(deadline) = lock(&self.pending).next_deadline() else {
@@ -82,30 +93,50 @@ impl<'a> Collector<'a> {
                 drop(self.accepted.wait_timeout(lock(&self.pending), SLICE));
                 continue;
             };
-            let next = lock(&self.queue).next(SHORTEST_POLL, Some(deadline));
+            let until = extended.map_or(deadline, |_| deadline.max(Instant::now() + FIRST_LOOK));
+            let next = lock(&self.queue).next(SHORTEST_POLL, Some(until));
             match next {
-                Ok(Next::Result(message)) => self.deliver(message, deadline, run),
-                Ok(Next::Skipped | Next::Empty | Next::Waited) => {}
+                Ok(Next::Result(message)) => {
+                    self.deliver(message, until, run);
+                    extended = self.saver.is_some().then(|| Instant::now() + self.wait);
+                }
+                Ok(Next::Empty) => extended = None,
+                Ok(Next::Waited) if Instant::now() >= until => extended = None,
+                // The call will be repeated.
+                Ok(Next::Skipped | Next::Waited) => {}
                 Err(failure) => run.end(failure),
             }
         }
     }
 
-    /// Prints a result, and deletes its notification once the line is flushed.
-    fn deliver(&self, message: Message, deadline: Instant, run: &RunHandle<'_>) {
+    /// Saves the picture of a result, prints it, and deletes its notification once the line is flushed.
+    fn deliver(&self, message: Message, until: Instant, run: &RunHandle<'_>) {
         let found = lock(&self.pending).match_result(&message.info);
+        let is_printed = !message.is_repeat || matches!(found, Match::Answer(_));
         let mut record = record(&message.info);
         record.method = self.fallback.then_some("getAvatarAsync");
-        let is_written = match found {
-            Match::Answer(chat) => run.record_and_flush(&record.named_as(&chat), message.info.failure()),
-            Match::Unmatched | Match::Stale if message.is_repeat => true,
-            Match::Unmatched => run.record_unsolicited(&record),
-            Match::Stale => run.record_unsolicited(&Record { stale: Some(true), ..record }),
+        record.stale = (found == Match::Stale).then_some(true);
+        let save = |saver: &Saver<'_>| saver.save_result(&message.info, &mut record, run.stop());
+        let saved = self.saver.as_ref().filter(|_| is_printed).map_or(Ok(None), save);
+        let is_written = match (saved, found) {
+            (Err(failure), found) => {
+                if failure.kind.ends_run() {
+                    run.end(failure);
+                }
+                if let Match::Answer(chat) = found {
+                    self.cancel(&chat, run);
+                }
+                false
+            }
+            (Ok(failure), Match::Answer(chat)) => {
+                run.record_and_flush(&record.named_as(&chat), failure.or_else(|| message.info.failure()))
+            }
+            (Ok(failure), _) => !is_printed || run.record_unsolicited(&record, failure),
         };
         // If it is not written, it stays in the queue, and the run is over.
         if !is_written {
             run.mark_incomplete();
-        } else if let Err(failure) = lock(&self.queue).ack(message, Some(deadline)) {
+        } else if let Err(failure) = lock(&self.queue).ack(message, Some(until)) {
             run.end(failure);
         }
     }
@@ -150,9 +181,20 @@ impl Job for Collector<'_> {
         Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) })
     }
 
-    fn after_response(&self, chat: &ChatId, record: Record, run: &RunHandle<'_>) -> Result<Option<Record>, Failure> {
+    fn after_response(
+        &self,
+        chat: &ChatId,
+        mut record: Record,
+        run: &RunHandle<'_>,
+    ) -> Result<Option<Record>, Failure> {
         if record.status != Status::Accepted {
-            return Ok(Some(record));
+            let Some(saver) = &self.saver else { return Ok(Some(record)) };
+            let failure = saver.save(chat, &mut record, run.stop())?;
+            if failure.is_none() {
+                return Ok(Some(record));
+            }
+            run.record_result(&record, failure);
+            return Ok(None);
         }
         // The next run must not wait for a chat that already has its line.
         if lock(&self.pending).contains(chat) {

@@ -28,6 +28,7 @@ mod pictures;
 mod proxies;
 mod readme;
 mod receive;
+mod result_pictures;
 mod same_file;
 mod sandbox;
 // Shells.

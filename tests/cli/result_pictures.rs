@@ -1,0 +1,268 @@
+//! `receive --dir` and `request --wait --dir`: a picture is saved, then its line is printed, then its notification is
+//! deleted.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[cfg(unix)]
+use rustix::process::Signal;
+
+use crate::support::gallery::{JPEG, names, picture};
+use crate::support::queue::{calls, method, result};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
+
+const OTHER: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 another\xff\xda\xff\xd9";
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// A result with a picture at this path of a host.
+fn found(chat: &str, timestamp: i64, host: &str, path: &str) -> String {
+    result(chat, timestamp, &format!(r#","urlAvatar":"{host}/{path}""#))
+}
+
+/// Accepts every request and sends a result with a picture. The closure answers downloads, by the last part of their path.
+fn service(queue: &Queue, mut download: impl FnMut(&str) -> Answer + Send + 'static) -> Server {
+    queue.serve_with(move |seen, queue| match method(seen) {
+        "getAvatarAsync" => {
+            let host = format!("http://{}", seen.header("host").expect("a host"));
+            queue.push(found(&seen.chat(), now(), &host, &format!("pictures/{}", seen.chat())));
+            Answer::status(200)
+        }
+        _ => download(seen.path.rsplit('/').next().expect("a path")),
+    })
+}
+
+fn receive<const N: usize>(cli: &Cli, args: [&str; N]) -> Cli {
+    cli.again().args(["receive", "--retries", "0", "--dir", "d"]).args(args)
+}
+
+fn wait<const N: usize>(cli: &Cli, args: [&str; N]) -> Cli {
+    cli.again().args(["request", "--rate", "0", "--retries", "0", "--dir", "d"]).args(args)
+}
+
+fn file(cli: &Cli, chat: &str) -> PathBuf {
+    cli.dir().join(format!("d/{chat}.jpg"))
+}
+
+fn content(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_default()
+}
+
+#[test]
+fn a_picture_is_saved_then_printed_then_its_notification_is_deleted() {
+    let queue = Queue::default();
+    let cli = Cli::new();
+    let (lines, saved, asked) = (cli.dir().join("lines"), cli.dir().join("d"), queue.clone());
+    let printed = move || std::fs::read_to_string(&lines).expect("a file").lines().count();
+    let server = Server::with(move |seen| {
+        let deleted = asked.deleted().len();
+        match method(seen) {
+            "deleteNotification" => assert_eq!((printed(), names(&saved).len()), (deleted + 1, deleted + 1)),
+            "receiveNotification" => assert_eq!(printed(), deleted),
+            _ => {
+                assert_eq!((printed(), names(&saved).len()), (deleted, deleted));
+                return picture(JPEG);
+            }
+        }
+        asked.answer(seen).expect("a queue's method")
+    });
+    (0..4).for_each(|n| queue.push(found(&chat(n), 1, &server.url(), "x.jpg")));
+    let cli = cli.env("GREEN_API_URL", server.url());
+    let cli = cli.env("GREEN_API_ID_INSTANCE", crate::support::INSTANCE);
+    let cli = cli.env("GREEN_API_TOKEN_INSTANCE", crate::support::TOKEN);
+    let stdout = std::fs::File::create(cli.dir().join("lines")).expect("a file");
+    let said = receive(&cli, []).stdout_to(stdout).run();
+    assert_eq!(
+        said.read("lines"),
+        (0..4).map(|n| format!("{0}\tfound\td/{0}.jpg\tnew\n", chat(n))).collect::<String>()
+    );
+    assert!((0..4).all(|n| content(&file(&cli, &chat(n))) == JPEG));
+    assert_eq!(queue.deleted(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn request_saves_the_pictures_that_it_waits_for() {
+    let queue = Queue::default();
+    let server = service(&queue, |_| picture(JPEG));
+    let cli = Cli::on(&server);
+    let expected = format!("{CHAT}\tfound\td/{CHAT}.jpg\tnew\n");
+    assert_eq!(wait(&cli, ["--wait=10s", "--journal", "j", CHAT]).stdout(expected).run().stderr, "");
+    let args = ["--wait=10s", "--json", "--journal", "j", CHAT, GROUP];
+    let said = wait(&cli, args).any_stdout().any_stderr().run();
+    assert_eq!((&json(&said.stdout)["chatId"], &json(&said.stdout)["change"]), (&GROUP.into(), &"new".into()));
+    let tally = &json(&said.stderr)["tally"];
+    assert_eq!((&tally["new"], &tally["alreadyDone"], &tally["dir"]), (&1.into(), &1.into(), &"d".into()));
+    // Without its file a chat is not done.
+    std::fs::remove_file(file(&cli, CHAT)).expect("a file");
+    let said = wait(&cli, args).any_stdout().any_stderr().run();
+    assert_eq!(json(&said.stdout)["chatId"], CHAT);
+    assert_eq!((calls(&server, ["getAvatarAsync"]), queue.left()), ([3], 0));
+    for args in [&["--dir", "d"][..], &["--wait", "--history"]] {
+        cli.again().args(["request", CHAT]).args(args).exits(2).any_stderr().run();
+    }
+}
+
+#[test]
+fn fallback_saves_what_getavatar_finds() {
+    let server = Queue::default().serve_with(|seen, _| match method(seen) {
+        "getAvatarAsync" => Answer::status(200),
+        "getAvatar" => {
+            let (host, chat) = (seen.header("host").expect("a host"), seen.chat());
+            Answer::status(200).body(format!(r#"{{"urlAvatar":"http://{host}/{chat}"}}"#))
+        }
+        _ if seen.path.ends_with(CHAT) => picture(JPEG),
+        _ => Answer::status(404),
+    });
+    let cli = Cli::on(&server);
+    let said = wait(&cli, ["--json", "--wait=50ms", "--fallback", "--journal", "j", CHAT, GROUP]);
+    let said = said.exits(1).any_stdout().any_stderr().run();
+    let mut lines = jsons(&said.stdout);
+    lines.sort_by_key(|line| line["chatId"] == GROUP);
+    assert_eq!((&lines[0]["status"], &lines[0]["change"]), (&"found".into(), &"new".into()), "{}", said.stdout);
+    let (line, error) = (&lines[1], &lines[1]["error"]["code"]);
+    assert_eq!((&line["status"], error), (&"found".into(), &"picture-expired".into()), "{line}");
+    assert!(line["urlAvatar"].is_string() && line["attempts"] == 1 && lines.len() == 2, "{line}");
+    let tally = &json(said.stderr.lines().last().expect("a summary"))["tally"];
+    assert_eq!((&tally["found"], &tally["failed"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn a_picture_that_cannot_be_downloaded_is_an_error_in_its_line() {
+    let queue = Queue::default();
+    let server = service(&queue, |_| Answer::status(200).body("<svg>"));
+    let cli = Cli::on(&server);
+    queue.push(found(CHAT, 1, &server.url(), "x.jpg"));
+    queue.push(found(GROUP, 1, "http://203.0.113.9", "x.jpg"));
+    queue.push(found("status@broadcast", 1, &server.url(), "x.jpg"));
+    let said = receive(&cli, ["--json"]).exits(1).any_stdout().run();
+    for (line, code) in jsons(&said.stdout).iter().zip(["bad-picture", "bad-picture", "invalid-chat-id"]) {
+        assert_eq!((&line["status"], &line["error"]["code"]), (&"found".into(), &code.into()), "{line}");
+        assert!(line["urlAvatar"].is_string() && line.get("file").is_none(), "{line}");
+    }
+    assert_eq!(queue.deleted(), [1, 2, 3]);
+    queue.push(found(CHAT, 2, &server.url(), "x.jpg"));
+    let line = format!("{CHAT}\tfound\t{}/x.jpg\n", server.url());
+    receive(&cli, []).exits(1).stdout(line).stderr_has(format!("error: {CHAT}: the download is not a picture")).run();
+    // `request` counts the chat as failed, and the next run requests it again.
+    let exit = wait(&cli, ["--wait=10s", "--journal", "j", CHAT])
+        .exits(76)
+        .any_stdout()
+        .stderr_has("the download is not a picture")
+        .run();
+    assert!(exit.stdout.contains("found"), "{}", exit.stdout);
+    let said =
+        wait(&cli, ["--wait=10s", "--json", "--journal", "j", CHAT, "x"]).exits(1).any_stdout().any_stderr().run();
+    let tally = &json(said.stderr.lines().last().expect("a summary"))["tally"];
+    assert_eq!((&tally["found"], &tally["failed"], &tally["invalid"]), (&0.into(), &1.into(), &1.into()));
+    assert_eq!((calls(&server, ["getAvatarAsync"]), queue.left()), ([2], 0));
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_stays_in_the_queue() {
+    let queue = Queue::default();
+    let server = service(&queue, |_| picture(JPEG));
+    // A directory is in the place of the file.
+    let cli = Cli::on(&server).file(&format!("d/{CHAT}.jpg/x"), "");
+    queue.push(found(CHAT, now(), &server.url(), "x.jpg"));
+    receive(&cli, []).exits(74).stderr_has("cannot write d/").run();
+    let said = wait(&cli, ["--wait=10s", "--json", "--journal", "j", CHAT]).exits(74).any_stdout().any_stderr().run();
+    let line = json(&said.stdout);
+    assert_eq!((&line["status"], &line["error"]["code"]), (&"timed-out".into(), &"output-failed".into()));
+    assert!(queue.deleted().is_empty());
+    std::fs::remove_dir_all(file(&cli, CHAT)).expect("a directory");
+    // The next run waits for what is still in the queue.
+    wait(&cli, ["--wait=10s", "--journal", "j", CHAT]).any_stdout().run();
+    assert_eq!((content(&file(&cli, CHAT)), calls(&server, ["getAvatarAsync"])), (JPEG.to_vec(), [1]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_notification_in_the_queue() {
+    let queue = Queue::default();
+    let server = service(&queue, |_| picture(&[JPEG, &[0; 4096]].concat()));
+    let cli = Cli::on(&server);
+    queue.push(found(CHAT, 1, &server.url(), "x.jpg"));
+    let full = receive(&cli, []).shell(r#"ulimit -f 4; exec "$0" "$@""#).exits(74).stderr_has("cannot write d/").run();
+    assert_eq!((full.stdout.as_str(), names(cli.dir().join("d"))), ("", vec![]));
+    receive(&cli, []).stdout_has("new").run();
+    assert_eq!(queue.deleted(), [1]);
+}
+
+#[test]
+fn an_older_result_is_printed_and_changes_no_file() {
+    let queue = Queue::default();
+    let server = service(&queue, |name| picture(if name == "old" { OTHER } else { JPEG }));
+    let cli = Cli::on(&server);
+    for body in [
+        found(CHAT, 20, &server.url(), "new"),
+        found(CHAT, 19, &server.url(), "old"),
+        result(CHAT, 18, r#","urlAvatar":"""#),
+        found(GROUP, 1, &server.url(), "old"),
+    ] {
+        queue.push(body);
+    }
+    let said = receive(&cli, ["--json", "--history"]).any_stdout().run();
+    let changes: Vec<_> = jsons(&said.stdout).iter().map(|line| line.get("change").cloned()).collect();
+    assert_eq!(changes, [Some("new".into()), None, None, Some("new".into())]);
+    assert_eq!((content(&file(&cli, CHAT)), content(&file(&cli, GROUP))), (JPEG.to_vec(), OTHER.to_vec()));
+    // Nor does a stale one; a picture that is gone is moved to the history.
+    queue.push(found(CHAT, now() - 60, &server.url(), "old"));
+    let said = wait(&cli, ["--wait=10s", "--json", "--history", CHAT]).any_stdout().run();
+    let lines = jsons(&said.stdout);
+    assert_eq!((&lines[0]["stale"], lines[0].get("change")), (&true.into(), None));
+    assert_eq!((&lines[1]["change"], content(&file(&cli, CHAT))), (&"unchanged".into(), JPEG.to_vec()));
+    queue.push(result(CHAT, 1, r#","urlAvatar":"""#));
+    receive(&cli, ["--history"]).stdout(format!("{CHAT}\tnone\t\tgone\n")).run();
+    assert_eq!(names(cli.dir().join("d")), [format!("{GROUP}.jpg"), "history".into()]);
+    assert_eq!(queue.left(), 0);
+}
+
+#[test]
+fn a_deadline_does_not_cut_off_another_chats_download() {
+    let queue = Queue::default();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", JPEG.len());
+    let server = service(&queue, move |name| match name {
+        // 20 bytes a second: both deadlines are over before it ends, and the other result is in the queue.
+        CHAT => Answer::raw(head.as_bytes()).then_drip(JPEG),
+        _ => picture(OTHER),
+    });
+    let cli = Cli::on(&server);
+    let args = ["--json", "--wait=800ms", "--concurrency", "1", CHAT, GROUP];
+    let said = wait(&cli, args).any_stdout().any_stderr().run();
+    let lines = jsons(&said.stdout);
+    assert_eq!(lines.len(), 2, "{}", said.stdout);
+    assert!(lines.iter().all(|line| line["change"] == "new"), "{}", said.stdout);
+    assert_eq!(queue.left(), 0);
+}
+
+/// Killed at any moment, no result is lost: the next runs save every picture and print every line.
+#[cfg(unix)]
+#[test]
+fn a_kill_loses_neither_a_picture_nor_its_line() {
+    const CHATS: usize = 40;
+    let queue = Queue::default();
+    let server = service(&queue, |_| picture(JPEG));
+    let cli = Cli::on(&server);
+    let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
+    let run = || {
+        let cli = wait(&cli, ["--wait=10s", "--json", "--history", "--journal", "j", "--from", "list"]);
+        cli.file("list", &list).any_stdout().any_stderr()
+    };
+    let mut printed = String::new();
+    for kill in 0..6 {
+        let running = run().ends_somehow().start();
+        running.wait_for_lines(1 + kill);
+        std::thread::sleep(Duration::from_micros(fastrand::u64(0..4_000)));
+        running.signal(Signal::KILL);
+        printed += &(running.finish().stdout + "\n");
+    }
+    printed += &run().run().stdout;
+    for n in 0..CHATS {
+        assert_eq!(content(&file(&cli, &chat(n))), JPEG, "{n}");
+        assert!(printed.lines().any(|line| line.contains(&chat(n)) && line.ends_with('}')), "{n}");
+    }
+    let dir = names(cli.dir().join("d"));
+    assert!(dir.iter().all(|name| !name.starts_with('.')) && dir.len() == CHATS, "{dir:?}");
+}
