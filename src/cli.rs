@@ -1,13 +1,16 @@
-//! What may be typed. What it means is said elsewhere.
+//! The command line: commands, options and their help. [`crate::commands`] carries them out.
 
+mod help;
 pub mod pictures;
 pub mod results;
+mod settings;
 pub mod setup;
 mod usage;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::pictures::{ContactsArgs, GalleryArgs, GetArgs, RequestArgs};
 use self::results::{ListenArgs, ReceiveArgs};
@@ -17,28 +20,16 @@ use crate::settings::Flags;
 
 const EXAMPLES: &str = "\
 Examples:
-  greenavatar --sandbox request 11001234567@c.us   try it without an account
-  greenavatar request 11001234567@c.us             ask for an avatar
-  greenavatar get 11001234567@c.us -o avatar.jpg   get the picture at once
-  greenavatar request - < contacts.txt             a list, one chat id a line
+  greenavatar --sandbox get 11001234567@c.us      try it without an account
+  greenavatar get 11001234567@c.us -o avatar.jpg  save one picture
+  greenavatar get --contacts --dir avatars        save those of all your contacts
+  greenavatar get --from list.txt --dir avatars   those of a list, one chat id a line";
 
-Exit status:
-  0   all went well
-  1   some chats of several failed
-  2   usage
-  65  malformed chat id or request
-  66  input unreadable
-  69  service unavailable, quota used up
-  70  a bug
-  74  output cannot be written
-  75  try again later
-  76  unexpected answer
-  77  credentials refused
-  78  settings";
-
-/// Ask GREEN-API for the avatars of WhatsApp chats
+/// Get WhatsApp profile pictures (avatars) from GREEN-API
 #[derive(Debug, Parser)]
-#[command(name = "greenavatar", bin_name = "greenavatar", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "greenavatar", bin_name = "greenavatar", version, max_term_width = 100)]
+#[command(after_help = format!("{EXAMPLES}\n\nOptions of a command: greenavatar get -h\n{}", help::CREDENTIALS), after_long_help = help::with_service(EXAMPLES))]
+#[command(arg_required_else_help = true, disable_help_flag = true, disable_version_flag = true)]
 pub struct Cli {
     /// How the output looks.
     #[command(flatten)]
@@ -51,94 +42,95 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The commands. Only the one that was typed is described in full: `defer`.
+/// The commands. clap builds only the one that is used: `defer`.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum Command {
-    /// Ask asynchronously for avatars (getAvatarAsync)
-    Request(RequestArgs),
-    /// Take results off the instance's queue (receiveNotification, deleteNotification)
-    Receive(ReceiveArgs),
-    /// Run the webhook endpoint that GREEN-API sends results to
-    Listen(ListenArgs),
-    /// Ask for avatars and get the answer at once (getAvatar); save the pictures
+    /// Save profile pictures; the answer arrives at once (getAvatar)
     Get(GetArgs),
-    /// Print the account's contacts and groups (getContacts, getChats), or convert a CSV or vCard file
+    /// Ask asynchronously (getAvatarAsync); --wait collects the results
+    Request(RequestArgs),
+    /// List the account's contacts, or convert a CSV or vCard file
     Contacts(ContactsArgs),
     /// Write an HTML page that shows the pictures in DIR
     Gallery(GalleryArgs),
-    /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
+    /// Take results off the instance's notification queue
+    Receive(ReceiveArgs),
+    /// Run the webhook endpoint that receives results
+    Listen(ListenArgs),
+    /// Check credentials, the instance's state and its settings
     Doctor(DoctorArgs),
-    /// Run a local mock of GREEN-API, to try things and rehearse errors
+    /// Run a local mock of GREEN-API to try commands on
     Sandbox(SandboxArgs),
-    /// Print what a shell needs to complete command lines
+    /// Print the completion script of a shell
     Completions(CompletionsArgs),
-    /// Print the manual, or write a page for each command
+    /// Print the manual page, or write one for each command
     Man(ManArgs),
 }
 
 impl Cli {
-    /// Parses the process's arguments, its name first. Otherwise help or a usage error is printed, and the exit status
-    /// returned.
+    /// Parses the process's arguments, the first of which is its name. Otherwise prints help or a usage error, and
+    /// returns the exit status.
     pub fn parse_arguments(arguments: &[OsString]) -> Result<Cli, u8> {
         usage::register_secrets(arguments);
-        Cli::try_parse_from(arguments).map_err(|error| usage::print(&error, arguments))
+        let matches = help::group_commands(Cli::definition()).try_get_matches_from(arguments);
+        let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+        cli.map_err(|error| usage::print(&error, arguments))
+    }
+
+    /// The command line, for completions and the manual too. Settings that a command does not use are hidden there.
+    pub fn definition() -> clap::Command {
+        let cli = Cli::command();
+        let is_setting = |arg: &&Arg| matches!(arg.get_help_heading(), Some("Settings" | "Network"));
+        let settings: Vec<Arg> = cli.get_arguments().filter(is_setting).cloned().collect();
+        cli.mut_subcommands(|command| {
+            let used: &[&str] = match command.get_name() {
+                "gallery" | "completions" | "man" => &[],
+                "sandbox" => &["id-instance", "api-token-instance"],
+                "listen" => &["env-file", "no-env-file"],
+                "get" => return command.defer(|command| globals_last(GetArgs::augment_args(command))),
+                "request" => return command.defer(|command| globals_last(RequestArgs::augment_args(command))),
+                "receive" => return command.defer(|command| globals_last(ReceiveArgs::augment_args(command))),
+                "contacts" => return command.defer(|command| globals_last(ContactsArgs::augment_args(command))),
+                _ => return command,
+            };
+            let unused = settings.iter().filter(|arg| !used.contains(&arg.get_id().as_str()));
+            command.args(unused.map(|arg| arg.clone().hide(true)))
+        })
     }
 }
 
+/// Moves the options of all commands behind the command's own: help shows headings in the order of their first options.
+fn globals_last(mut command: clap::Command) -> clap::Command {
+    let globals = command.get_arguments().filter(|arg| arg.is_global_set());
+    for id in globals.map(|arg| arg.get_id().to_string()).collect::<Vec<_>>() {
+        command = command.mut_arg(id, |arg| arg);
+    }
+    command
+}
+
 /// How the output looks.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
+#[command(arg = standard("help", 'h', ArgAction::Help, "Print help; --help prints all of it").global(true))]
+#[command(arg = standard("version", 'V', ArgAction::Version, "Print the version"))]
 pub struct OutputFlags {
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long, global = true)]
     pub json: bool,
     /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print every request and answer, the token as ***
+    /// Print every request and response; the token is shown as ***
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// When to colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value = "auto")]
-    pub color: When,
+    /// When to use colours
+    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(value_parser = PossibleValuesParser::new(["auto", "always", "never"]).map(|word| usage::color(&word)))]
+    pub color: Color,
 }
 
-/// When to colour.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum When {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-impl From<When> for Color {
-    fn from(when: When) -> Color {
-        match when {
-            When::Auto => Color::Auto,
-            When::Always => Color::Always,
-            When::Never => Color::Never,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::failure::{EXIT_BUG, EXIT_SOME_FAILED, EXIT_USAGE, Kind};
-
-    #[test]
-    fn the_help_has_every_exit_status() {
-        let rows = EXAMPLES.split_once("Exit status:\n").expect("a table").1.lines();
-        let told: Vec<u8> =
-            rows.map(|row| row.trim().split(' ').next().unwrap_or_default().parse::<u8>().expect(row)).collect();
-        let mut real: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit()).collect();
-        real.extend([0, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_BUG]);
-        real.sort_unstable();
-        real.dedup();
-        assert_eq!(told, real);
-    }
+/// An option that every program has, at the end of its heading.
+fn standard(name: &'static str, short: char, action: ArgAction, help: &'static str) -> Arg {
+    Arg::new(name).short(short).long(name).action(action).help(help).help_heading("Output").display_order(100)
 }

@@ -17,8 +17,6 @@ pub mod sandbox;
 
 use std::time::Duration;
 
-use clap::CommandFactory;
-
 use crate::cli::pictures::SaveArgs;
 use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Kind};
@@ -46,8 +44,8 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
         Command::Gallery(args) => gallery::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Sandbox(args) => sandbox::run(args, context),
-        Command::Completions(args) => completions::run(args, Cli::command(), context),
-        Command::Man(args) => man::run(args, Cli::command(), context),
+        Command::Completions(args) => completions::run(args, Cli::definition(), context),
+        Command::Man(args) => man::run(args, Cli::definition(), context),
     }
 }
 

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     };
     shutdown::install();
     let flags = &cli.output;
-    let options = Options { json: flags.json, quiet: flags.quiet, verbose: flags.verbose, color: flags.color.into() };
+    let options = Options { json: flags.json, quiet: flags.quiet, verbose: flags.verbose, color: flags.color };
     let output = Output::new(options);
     let context = Context { flags: &cli.settings, output: &output };
     let exit = commands::run(&cli.command, &context).unwrap_or_else(|error| output.end(error));

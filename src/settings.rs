@@ -15,7 +15,6 @@ use std::time::Duration;
 use self::api_url::{forbid_plain_http, forbid_strange_host, origin_of, parse_url, without_method};
 pub use self::precedence::{Source, Sourced};
 use self::precedence::{Sources, in_environment, shown_input, user_file};
-use crate::duration::parse_timeout;
 pub use crate::failure::Error;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
@@ -27,52 +26,32 @@ use crate::token::{Token, could_be_a_token, shown_path};
 const DEFAULT_URL: &str = "https://api.green-api.com";
 const CONSOLE: &str = "the instance's values are in https://console.green-api.com";
 
-/// The flags that say which instance is called and how. They work before and after the command's name.
-#[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Settings")]
+/// The options that say which instance is called and how.
+#[derive(Debug, Default)]
 pub struct Flags {
-    /// The instance's API URL [default: https://api.green-api.com] [env: GREEN_API_URL]
-    #[arg(long, global = true, hide_short_help = true, value_name = "URL")]
+    /// `--api-url`.
     pub api_url: Option<OsString>,
-    /// The instance's number [env: GREEN_API_ID_INSTANCE, ID_INSTANCE]
-    #[arg(long, global = true, hide_short_help = true, value_name = "ID", allow_hyphen_values = true)]
+    /// `--id-instance`.
     pub id_instance: Option<OsString>,
-    /// The instance's token; as a flag it shows in the process list, so prefer the environment, a .env or a file [env: GREEN_API_TOKEN_INSTANCE, API_TOKEN_INSTANCE]
-    #[arg(
-        long,
-        global = true,
-        hide_short_help = true,
-        value_name = "TOKEN",
-        allow_hyphen_values = true,
-        conflicts_with = "api_token_file"
-    )]
+    /// `--api-token-instance`.
     pub api_token_instance: Option<OsString>,
-    /// Read the token from a file's first line, - for standard input [env: GREEN_API_TOKEN_FILE]
-    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
+    /// `--api-token-file`; `-` is standard input.
     pub api_token_file: Option<PathBuf>,
-    /// Read settings from this file; it comes before the environment, and no other file is read
-    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", conflicts_with = "no_env_file")]
+    /// `--env-file`.
     pub env_file: Option<PathBuf>,
-    /// Read neither a .env nor the user's own file
-    #[arg(long, global = true, hide_short_help = true)]
+    /// `--no-env-file`.
     pub no_env_file: bool,
-    /// Run against a sandbox inside this process: no account needed, nothing leaves the machine
-    #[arg(long, global = true)]
+    /// `--sandbox`.
     pub sandbox: bool,
-    /// Longest time for one request, like 500ms, 30s or 2m
-    #[arg(long, global = true, hide_short_help = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "60s")]
+    /// `--timeout`.
     pub timeout: Duration,
-    /// Longest time to connect
-    #[arg(long, global = true, hide_short_help = true, value_name = "DURATION", value_parser = parse_timeout, default_value = "10s")]
+    /// `--connect-timeout`.
     pub connect_timeout: Duration,
-    /// How often a request that may go well later is repeated, after 1 s, 2 s, 4 s ...
-    #[arg(long, global = true, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100), default_value = "3")]
+    /// `--retries`.
     pub retries: u32,
-    /// Trust the certificates of this PEM file instead of the built-in ones
-    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
+    /// `--cacert`.
     pub cacert: Option<PathBuf>,
-    /// Allow http: to other hosts than this one; the token then travels in the clear
-    #[arg(long, global = true, hide_short_help = true)]
+    /// `--insecure-http`.
     pub insecure_http: bool,
 }
 

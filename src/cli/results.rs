@@ -1,38 +1,41 @@
-//! The commands that receive the results of request.
+//! `receive` and `listen`, which collect the results of `request`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::pictures::SaveArgs;
+use clap::{Args, value_parser};
+
+use super::help;
+use super::pictures::SaveArgs;
 use crate::duration::parse_timeout;
 
 const RECEIVE_HELP: &str = "\
 Examples:
-  greenavatar receive                       what is in the queue now
-  greenavatar --json receive --idle 2m      until nothing came for 2 minutes
-  greenavatar receive --follow --spool others.ndjson   until a signal comes
-  greenavatar receive --dir avatars         saves the pictures
+  greenavatar receive                                  until the queue is empty
+  greenavatar --json receive --idle 2m                 until 2 minutes without a result
+  greenavatar receive --follow --spool others.ndjson   until a signal
+  greenavatar receive --dir avatars                    save the pictures
 
-GREEN-API's methods: receiveNotification, deleteNotification. A notification
-is deleted only after its picture is saved and its line is written. One that is no AvatarInfo belongs
-to another program: without --spool the run stops there and deletes nothing.
-The queue keeps notifications for 24 hours.";
+A notification is deleted only after its picture is saved and its line is
+written. A notification that is not a result (AvatarInfo) belongs to another
+program: without --spool the run stops there and deletes nothing. The queue
+keeps notifications for 24 hours.";
 
-/// Take results off the instance's queue (receiveNotification, deleteNotification)
-#[derive(Debug, clap::Args)]
-#[command(after_help = RECEIVE_HELP)]
+/// Take results off the notification queue (receiveNotification, deleteNotification)
+#[derive(Debug, Args)]
+#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(RECEIVE_HELP))]
 pub struct ReceiveArgs {
-    /// Go on when the queue is empty, until a signal or --idle ends the run
+    /// Continue when the queue is empty, until a signal
     #[arg(long)]
     pub follow: bool,
-    /// End when nothing has come for so long: 30s, 2m
+    /// Continue when the queue is empty, until there was no result for DURATION
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub idle: Option<Duration>,
-    /// End after N printed results; repeats and other notifications don't count
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after N results; repeated results do not count
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub max: Option<u64>,
-    /// Append other programs' notifications to FILE, one a line, and delete them
+    /// Move other programs' notifications from the queue to FILE, one a line
     #[arg(long, value_name = "FILE")]
     pub spool: Option<PathBuf>,
     /// Where pictures are saved.
@@ -45,35 +48,49 @@ Examples:
   greenavatar listen --spool others.ndjson     behind a proxy with TLS
   greenavatar --json listen --discard-foreign --webhook-token-file token.txt
 
-GREEN-API sends every notification of the instance to its webhookUrl, so say
-what becomes of those that are no AvatarInfo. 200 is answered once a result's
-line is written and a spooled notification is on disk; anything else makes
-GREEN-API send it again, for 24 hours. GET /healthz answers 200.";
+GREEN-API sends every notification of the instance to its webhookUrl, so one
+of --spool and --discard-foreign is required. A request is answered with 200
+once the line is written or the spooled notification is on disk; after any
+other answer GREEN-API sends it again, for 24 hours. GET /healthz answers 200.";
 
-/// Run the webhook endpoint that GREEN-API sends results to
-#[derive(Debug, clap::Args)]
-#[command(after_help = LISTEN_HELP)]
+const LISTEN_ENVIRONMENT: &str = "\
+GREEN_API_WEBHOOK_TOKEN   the instance's webhookUrlToken; a request without it
+                            is answered with 401
+  NO_COLOR                  no colours, unless it is empty";
+
+const LISTEN_FILES: &str = "\
+.env                      settings, in this directory or its nearest parent with a .env
+  ~/.config/greenavatar/env
+                            the user's settings (XDG_CONFIG_HOME, on Windows %APPDATA%)";
+
+/// Run the webhook endpoint that receives the results of request
+#[derive(Debug, Args)]
+#[command(after_help = LISTEN_FOOTER)]
+#[command(after_long_help = help::sections(LISTEN_HELP, LISTEN_ENVIRONMENT, LISTEN_FILES))]
 pub struct ListenArgs {
-    /// Where to listen; port 0 takes any free one
+    /// Address to listen on; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
-    /// The path of the instance's webhookUrl
+    /// Path of the instance's webhookUrl
     #[arg(long, value_name = "PATH", value_parser = parse_path, default_value = "/")]
     pub path: String,
-    /// The file with the instance's webhookUrlToken in its first line, - for standard input; else
-    /// GREEN_API_WEBHOOK_TOKEN
+    /// Read the instance's webhookUrlToken from the first line of FILE; - for standard input
     #[arg(long, value_name = "FILE")]
     pub webhook_token_file: Option<PathBuf>,
-    /// Append other notifications to FILE, one a line
+    /// Append notifications that are not results to FILE, one a line
     #[arg(long, value_name = "FILE", conflicts_with = "discard_foreign")]
     pub spool: Option<PathBuf>,
-    /// Acknowledge other notifications and forget them
+    /// Acknowledge and drop notifications that are not results
     #[arg(long)]
     pub discard_foreign: bool,
-    /// End after N printed results; repeats and other notifications don't count
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after N results; repeated results do not count
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub max: Option<u64>,
 }
+
+const LISTEN_FOOTER: &str = "\
+Credentials: only the webhook's token, from --webhook-token-file or GREEN_API_WEBHOOK_TOKEN.
+Exit codes: greenavatar --help, man greenavatar, docs/scripting.md";
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {

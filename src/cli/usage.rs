@@ -1,4 +1,4 @@
-//! Help and usage errors, without the secrets that were typed.
+//! Prints help and usage errors, with the secrets of the command line masked.
 
 use std::ffi::OsString;
 
@@ -8,8 +8,8 @@ use crate::failure::EXIT_USAGE;
 use crate::output::{Color, Output};
 use crate::token::{Masked, register};
 
-/// Prints help to standard output, a usage error to standard error, and returns the exit status. The secrets that were
-/// typed must be registered: clap's messages quote values.
+/// Prints help to standard output or a usage error to standard error, and returns the exit status. The secrets of the
+/// command line must be registered: clap's messages quote values.
 pub fn print(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let rendered = error.render();
     let text = |color: bool| if color { rendered.ansi().to_string() } else { rendered.to_string() };
@@ -20,7 +20,7 @@ pub fn print(error: &clap::Error, arguments: &[OsString]) -> u8 {
         return output.write_last(&help).map_or_else(|error| output.end(error), |()| 0);
     }
     let mut text = text(color.applies_to(&std::io::stderr())).trim_end().to_owned();
-    // A bare `greenavatar` gets its help, which is not an error.
+    // `greenavatar` without arguments prints its help, which is not an error.
     if error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         text.insert_str(0, "greenavatar: ");
     }
@@ -35,7 +35,7 @@ pub fn print(error: &clap::Error, arguments: &[OsString]) -> u8 {
     EXIT_USAGE
 }
 
-/// The value of `--color` on a command line that is not understood.
+/// The value of `--color` on a command line that could not be parsed.
 fn typed_color(arguments: &[OsString]) -> Color {
     let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let after = |at: usize| words.get(at + 1).map(AsRef::as_ref);
@@ -43,14 +43,20 @@ fn typed_color(arguments: &[OsString]) -> Color {
         "--color" => after(at),
         word => word.strip_prefix("--color="),
     });
-    match values.next_back() {
-        Some("never") => Color::Never,
-        Some("always") => Color::Always,
+    color(values.next_back().unwrap_or_default())
+}
+
+/// A value of `--color`.
+pub fn color(word: &str) -> Color {
+    match word {
+        "never" => Color::Never,
+        "always" => Color::Always,
         _ => Color::Auto,
     }
 }
 
-/// Registers every value that may be a token: of a flag, however it is spelt, and of the environment.
+/// Registers every value that may be a token, to be masked: of options with "tok" in their name, misspelt ones too, and
+/// of the environment.
 pub fn register_secrets(arguments: &[OsString]) {
     let mut secrets = Vec::new();
     let mut next_is_secret = false;

@@ -69,7 +69,7 @@ impl ListArgs {
     ) -> Result<(), Failure> {
         let Some(which) = self.contacts else { return Ok(()) };
         let mut chats = Vec::new();
-        account::fetch(client, which.into(), settings.retries, stop, context.output, &mut |chat| {
+        account::fetch(client, which, settings.retries, stop, context.output, &mut |chat| {
             chats.push((chat.key(), chat.name().and_then(contacts::clean_name)));
             true
         })?;

@@ -13,6 +13,7 @@ mod doctor;
 mod dry_run;
 mod gallery;
 mod get;
+mod help;
 mod journal;
 mod kills;
 #[cfg(target_os = "linux")]
