@@ -116,7 +116,7 @@ fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 
 fn workers_within(limit: Option<u64>) -> Result<usize, Failure> {
     match limit {
         Some(limit) if limit < OTHER_FILES => {
-            Err(Failure::new(Kind::BadSettings, format!("this process may have only {limit} files open"))
+            Err(Failure::new(Kind::BadSettings, format!("this process may open only {limit} files"))
                 .hint(format!("raise the limit on open files to {} or more: `ulimit -n` shows it", 4 * OTHER_FILES)))
         }
         Some(limit) => Ok(((limit - OTHER_FILES) / FILES_OF_A_WORKER).max(1) as usize),
@@ -132,7 +132,7 @@ fn no_thread(error: io::Error) -> Failure {
 fn cut_off_failure() -> Failure {
     let seconds = shutdown::GRACE.as_secs();
     let failure =
-        Failure::new(Kind::Timeout, format!("the run was interrupted, and the request cut off after {seconds} s"));
+        Failure::new(Kind::Timeout, format!("the run was interrupted and the request was cut off after {seconds} s"));
     Failure { is_final: true, ..failure }
 }
 

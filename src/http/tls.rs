@@ -39,7 +39,7 @@ impl Roots {
             Failure::caused(Kind::InputUnreadable, error)
         })?;
         if pem.len() as u64 == LARGEST {
-            return Err(bad("is too large for a file of certificates").hint(wanted));
+            return Err(bad("is too large to be a certificate file").hint(wanted));
         }
         let pem = pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&pem);
         let mut certificates = Vec::new();
@@ -87,7 +87,7 @@ pub fn describe(error: &rustls::Error) -> (String, &'static str) {
             }
             // webpki's own errors come as texts.
             CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => (
-                "the server's certificate is that of an authority, which cannot be a server's own",
+                "the server's certificate is a certificate authority's, which a server must not use",
                 "give the server a certificate that is not marked as an authority's (basicConstraints=CA:FALSE)",
             ),
             _ => ("the server's certificate cannot be used", "the server needs another certificate"),
@@ -98,7 +98,7 @@ pub fn describe(error: &rustls::Error) -> (String, &'static str) {
             | AlertDescription::HandshakeFailure
             | AlertDescription::InsufficientSecurity,
         ) => (
-            "the server and this program have no version of TLS or no cipher in common",
+            "the server and this program have no TLS version or cipher in common",
             "the server must support TLS 1.2 or 1.3",
         ),
         rustls::Error::InvalidMessage(_) => {

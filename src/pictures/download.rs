@@ -189,7 +189,7 @@ fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
         HttpError::Timeout => {
             let seconds = (timeout.as_secs_f64() * 10.0).round() / 10.0;
             let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {seconds} s"));
-            (false, failure.hint("a longer --timeout waits longer"))
+            (false, failure.hint("use a longer --timeout"))
         }
         HttpError::Interrupted => (true, Failure::new(Kind::Timeout, format!("{incomplete}: the run was interrupted"))),
         HttpError::Unreachable(why) => {

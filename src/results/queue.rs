@@ -207,7 +207,7 @@ impl<'a> Queue<'a> {
             None => {
                 let what = format!("the first notification in the queue is another program's: {}", foreign.what);
                 Err(Failure::new(Kind::ForeignNotification, what)
-                    .hint("nothing was deleted; --spool FILE appends such notifications to FILE and reads on"))
+                    .hint("nothing was deleted; --spool FILE moves such notifications to FILE and continues"))
             }
         }
     }
@@ -268,7 +268,7 @@ impl<'a> Queue<'a> {
         };
         if self.is_patient && self.failure.is_none() {
             self.output
-                .warn(&format!("the queue cannot be read: {}", failure.message()), "the run goes on and tries again");
+                .warn(&format!("the queue cannot be read: {}", failure.message()), "the run continues and tries again");
         }
         self.not_before = Instant::now() + pause;
         self.failure = Some(failure);

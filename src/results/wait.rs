@@ -157,7 +157,7 @@ impl<'a> Collector<'a> {
         let waited = self.wait.as_secs_f64();
         let what = format!("no notification came within {waited} s: GREEN-API marks it as temporarily not working");
         Failure::new(Kind::NoResult, what)
-            .hint("`greenavatar get` asks with another method that answers at once; --fallback does so here")
+            .hint("`greenavatar get` uses a method that answers at once; --fallback uses it here")
     }
 }
 

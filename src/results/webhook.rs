@@ -132,7 +132,7 @@ impl Server {
                 refusals.report();
                 if places.available_permits() == 0 {
                     let hint = "clients that stall are dropped after 10 s; only GREEN-API should send to this address";
-                    refusals.warn("full", "512 connections are open, and further ones have to wait", hint);
+                    refusals.warn("full", "512 connections are open; others must wait", hint);
                 }
                 let accept = async {
                     let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");

@@ -163,7 +163,7 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     let server = gallery(|_| picture(PNG));
     let cli = get(&server, ["-o", "any.name", CHAT]);
     let (next, json_too) = (cli.again(), cli.again());
-    let note = "note: the picture in any.name is of another type: its extension would be png";
+    let note = "note: the picture in any.name is of another type, its extension would be png";
     let said = cli.stdout(format!("{CHAT}\tfound\tany.name\tnew\n")).stderr_has(note).run();
     assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
     assert!(said.is_private("any.name"));
@@ -304,6 +304,6 @@ fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
         assert_eq!(said.stdout.matches("\tnew").count(), 30, "{limit}: {}", said.stderr);
     }
     let asked = server.requests().len();
-    let said = run(8).exits(78).stderr_has("may have only 8 files open").run();
+    let said = run(8).exits(78).stderr_has("may open only 8 files").run();
     assert_eq!((said.stdout.as_str(), server.requests().len()), ("", asked));
 }
