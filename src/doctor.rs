@@ -51,12 +51,12 @@ pub fn run(settings: &Settings, output: &Output) -> Result<u8, OutputError> {
     Ok(exit)
 }
 
-/// Prints the checks if there are no usable settings. Returns the exit status.
+/// Prints the checks if the settings are not usable. Returns the exit status.
 pub fn run_without_settings(failure: Failure, output: &Output) -> Result<u8, OutputError> {
     let exit = failure.kind.exit();
     print("settings", &Check::failed(failure), output)?;
     for (name, _) in &CHECKS[1..] {
-        print(name, &Check::skipped("there are no usable settings"), output)?;
+        print(name, &Check::skipped("the settings are not usable"), output)?;
     }
     Ok(exit)
 }
@@ -271,7 +271,7 @@ fn check_notifications(doctor: &mut Doctor<'_>) -> Check {
         Err(failure) => return Check::failed(failure),
     };
     let on = match settings.notifications.as_slice() {
-        [] => "none is on".to_owned(),
+        [] => "no notifications are on".to_owned(),
         on => format!("on: {}", on.join(", ")),
     };
     match settings.webhook {

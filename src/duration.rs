@@ -35,7 +35,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     parse_duration(text).and_then(|duration| match duration.as_secs() {
         0..=86400 => Ok(duration),
-        _ => Err("a duration must be at most one day here".into()),
+        _ => Err("a duration must be at most one day".into()),
     })
 }
 

@@ -330,7 +330,7 @@ fn io_error(error: &io::Error) -> HttpError {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => HttpError::Timeout,
         io::ErrorKind::Interrupted => HttpError::Interrupted,
         io::ErrorKind::ConnectionRefused => HttpError::Unreachable("connection refused".into()),
-        _ if is_broken(error) => HttpError::Unreachable("the connection broke off".into()),
+        _ if is_broken(error) => HttpError::Unreachable("the connection was lost".into()),
         _ => HttpError::Unreachable(error.to_string()),
     }
 }

@@ -84,7 +84,7 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
                     }
                 })?;
             if summary.has_bad_utf8 {
-                output.warn(&format!("{name} has names that are not UTF-8"), "save it as UTF-8 for the right letters");
+                output.warn(&format!("{name} has names that are not UTF-8"), "save the file as UTF-8");
             }
             if summary.without_number > 0 {
                 output.note(&format!("{name}: {} entries without a number", summary.without_number));

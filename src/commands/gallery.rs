@@ -90,7 +90,7 @@ fn prefix(file: &Path, dir: &Path) -> Result<String, Failure> {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     page::prefix(&absolute(parent)?, dir).ok_or_else(|| {
         let what = format!("no relative link leads from {} to {}", file.to_string_lossy(), dir.to_string_lossy());
-        Failure::new(Kind::BadSettings, what).hint("write the page to the drive of the pictures")
+        Failure::new(Kind::BadSettings, what).hint("write the page to the same drive as the pictures")
     })
 }
 

@@ -14,7 +14,7 @@ use crate::token::shown_path;
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// What to do about a failure that has no cause of its own here.
-pub const IN_BETWEEN: &str = "check the network and the proxy variables: something in between may not let TLS through";
+pub const IN_BETWEEN: &str = "check the network and the proxy variables: a firewall or a proxy may block TLS";
 
 /// Certificates to trust: Mozilla's, built in, or those of a file.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Roots {
     pub fn read(path: &Path) -> Result<Roots, Failure> {
         let name = shown_path(path);
         let bad = |what: &str| Failure::new(Kind::BadSettings, format!("{name} {what}"));
-        let wanted = "--cacert wants the certificates of authorities in PEM form";
+        let wanted = "--cacert expects certificates of authorities in PEM form";
         let mut pem = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut pem));
         read.map_err(|error| {

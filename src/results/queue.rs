@@ -281,7 +281,9 @@ impl<'a> Queue<'a> {
         if self.returns > MOST_RETURNS {
             return Err(Failure::new(
                 Kind::UnexpectedResponse,
-                format!("the first notification in the queue came back {MOST_RETURNS} times after it was deleted"),
+                format!(
+                    "the first notification in the queue was received {MOST_RETURNS} more times after it was deleted"
+                ),
             ));
         }
         if self.returns > 3 {

@@ -270,7 +270,7 @@ impl Handler {
             .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "the body is not a notification", PROXY))?;
         let (kept, is_kept) = oneshot::channel();
         let _ = self.deliveries.send(Delivery { notification, kept });
-        let hint = "GREEN-API sends it again: start listen anew";
+        let hint = "GREEN-API sends it again; restart listen";
         is_kept.await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the run has ended", hint))
     }
 }
