@@ -135,12 +135,8 @@ impl Journal {
         let mut file = open_locked(path, &name)?;
         // Only now: the other run may have written until it let go of the lock.
         let length_before = file.metadata().map_err(unwritable)?.len();
-        if length_before == 0
-            && let Some(folder) = path.parent()
-        {
-            // So that the new name survives a power cut, if the file system can do that.
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            let _ = platform::sync_dir(folder);
+        if length_before == 0 {
+            sync_name(path);
         }
         let mut reading = Reading { filter, now, done: Done::default(), requested: BTreeMap::new() };
         let length = reading.read(&file, &name)?;
@@ -178,6 +174,8 @@ impl Journal {
         let bytes = line.as_str().as_bytes();
         let (file, length) = &mut *self.lock();
         if !platform::is_name_of(&self.path, file) {
+            // [`Journal::sync`] does not reach it any more.
+            file.sync_data().map_err(|error| output_failed(&self.name, error))?;
             (*file, *length) = self.reopen()?;
         }
         match (&**file).write_all(bytes) {
@@ -197,6 +195,7 @@ impl Journal {
     fn reopen(&self) -> Result<(Arc<File>, u64), Failure> {
         let mut file = open_locked(&self.path, &self.name)?;
         let length = file.seek(SeekFrom::End(0)).map_err(|error| output_failed(&self.name, error))?;
+        sync_name(&self.path);
         Ok((Arc::new(file), length))
     }
 
@@ -212,6 +211,12 @@ impl Journal {
     }
 }
 
+/// Lets a new file's name survive a power cut, if the file system can do that.
+fn sync_name(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _ = platform::sync_dir(folder);
+}
+
 /// Opens the file, creating it if needed, and locks it.
 fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
     let unwritable = |error: io::Error| output_failed(name, error);
@@ -225,10 +230,14 @@ fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(Failure::new(Kind::JournalBusy, format!("another run is using the journal {name}"))
-                .hint("wait until it ends, or use another --journal"));
+            return Err(Failure::new(Kind::JournalBusy, format!("another run holds the journal {name}"))
+                .hint("wait for it to end, or give this run a journal of its own"));
         }
-        Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        Err(TryLockError::Error(error)) => {
+            let what = format!("the file system does not support locks: cannot lock the journal {name}");
+            return Err(Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(what))
+                .hint("name a journal on a local file system"));
+        }
     }
     Ok(file)
 }
@@ -283,7 +292,12 @@ impl Reading<'_> {
             let is_whole = line.ends_with(b"\n");
             // Of a file without a single line of ours only what can be the beginning of one is taken for torn: it may
             // be somebody's text without a newline at its end.
-            if !is_whole && got < LONGEST_LINE && (number > 1 || is_torn(&line)) {
+            let mut is_torn = || match got < LONGEST_LINE {
+                true => number > 1 || is_torn(&line),
+                // The zeros that a power cut leaves may be many.
+                false => is_zeros(&line) && reader.by_ref().bytes().all(|byte| byte.is_ok_and(|byte| byte == 0)),
+            };
+            if !is_whole && is_torn() {
                 return Ok(length);
             }
             if !(is_whole && self.add(&line)) {
@@ -291,7 +305,7 @@ impl Reading<'_> {
                     Kind::BadSettings,
                     format!("{name} is not a journal: line {number} is not a journal line"),
                 )
-                .hint("the file was not changed; use another file, or a new one"));
+                .hint("it was left as it is; name another file, or one that does not exist"));
             }
             length += got;
         }
@@ -341,8 +355,12 @@ fn is_torn(line: &[u8]) -> bool {
     let after_id = after_start.iter().position(|&byte| byte == b'"').map_or(&[][..], |end| &after_start[end..]);
     let is_json = || serde_json::from_slice::<IgnoredAny>(line).is_ok();
     let is_row = || serde_json::from_slice::<Row<'_>>(line).is_ok();
-    line.iter().all(|&byte| byte == 0)
+    is_zeros(line)
         || (begins(line, START) && AFTER_ID.iter().any(|after| begins(after_id, after)) && (!is_json() || is_row()))
+}
+
+fn is_zeros(line: &[u8]) -> bool {
+    line.iter().all(|&byte| byte == 0)
 }
 
 #[cfg(test)]

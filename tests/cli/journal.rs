@@ -123,6 +123,31 @@ fn a_torn_last_line_is_cut_off() {
     });
 }
 
+/// A power cut leaves zeros, also more than any line has; a full disk anything.
+#[test]
+fn a_tail_of_any_bytes_without_a_newline_is_cut_off() {
+    let whole = line(&chat(1), "accepted", "request", INSTANCE, LONG_AGO);
+    let tails = [vec![0; 4], vec![0; 9 * 1024 * 1024], b"\xff\x01{\"a\":1}".to_vec()];
+    at_once(tails, |tail| {
+        let server = well(1);
+        let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT, &chat(1)]);
+        let said = cli.file("j", [whole.as_bytes(), &tail].concat()).run();
+        let kept = said.read("j");
+        assert!(kept.starts_with(&whole) && kept.lines().count() == 2, "{} bytes", kept.len());
+    });
+    let only_zeros = Cli::request(&well(1), ["-q", "--journal", "j", CHAT]).file("j", [0; 4096]).run();
+    assert_eq!(only_zeros.read("j").lines().count(), 1);
+}
+
+/// The clock was wrong once.
+#[test]
+fn a_line_from_the_future_is_not_young() {
+    let of = |at| line(CHAT, "accepted", "request", INSTANCE, at);
+    assert!(is_asked(&of("2096-01-01T00:00:00Z"), &["--max-age", "20h"]));
+    assert!(!is_asked(&of("2096-01-01T00:00:00Z"), &[]));
+    assert!(!is_asked(&of(&jiff::Timestamp::now().to_string()), &["--max-age", "20h"]));
+}
+
 #[test]
 fn a_file_that_is_no_journal_is_refused_and_left_as_it_is() {
     let server = Server::unasked();
