@@ -126,7 +126,10 @@ GREEN-API answers getAvatarAsync with a status only and sends the picture's
 URL later, as a notification. GREEN-API's documentation marks the method as
 \"not used\" and the notification as \"temporarily not working\", so a result may
 never arrive. --wait takes results off the queue; --fallback then asks with
-getAvatar, as `greenavatar get` does, for chats without a result.";
+getAvatar, as `greenavatar get` does, for chats without a result.
+
+The status none means no picture, or no WhatsApp account: GREEN-API answers
+both alike.";
 
 /// Ask for profile pictures with getAvatarAsync; the results arrive later, as notifications
 #[derive(Debug, Args)]

@@ -20,7 +20,10 @@ Examples:
 A notification is deleted only after its picture is saved and its line is
 written. A notification that is not a result (AvatarInfo) belongs to another
 program: without --spool the run stops there and deletes nothing. The queue
-keeps notifications for 24 hours.";
+keeps notifications for 24 hours.
+
+The status none means no picture, or no WhatsApp account: GREEN-API answers
+both alike.";
 
 /// Take results off the notification queue (receiveNotification, deleteNotification)
 #[derive(Debug, Args)]
@@ -51,7 +54,10 @@ Examples:
 GREEN-API sends every notification of the instance to its webhookUrl, so one
 of --spool and --discard-foreign is required. A request is answered with 200
 once the line is written or the spooled notification is on disk; after any
-other answer GREEN-API sends it again, for 24 hours. GET /healthz answers 200.";
+other answer GREEN-API sends it again, for 24 hours. GET /healthz answers 200.
+
+The status none means no picture, or no WhatsApp account: GREEN-API answers
+both alike.";
 
 const LISTEN_ENVIRONMENT: &str = "\
 GREEN_API_WEBHOOK_TOKEN   the instance's webhookUrlToken; a request without it

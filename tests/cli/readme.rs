@@ -15,6 +15,21 @@ fn help(command: &str) -> String {
     Cli::new().args([command, "--help"]).any_stdout().run().stdout
 }
 
+#[test]
+fn every_text_about_none_says_that_there_may_be_no_account() {
+    let joined = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "no picture, or no WhatsApp account";
+    for command in ["get", "request", "receive", "listen"] {
+        assert!(joined(help(command)).contains(said), "{command}");
+    }
+    let man = Cli::new().args(["man", "--dir", "m"]).any_stdout().run();
+    for command in ["get", "request", "receive", "listen"] {
+        let page = joined(man.read(&format!("m/greenavatar-{command}.1")));
+        assert!(page.contains(said), "{command}: {page}");
+    }
+    assert!(joined(read("README.md")).contains(&format!("`none` | {said}: GREEN-API answers both alike")));
+}
+
 /// The flags in a text, without their values.
 fn flags(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
