@@ -300,9 +300,7 @@ fn http_error(error: ureq::Error) -> HttpError {
         ureq::Error::Other(error) if error.is::<dns::LookUpFailed>() => HttpError::Unreachable(error.to_string()),
         ureq::Error::Rustls(error) => tls_error(&error),
         ureq::Error::Tls(what) => HttpError::Tls { message: what.to_owned(), hint: tls::IN_BETWEEN },
-        ureq::Error::ConnectProxyFailed(what) => {
-            HttpError::Unreachable(format!("the proxy refused the connection: {what}"))
-        }
+        ureq::Error::ConnectProxyFailed(what) => HttpError::Unreachable(format!("the proxy gives no tunnel: {what}")),
         ureq::Error::LargeResponseHeader(..) => HttpError::NotHttp("the answer's header is too long".into()),
         ureq::Error::Protocol(error) => HttpError::NotHttp(error.to_string()),
         ureq::Error::Other(error) => match error.downcast::<dns::NotPublic>().map(|error| error.0) {
@@ -330,7 +328,19 @@ fn io_error(error: &io::Error) -> HttpError {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => HttpError::Timeout,
         io::ErrorKind::Interrupted => HttpError::Interrupted,
         io::ErrorKind::ConnectionRefused => HttpError::Unreachable("connection refused".into()),
-        _ if is_broken(error) => HttpError::Unreachable("the connection was lost".into()),
+        _ if is_broken(error) => HttpError::Unreachable("the connection broke off".into()),
         _ => HttpError::Unreachable(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_that_does_not_answer_is_not_an_unknown_name() {
+        let words = "temporary failure in name resolution";
+        let error = ureq::Error::Other(Box::new(dns::LookUpFailed(words.to_owned())));
+        assert!(matches!(http_error(error), HttpError::Unreachable(why) if why == words));
     }
 }
