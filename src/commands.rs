@@ -1,5 +1,6 @@
-//! The commands, one file each, and what they share. They connect modules and contain no logic of their own; no command
-//! uses another one.
+//! The commands, one file each: wiring, no logic of its own. Here is what they share.
+//!
+//! Two commands don't know each other.
 
 pub mod chats;
 pub mod completions;
@@ -14,8 +15,10 @@ pub mod receive;
 pub mod request;
 pub mod sandbox;
 
+use std::io;
 use std::time::Duration;
 
+use crate::batch::workers;
 use crate::cli::pictures::SaveArgs;
 use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Kind};
@@ -34,6 +37,7 @@ use crate::token::Token;
 /// Runs a command and returns its exit status.
 pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
     context.output.check()?;
+    workers::check_file_limit()?;
     match command {
         Command::Request(args) => request::run(args, context),
         Command::Receive(args) => receive::run(args, context),
@@ -51,13 +55,13 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
 /// What every command gets.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// The options that say which instance is called.
+    /// The flags that say which instance is called.
     pub flags: &'a Flags,
     /// Both streams.
     pub output: &'a Output,
 }
 
-/// The settings and, with `--sandbox`, the sandbox that they belong to.
+/// Settings, and the sandbox that they lead to if there is one.
 pub struct Session {
     /// The settings.
     pub settings: Settings,
@@ -70,14 +74,14 @@ impl Session {
         self.client_with(Options { connections, ..self.settings.http.clone() }, context)
     }
 
-    /// A client for long polls of the queue.
+    /// A client for the long polls of a queue.
     pub fn poll_client<'a>(&'a self, context: &Context<'a>) -> Client<'a> {
         let timeout = self.settings.http.timeout.max(CALL_TIMEOUT);
         self.client_with(Options { timeout, connections: 1, ..self.settings.http.clone() }, context)
     }
 
-    /// Downloads and saves pictures. `allowed`: hosts besides WhatsApp's; the API's own host is allowed if it is on this
-    /// machine. `time_limit`: the limit for one download with its retries.
+    /// Downloads and saves pictures. `allowed`: hosts besides WhatsApp's; the service's own is allowed if it is on this
+    /// machine. `time_limit`: the time that one download may take, with its retries.
     pub fn pictures<'a>(
         &self,
         destination: Destination,
@@ -91,7 +95,7 @@ impl Session {
         let options = pictures::Options {
             allowed: allowed.iter().cloned().chain(own_host).collect(),
             http: Options { connections, ..http.clone() },
-            // The sandbox in this process is reached without a proxy.
+            // No proxy is in front of a sandbox in this process.
             env: if self._sandbox.is_some() { |_| None } else { |name| std::env::var(name).ok() },
             retries: *retries,
             time_limit,
@@ -99,7 +103,7 @@ impl Session {
         Pictures::new(destination, options, context.output)
     }
 
-    /// Saves the pictures of results, if `--dir` is given.
+    /// Saves the pictures of results, if a directory is given for them.
     pub fn saver<'a>(
         &self,
         args: &SaveArgs,
@@ -118,7 +122,7 @@ impl Session {
 }
 
 impl Context<'_> {
-    /// Reads the settings or, with `--sandbox`, starts a sandbox in this process.
+    /// The settings of the instance to call: real ones, or with `--sandbox` those of a sandbox that is started here.
     pub fn open(&self) -> Result<Session, Error> {
         Ok(if self.flags.sandbox { self.open_sandbox()? } else { self.open_real()? })
     }
@@ -127,10 +131,8 @@ impl Context<'_> {
         Ok(Session { settings: Settings::read(self.flags, self.output)?, _sandbox: None })
     }
 
-    fn open_sandbox(&self) -> Result<Session, Failure> {
-        let sandbox = Sandbox::start(Config::default()).map_err(|error| {
-            Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the sandbox cannot start"))
-        })?;
+    fn open_sandbox(&self) -> Result<Session, Error> {
+        let sandbox = start_sandbox(Config::default())?;
         let instance = Instance {
             api_url: sandbox.api_url().to_owned(),
             id: sandbox.id_instance().to_owned(),
@@ -139,4 +141,19 @@ impl Context<'_> {
         self.output.note(&format!("sandbox at {}, nothing leaves this machine", instance.api_url));
         Ok(Session { settings: Settings::of_sandbox(instance, self.flags), _sandbox: Some(sandbox) })
     }
+}
+
+/// Starts a sandbox that serves until it is dropped.
+fn start_sandbox(config: Config) -> Result<Sandbox, Error> {
+    Sandbox::start(config).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Error::Usage(error.to_string()),
+        // Only a thread that cannot be started.
+        io::ErrorKind::WouldBlock => Failure::no_thread(error).into(),
+        kind => {
+            let is_taken = kind == io::ErrorKind::AddrInUse;
+            let error = anyhow::Error::from(error).context("the sandbox cannot start");
+            let failure = Failure::caused(Kind::BadSettings, error);
+            if is_taken { failure.hint("--bind 127.0.0.1:0 takes a free port") } else { failure }.into()
+        }
+    })
 }

@@ -1,6 +1,7 @@
-//! The protocol of GREEN-API: its methods, and the meaning of its answers.
+//! The protocol of GREEN-API: what is sent, what the answers mean.
 //!
-//! It follows GREEN-API's documentation. Where pages contradict each other or observed answers, both forms are accepted.
+//! Facts are those of GREEN-API's documentation. If its pages contradict each other, or answers that were seen, both
+//! readings work.
 
 pub mod avatar;
 pub mod client;

@@ -28,12 +28,15 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return ExitCode::from(exit),
     };
-    shutdown::install();
     let flags = &cli.output;
     let options = Options { json: flags.json, quiet: flags.quiet, verbose: flags.verbose, color: flags.color };
     let output = Output::new(options);
     let context = Context { flags: &cli.settings, output: &output };
-    let exit = commands::run(&cli.command, &context).unwrap_or_else(|error| output.end(error));
+    let run = || {
+        shutdown::install()?;
+        commands::run(&cli.command, &context)
+    };
+    let exit = run().unwrap_or_else(|error| output.end(error));
     match shutdown::signal() {
         Some(signal) => shutdown::die(signal),
         None => ExitCode::from(exit),

@@ -1,6 +1,7 @@
-//! The result line of one chat, as text or as JSON.
+//! The line that goes out: what became of one chat, as text or as JSON.
 //!
-//! One [`Record`] is one line on standard output and one line of a journal. Secrets are masked when the line is written.
+//! One [`Record`] is one line on standard output and one line of a journal. It knows the form of the line alone,
+//! not who asked or how; the token is taken out of the finished line by whoever writes it.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,25 +13,25 @@ use crate::output::Output;
 use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
-/// The result for a chat.
+/// What became of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// GREEN-API accepted the request; the result may arrive later, as a notification.
+    /// GREEN-API took the request; the result comes later, if it comes.
     Accepted,
-    /// There is a picture.
+    /// There is an avatar, and this is its URL.
     Found,
-    /// There is no picture, or no account: the service's answer is the same.
+    /// There is no picture, or no account: today's service answers both alike.
     None,
-    /// Privacy settings hide the picture.
+    /// The account's privacy settings hide the avatar.
     Hidden,
-    /// There is no account. Only older instances answer this, also for accounts without a picture.
+    /// There is no such account. Only older instances say so, also of accounts without a picture.
     NoAccount,
     /// The wait ended without a result.
     TimedOut,
     /// The request failed.
     Failed,
-    /// The text is not a chat id.
+    /// What was given is no chat id.
     Invalid,
 }
 
@@ -49,7 +50,7 @@ impl Status {
         }
     }
 
-    /// The ANSI code of the word's colour.
+    /// The terminal's number for the colour of the word.
     const fn color(self) -> &'static str {
         match self {
             Status::Accepted | Status::Found => "32",
@@ -64,7 +65,7 @@ impl Status {
     }
 }
 
-/// How the picture of a chat compares with its file.
+/// What a run found out about the picture file of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
@@ -74,7 +75,7 @@ pub enum Change {
     Changed,
     /// The file has this picture already.
     Unchanged,
-    /// There is a file from before, but the chat has no picture now.
+    /// There is a file from before, and the chat has no picture any more.
     Gone,
 }
 
@@ -94,20 +95,20 @@ impl Change {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// The chat id; if the text is not a chat id, the escaped and shortened text.
+    /// The chat id; of what is none, the escaped and shortened text.
     pub chat_id: String,
-    /// The chat's name in the list.
+    /// The name that the chat has in its list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The result.
+    /// What became of it.
     pub status: Status,
-    /// The line of the list, from 1; only if the status is invalid.
+    /// The line of the list that it stood on, counted from 1; only where it is no chat id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// The picture's URL.
+    /// The avatar's URL, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_avatar: Option<String>,
-    /// When the URL expires, RFC 3339.
+    /// When the URL ends, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// When the notification was made, in Unix seconds.
@@ -119,19 +120,19 @@ pub struct Record {
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
-    /// The method that answered, if the run uses more than one.
+    /// Which method answered, where a run uses more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'static str>,
-    /// True if the result is older than the request.
+    /// True for a result that is older than the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale: Option<bool>,
-    /// GREEN-API's `available`: false if privacy settings hide the picture.
+    /// Whether the avatar may be seen, where GREEN-API said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
-    /// True if the URL is that of the 96-pixel preview.
+    /// True where the URL is that of the 96-pixel picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<bool>,
-    /// The picture's file.
+    /// Where the picture was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The picture's size.
@@ -140,10 +141,10 @@ pub struct Record {
     /// The picture's SHA-256, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// How the picture compares with its file.
+    /// What became of the chat's picture file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
-    /// Requests sent for this chat, retries included.
+    /// Requests sent for this chat, repeats included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
     /// Milliseconds from the first request to the end.
@@ -152,7 +153,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A line with only a chat id and a status.
+    /// A line about a chat of which nothing else is known yet.
     pub fn new(chat_id: impl Into<String>, status: Status) -> Record {
         Record {
             chat_id: chat_id.into(),
@@ -177,7 +178,7 @@ impl Record {
         }
     }
 
-    /// The line of a chat that failed. The status follows from the kind: invalid, timed-out or failed.
+    /// A line about a chat that failed; of the kind invalid-chat-id it is an invalid one.
     pub fn failed(chat_id: impl Into<String>, failure: &Failure) -> Record {
         let status = match failure.kind {
             Kind::InvalidChatId => Status::Invalid,
@@ -192,7 +193,7 @@ impl Record {
         self.error.is_some() || !matches!(self.change, None | Some(Change::Unchanged))
     }
 
-    /// The line of an answer to getAvatar.
+    /// A line about what getAvatar answered.
     pub fn of_avatar(chat_id: impl Into<String>, avatar: Avatar) -> Record {
         let (status, url_avatar) = match avatar.picture {
             Picture::Found(url) => (Status::Found, Some(url)),
@@ -204,17 +205,17 @@ impl Record {
         Record { url_avatar, available, http_status: Some(http_status), ..Record::new(chat_id, status) }
     }
 
-    /// The same line with the chat's name in the list.
+    /// The same line with the name that the chat has in its list.
     pub fn named_as(self, chat: &ChatId) -> Record {
         Record { name: chat.name().map(str::to_owned), ..self }
     }
 
-    /// The line as JSON without its newline; control characters are escaped.
+    /// The line as JSON, without its newline; nothing in it acts on a terminal.
     pub fn json(&self) -> String {
         sanitize_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))
     }
 
-    /// The line for standard output with its newline, as text or JSON; empty with `-q`.
+    /// The line for standard output with its newline, in the form that the flags ask for; empty if none is wanted.
     pub fn line(&self, output: &Output) -> Masked {
         if output.is_silent() {
             return Masked::default();
@@ -231,7 +232,7 @@ impl Record {
             if is_colored { format!("\u{1b}[{}m{word}\u{1b}[0m", self.status.color()) } else { word.to_owned() };
         let detail = match (&self.file, &self.url_avatar, &self.error) {
             (Some(text), _, _) | (None, Some(text), _) if self.status == Status::Found => sanitize(text),
-            // The status says it all.
+            // A wait that is over needs no more words.
             (_, _, Some(error)) if self.status != Status::TimedOut => error.code.to_owned(),
             _ => String::new(),
         };

@@ -1,6 +1,6 @@
-//! Settings: which instance is called, how it is reached, and the source of each value.
+//! Settings: which instance is called, how it is reached, and where each value came from.
 //!
-//! The environment is never changed, and no message contains the value of a secret.
+//! Nothing is written back to the environment, and no message contains the value of a secret.
 
 pub mod api_url;
 pub mod env_file;
@@ -62,27 +62,27 @@ impl Flags {
     }
 }
 
-/// What is needed to call an instance.
+/// Everything that is needed to call an instance.
 #[derive(Debug)]
 pub struct Settings {
     /// The instance.
     pub instance: Instance,
-    /// Source of the URL.
+    /// Where the URL came from.
     pub url_source: Source,
-    /// Source of the id.
+    /// Where the id came from.
     pub id_source: Source,
-    /// Source of the token.
+    /// Where the token came from.
     pub token_source: Source,
     /// How the instance is reached.
     pub http: http::Options,
-    /// Retries of a request.
+    /// How often a request is repeated.
     pub retries: u32,
-    /// GREEN_API_LENIENT. Not parsed yet: only commands with chat ids use it.
+    /// GREEN_API_LENIENT, unparsed: a command without chat ids does not care.
     lenient: Option<Sourced<String>>,
 }
 
 impl Settings {
-    /// Reads the settings of a real instance. Warnings are printed to `output`.
+    /// Reads the settings of a real instance. Warnings go to the report.
     pub fn read(flags: &Flags, output: &Output) -> Result<Settings, Error> {
         let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, output)?;
         let mut find = |flag, given: &Option<OsString>, names| match given {
@@ -124,12 +124,12 @@ impl Settings {
             token_source: token.source,
             http,
             retries: flags.retries,
-            // Optional: a file that cannot be read is not an error here.
+            // Without it nothing is missing: a file that cannot be read is not an error here.
             lenient: sources.find(precedence::LENIENT).unwrap_or_default(),
         })
     }
 
-    /// The settings of a sandbox in this process. Reads no file and uses no proxy.
+    /// The settings of a sandbox in this process. No file is read, and no proxy is used.
     pub fn of_sandbox(instance: Instance, flags: &Flags) -> Settings {
         Settings {
             instance,
@@ -147,7 +147,7 @@ impl Settings {
         matches!(&self.token_source, Source::TokenFile(path, _) if path == Path::new("-"))
     }
 
-    /// Whether `--lenient` is in effect: by the option, otherwise by GREEN_API_LENIENT.
+    /// Whether chat ids are checked leniently: `--lenient`, else GREEN_API_LENIENT.
     pub fn is_lenient(&self, flag: bool) -> Result<bool, Error> {
         match &self.lenient {
             Some(found) if !flag => {
@@ -160,13 +160,13 @@ impl Settings {
     }
 }
 
-/// The webhook's token. It may be empty: the caller refuses that.
+/// The webhook's token; it may be empty, for the caller to refuse.
 pub fn webhook_token(flags: &Flags, output: &Output) -> Result<Option<String>, Failure> {
     let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, output)?;
     Ok(sources.find(precedence::WEBHOOK_TOKEN)?.map(|found| found.value))
 }
 
-/// Reads a token from the first line of a file.
+/// The token in a file's first line.
 fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Failure> {
     let line = read_first_line(path).map_err(|failure| match could_be_a_token(path) {
         true => failure.hint(format!("{named_by} takes the name of a file with the token in it, not the token")),
@@ -179,10 +179,10 @@ fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Fail
     Ok(Sourced { value, source: Source::TokenFile(path.to_owned(), Box::new(named_by)) })
 }
 
-/// The first line of a file (`-`: standard input), trimmed. At most 4 KiB are read.
+/// A file's first line without white space around it, `-` for standard input. At most 4 KiB are read.
 pub fn read_first_line(path: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    // Stops at the end of the line: on a terminal, nothing may follow it.
+    // No further than the line's end: at a terminal nothing may follow it.
     let mut read = |from: &mut dyn BufRead| from.take(4096).read_until(b'\n', &mut bytes);
     let result = match path == Path::new("-") {
         true => check_stdin().and_then(|()| read(&mut io::stdin().lock())),
@@ -195,7 +195,7 @@ pub fn read_first_line(path: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').trim().to_owned())
 }
 
-/// Parses a value. A malformed one is a usage error if it is an option's, otherwise bad-settings.
+/// The parsed value. A malformed one is a usage error if it is a flag's, else bad-settings.
 fn parse<T>(
     found: Sourced<String>,
     parse: fn(&str) -> Option<T>,

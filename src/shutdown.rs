@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::failure::Failure;
 use crate::platform;
 pub use crate::platform::die;
 
@@ -28,11 +29,11 @@ static ACTIONS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 /// Whether the process may outlive the cut-off.
 static IS_PATIENT: AtomicBool = AtomicBool::new(false);
 
-/// Takes over SIGINT and SIGTERM, once, for the whole process.
-pub fn install() {
+/// Takes over SIGINT and SIGTERM, once, for the whole process. Fails if no thread can be started.
+pub fn install() -> Result<(), Failure> {
     platform::take_over_signals(&SIGNAL);
-    // Without the thread only a blocked call outlives the cut-off.
-    let _ = thread::Builder::new().name("signals".into()).stack_size(64 * 1024).spawn(watch);
+    let watcher = thread::Builder::new().name("signals".into()).stack_size(64 * 1024);
+    watcher.spawn(watch).map(drop).map_err(Failure::no_thread)
 }
 
 /// Runs the actions at the signal, and ends the process if it still runs after the cut-off.

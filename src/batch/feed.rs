@@ -65,7 +65,7 @@ impl Feed {
                 return Ok(Source::direct(File::open(path)?));
             }
             let path = path.to_owned();
-            Source::thread(move || File::open(path))
+            Source::thread(move || File::open(&path))
         })
     }
 
@@ -75,7 +75,7 @@ impl Feed {
             check_stdin()?;
             let stdin = stdin_file()?;
             let is_file = stdin.metadata().is_ok_and(|metadata| metadata.is_file());
-            if is_file { Ok(Source::direct(stdin)) } else { Source::thread(move || Ok(stdin)) }
+            if is_file { Ok(Source::direct(stdin)) } else { Source::thread(stdin_file) }
         })
     }
 
@@ -138,11 +138,12 @@ impl Source {
         Source::Direct(Box::new(decoded(file)))
     }
 
-    fn thread(open: impl FnOnce() -> io::Result<File> + Send + 'static) -> io::Result<Source> {
+    fn thread(open: impl Fn() -> io::Result<File> + Clone + Send + 'static) -> io::Result<Source> {
         // Without a buffer: at most one piece is read before it is needed.
         let (sender, receiver) = sync_channel(0);
-        thread::Builder::new().name("input".into()).spawn(move || {
-            let mut file = open().map(decoded);
+        let thread_open = open.clone();
+        let reader = thread::Builder::new().name("input".into()).spawn(move || {
+            let mut file = thread_open().map(decoded);
             loop {
                 let mut buffer = vec![0; CHUNK];
                 let piece = match &mut file {
@@ -155,8 +156,12 @@ impl Source {
                     return;
                 }
             }
-        })?;
-        Ok(Source::Thread(receiver))
+        });
+        match reader {
+            Ok(_) => Ok(Source::Thread(receiver)),
+            // No thread can be started: a read that waits then ends with the process, at the cut-off.
+            Err(_) => open().map(Source::direct),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub fn run(
     config: RunConfig,
     context: RunContext<'_>,
 ) -> Result<u8, Error> {
-    let most = workers_within(platform::open_file_limit())?;
+    let most = workers_within(platform::open_file_limit());
     let workers = input.known_length().unwrap_or(usize::MAX).min(config.concurrency).min(most).max(1);
     let mut writer = Writer::new(config.clone(), context, || input.count_ahead());
     let (events, receiver) = sync_channel(WAITING_EVENTS);
@@ -50,7 +50,7 @@ pub fn run(
         context,
         reason: writer.reason(),
         limiter: Mutex::new(RateLimiter::new(config.rate)),
-        busy: AtomicUsize::new(0),
+        busy: AtomicUsize::new(workers),
         fallback: Mutex::new(FallbackQueue { chats: VecDeque::new(), is_closed: background.is_none() }),
         fallback_changed: Condvar::new(),
     };
@@ -61,24 +61,25 @@ pub fn run(
             let handle = RunHandle::new(&state, job, events.clone());
             Worker { input: &input, state: &state, job, background, retries: config.retries, handle, in_flight }
         };
-        let mut started = Ok(());
-        for in_flight in &in_flight {
-            let worker = worker(in_flight);
-            state.busy.fetch_add(1, Ordering::SeqCst);
-            if let Err(error) = start(scope, move || worker.work()) {
-                // If there are others, they do its work.
-                started = if state.busy.fetch_sub(1, Ordering::SeqCst) == 1 { Err(error) } else { Ok(()) };
-                break;
-            }
-        }
-        if let Some(background) = background.filter(|_| started.is_ok()) {
+        // First, so that nothing is requested whose result no thread collects.
+        if let Some(background) = background {
             let handle = RunHandle::new(&state, job, events.clone());
             let state = &state;
-            started = start(scope, move || run_background(background, state, &handle));
+            start(scope, move || run_background(background, state, &handle)).map_err(Failure::no_thread)?;
         }
-        if let Err(error) = started {
-            context.stop.set();
-            return Err(no_thread(error).into());
+        for (started, in_flight) in in_flight.iter().enumerate() {
+            let worker = worker(in_flight);
+            if let Err(error) = start(scope, move || worker.work()) {
+                state.busy.fetch_sub(workers - started, Ordering::SeqCst);
+                if started > 0 {
+                    // The others do its work.
+                    break;
+                }
+                context.stop.set();
+                // The background task waits for the writer otherwise.
+                drop(receiver);
+                return Err(Failure::no_thread(error).into());
+            }
         }
         drop(events);
         let interrupt = || background.iter().for_each(|background| background.interrupt());
@@ -97,6 +98,15 @@ pub fn run(
     })
 }
 
+/// Fails if so many threads cannot be started at once.
+pub fn check_threads(count: usize) -> Result<(), Failure> {
+    let wait = Mutex::new(());
+    thread::scope(|scope| {
+        let _waiting = lock(&wait);
+        (0..count).try_for_each(|_| start(scope, || drop(lock(&wait)))).map_err(Failure::no_thread)
+    })
+}
+
 fn run_background(background: &dyn BackgroundTask, state: &RunState<'_>, handle: &RunHandle<'_>) {
     background.run(handle);
     let left = {
@@ -112,27 +122,27 @@ fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 
     thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, work).map(drop)
 }
 
-/// The number of workers that a limit on open files leaves room for.
-fn workers_within(limit: Option<u64>) -> Result<usize, Failure> {
-    match limit {
+/// Fails if the limit on open files leaves no room for a run.
+pub fn check_file_limit() -> Result<(), Failure> {
+    match platform::open_file_limit() {
         Some(limit) if limit < OTHER_FILES => {
-            Err(Failure::new(Kind::BadSettings, format!("this process may open only {limit} files"))
+            Err(Failure::new(Kind::BadSettings, format!("this process may have only {limit} files open"))
                 .hint(format!("raise the limit on open files to {} or more: `ulimit -n` shows it", 4 * OTHER_FILES)))
         }
-        Some(limit) => Ok(((limit - OTHER_FILES) / FILES_OF_A_WORKER).max(1) as usize),
-        None => Ok(usize::MAX),
+        _ => Ok(()),
     }
 }
 
-fn no_thread(error: io::Error) -> Failure {
-    Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("cannot start a thread"))
-        .hint("raise the limit on processes: `ulimit -u` shows it")
+/// The number of workers that a limit on open files leaves room for.
+fn workers_within(limit: Option<u64>) -> usize {
+    let within = |limit: u64| (limit.saturating_sub(OTHER_FILES) / FILES_OF_A_WORKER).max(1) as usize;
+    limit.map_or(usize::MAX, within)
 }
 
 fn cut_off_failure() -> Failure {
     let seconds = shutdown::GRACE.as_secs();
     let failure =
-        Failure::new(Kind::Timeout, format!("the run was interrupted and the request was cut off after {seconds} s"));
+        Failure::new(Kind::Timeout, format!("the run was interrupted, and the request cut off after {seconds} s"));
     Failure { is_final: true, ..failure }
 }
 

@@ -24,7 +24,7 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;
     let is_stdout = args.output.as_deref() == Some(Path::new("-"));
     if args.output.is_some() && !args.chats.is_single() {
-        let wrong = "--output is for exactly one chat; use --dir for several";
+        let wrong = "--output takes the picture of exactly one chat; --dir takes those of many";
         return Err(Error::Usage(wrong.into()));
     }
     let print = if is_stdout {
@@ -47,7 +47,7 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let settings = &session.settings;
     let mut config = args.chats.run_config(settings.retries);
     if matches!(print, Print::Drawing(_)) {
-        // One worker, so that each picture is drawn just above its line.
+        // Each picture is drawn just above its line.
         config.concurrency = 1;
     }
     config.only_changes = args.only_changes;
@@ -69,15 +69,16 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     open.run(config, &job, None, &stop, output)
 }
 
-/// What is written to standard output besides the result lines.
+/// What is written to standard output besides the lines.
 enum Print {
     Nothing,
-    /// The picture instead of the lines.
+    /// The picture, in place of the lines.
     Picture,
-    /// A drawing of the picture above its line; `None` if this terminal cannot show pictures.
+    /// A drawing of the picture above its line; `None`: this terminal cannot show it.
     Drawing(Option<Canvas>),
 }
 
+/// What is done about each chat.
 struct GetJob<'a> {
     args: &'a GetArgs,
     client: Client<'a>,
@@ -105,7 +106,7 @@ impl Job for GetJob<'_> {
     ) -> Result<Option<Record>, Failure> {
         let Some(pictures) = &self.pictures else { return Ok(Some(record)) };
         let picture = match pictures.save(chat, &mut record, run.stop()) {
-            // Asks once more, for a fresh URL.
+            // One more request, for a fresh URL.
             Err(error) if error.url_expired => {
                 let Record { attempts, elapsed_ms, .. } = record;
                 record = Record { attempts, elapsed_ms, ..run.request_again(chat)? };
@@ -123,7 +124,7 @@ impl Job for GetJob<'_> {
 }
 
 impl GetJob<'_> {
-    /// With `-o`, notes a missing picture or an extension that does not match its type.
+    /// Says what a user of `-o` may not expect.
     fn note(&self, record: &Record, picture: Option<&[u8]>) {
         let Some(file) = &self.args.output else { return };
         match picture.and_then(Format::of) {
@@ -134,7 +135,7 @@ impl GetJob<'_> {
             Some(format) if format.contradicts(file) => {
                 let (file, extension) = (file.to_string_lossy(), format.extension());
                 self.output
-                    .note(&format!("the picture in {file} is of another type, its extension would be {extension}"));
+                    .note(&format!("the picture in {file} is of another type: its extension would be {extension}"));
             }
             Some(_) => {}
         }

@@ -1,9 +1,10 @@
-//! `request`: asks with getAvatarAsync and reports whether GREEN-API accepted the request; with `--wait`, its result.
+//! `request`: asks with getAvatarAsync and tells whether GREEN-API took the request.
 
 use std::path::Path;
 
 use crate::batch::input::Input;
 use crate::batch::job::{Attempt, Job, RunHandle};
+use crate::batch::workers;
 use crate::batch::writer::RunConfig;
 use crate::chat_id::ChatId;
 use crate::cli::pictures::RequestArgs;
@@ -23,7 +24,7 @@ use crate::shutdown::StopFlag;
 /// Runs the command.
 pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.save.dir.is_some() && args.wait.is_none() {
-        return Err(Error::Usage("--dir needs --wait; `greenavatar get` saves pictures at once".into()));
+        return Err(Error::Usage("--dir saves the pictures of results: it needs --wait, or `greenavatar get`".into()));
     }
     let mut origins = args.chats.origins(context.flags)?;
     args.chats.check_files(&origins, &[("spool", args.spool.as_deref())])?;
@@ -51,7 +52,7 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     if open.journal.is_none() {
         require_lines(context.output)?;
     }
-    // Waits for the pending chats of an earlier run, too.
+    // Chats of an earlier run are waited for, too.
     let is_own = |chat: &ChatId| args.chats.chats.first().is_some_and(|own| own == chat.as_str());
     config.is_single &= open.requested.iter().all(|requested| is_own(&requested.chat));
     let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
@@ -60,6 +61,8 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     let clients = Clients { poll: &poll, delete: &client };
     let queue = Queue::new(clients, settings.retries, spool, lock, &stop, context.output);
     let collector = Collector::new(&client, clients, queue, wait, args.fallback, &open.requested).saving(saver);
+    // The collector's and a worker's.
+    workers::check_threads(2)?;
     collector.look_first()?;
     open.run(config, &collector, Some(&collector), &stop, context.output)
 }

@@ -1,16 +1,16 @@
-//! The answer of getAvatar, in the older and the newer form.
+//! getAvatar's answer: whether the chat has a picture, in the older and the newer shape.
 
 use super::error::unexpected;
 use super::json::{Object, truth};
 use crate::failure::Failure;
 use crate::http::Answer;
 
-/// The answer of getAvatar.
+/// What getAvatar answered about a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar {
     /// Whether there is a picture.
     pub picture: Picture,
-    /// The field `available`, if the answer has it: false if privacy settings hide the picture.
+    /// Whether the picture may be seen, if the answer has that.
     pub available: Option<bool>,
     /// The HTTP status of the answer.
     pub http_status: u16,
@@ -19,19 +19,19 @@ pub struct Avatar {
 /// Whether a chat has a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
-    /// A picture at this URL.
+    /// It has, at this URL.
     Found(String),
-    /// No picture, or no account: the service's answer is the same.
+    /// It has none, or there is no such account: today's service answers both alike.
     None,
-    /// Privacy settings hide it.
+    /// Its privacy settings hide it.
     Hidden,
-    /// No account. Only older instances answer this, also for accounts without a picture.
+    /// There is no such account. Only older instances say so, also of accounts without a picture.
     NoAccount,
 }
 
 impl Avatar {
-    /// Reads an answer that is not an error. One without a field about a picture, such as `{}`, is an unexpected response
-    /// rather than "none".
+    /// Reads an answer that is not an error. One that has nothing about a picture, such as `{}`, is an unexpected
+    /// response: it must not pass for "none".
     pub fn read(answer: &Answer) -> Result<Avatar, Failure> {
         const KEYS: [&str; 4] = ["urlAvatar", "available", "existsWhatsapp", "reason"];
         let object = Object::parse(&answer.body).filter(|object| KEYS.iter().any(|key| object.value(key).is_some()));

@@ -1,7 +1,8 @@
-//! Parses the lists of the account's chats (getContacts, getChats) as a stream.
+//! The lists of the account's chats (getContacts, getChats), parsed as they come.
 //!
-//! A list may have hundreds of thousands of elements. Each has at most 64 KiB, and only its id and name are passed on.
-//! Reading is lenient: keys may be missing, unknown or repeated, and a name may be cut in the middle of a character.
+//! A list may have hundreds of thousands of elements, so none is kept here: each has at most 64 KiB, and its id and name
+//! are passed on. Reading is lenient: keys are missing, unknown or doubled, and a name may be cut in the middle of a
+//! character.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -19,17 +20,17 @@ pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 /// The largest element of a list.
 const ELEMENT_LIMIT: u64 = 64 * 1024;
 
-/// Which chats of the account to list.
+/// Which chats of the account are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct List {
-    /// List chats, the one with the most recent message first (getChats), instead of all contacts (getContacts).
+    /// The chats with the most recent messages first (getChats), not all contacts (getContacts).
     pub is_recent: bool,
-    /// Only groups (`true`) or only people (`false`).
+    /// Only groups, or only people.
     pub groups: Option<bool>,
 }
 
 impl List {
-    /// The method and its query.
+    /// The method's name, and what follows the token in the URL.
     pub fn method(self) -> (&'static str, &'static str) {
         match (self.is_recent, self.groups) {
             (true, _) => ("getChats", ""),
@@ -39,16 +40,16 @@ impl List {
         }
     }
 
-    /// Whether a chat belongs to the list: getChats does not filter.
+    /// Whether a chat belongs to the list: not every answer is filtered.
     fn has(self, chat: &ChatId) -> bool {
         self.groups.is_none_or(|groups| chat.is_group() == groups)
     }
 }
 
-/// Receives each chat with its name, or `None` for an id that cannot have a picture. Returns `false` to stop reading.
+/// Receives each chat with its name, or `None` for an id that cannot have a picture. `false` ends the reading.
 pub type Emit<'a> = dyn FnMut(Option<ChatId>) -> bool + 'a;
 
-/// Reads a list. The error says why it is incomplete, without its text.
+/// Reads a list. The error says why it is not whole; it holds nothing of the text.
 pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(), String> {
     let left = Cell::new(ELEMENT_LIMIT);
     let reader = Limited { inner: BufReader::with_capacity(16 * 1024, body), left: &left };
@@ -71,7 +72,7 @@ pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(),
     }
 }
 
-/// The chat id and the name in an element.
+/// The chat of an element, with its name.
 fn chat_of(element: &RawValue) -> Option<ChatId> {
     let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(element.get()).ok()?;
     let text = |key: &str| {
@@ -83,7 +84,7 @@ fn chat_of(element: &RawValue) -> Option<ChatId> {
     Some(chat.named(text("contactName").or_else(|| text("name")).map(String::into_boxed_str)))
 }
 
-/// A JSON string. Half a surrogate pair becomes U+FFFD.
+/// A JSON string, of which half a character becomes U+FFFD.
 struct Lossy(String);
 
 impl<'de> Deserialize<'de> for Lossy {
@@ -102,7 +103,7 @@ impl<'de> Deserialize<'de> for Lossy {
     }
 }
 
-/// Visits the elements of the array one by one.
+/// The elements of the array, one by one.
 struct Elements<'a> {
     left: &'a Cell<u64>,
     is_ended: &'a Cell<bool>,
@@ -128,7 +129,7 @@ impl<'de> Visitor<'de> for Elements<'_> {
     }
 }
 
-/// A reader that fails if an element is too long.
+/// A reader that fails when an element is too long.
 struct Limited<'a, R> {
     inner: R,
     left: &'a Cell<u64>,

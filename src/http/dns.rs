@@ -30,7 +30,7 @@ pub struct NotPublic(pub IpAddr);
 
 impl fmt::Display for NotPublic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name resolves to an address that is not public")
+        f.write_str("the name leads to an address that is not public")
     }
 }
 
@@ -38,7 +38,7 @@ impl std::error::Error for NotPublic {}
 
 /// The system's words for a name that could not be looked up: unknown, or a resolver that does not answer.
 #[derive(Debug)]
-pub struct LookUpFailed(String);
+pub struct LookUpFailed(pub String);
 
 impl fmt::Display for LookUpFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,13 +131,20 @@ impl Resolver for CachingResolver {
     }
 }
 
-/// Looks a name up. In a thread, since nothing else bounds getaddrinfo; after a timeout the thread is left behind.
+/// Looks a name up. In a thread, since nothing else bounds getaddrinfo; after a timeout the thread is left behind. If no
+/// thread can be started, nothing bounds it.
 pub fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, Error> {
+    let ask = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
     let (sender, receiver) = sync_channel(1);
-    thread::Builder::new().name("resolver".into()).stack_size(256 * 1024).spawn(move || {
-        let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
-    })?;
-    match receiver.recv_timeout(timeout) {
+    let resolver = thread::Builder::new().name("resolver".into()).stack_size(256 * 1024);
+    let answer = match resolver.spawn({
+        let ask = ask.clone();
+        move || sender.send(ask())
+    }) {
+        Ok(_) => receiver.recv_timeout(timeout),
+        Err(_) => Ok(ask()),
+    };
+    match answer {
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(Error::Other(Box::new(LookUpFailed(error.to_string())))),
         Err(_) => Err(Error::Timeout(Timeout::Resolve)),

@@ -19,6 +19,8 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod linux;
 mod listen;
+#[cfg(unix)]
+mod limits;
 mod lists;
 mod outcomes;
 mod output;

@@ -39,8 +39,14 @@ fn the_fallback_asks_at_the_deadline_although_the_queue_asks_for_a_pause() {
 
 #[test]
 fn a_failure_that_ends_the_run_does_not_wait_for_the_queues_pause() {
-    let server = throttled(|_| Answer::status(401));
-    let said = Cli::request(&server, ["--wait=1m", CHAT, GROUP]).exits(77).any_stdout().any_stderr().run();
+    // The first chat is accepted, so that the queue is read for its result.
+    let mut asked = 0;
+    let server = throttled(move |_| {
+        asked += 1;
+        Answer::status(if asked == 1 { 200 } else { 401 })
+    });
+    let args = ["--wait=1m", "--rate", "1", CHAT, GROUP];
+    let said = Cli::request(&server, args).exits(77).any_stdout().any_stderr().run();
     assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
 }
 

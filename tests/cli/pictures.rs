@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::gallery::{JPEG, SHA256, gallery, get, names, picture, said};
 use crate::support::queue::{calls, method};
-use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, chat, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, json, jsons};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture\0\0\0\0IEND\xaeB`\x82";
 const WEBP: &[u8] = b"RIFF\x11\0\0\0WEBPVP8 a picture";
@@ -163,7 +163,7 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     let server = gallery(|_| picture(PNG));
     let cli = get(&server, ["-o", "any.name", CHAT]);
     let (next, json_too) = (cli.again(), cli.again());
-    let note = "note: the picture in any.name is of another type, its extension would be png";
+    let note = "note: the picture in any.name is of another type: its extension would be png";
     let said = cli.stdout(format!("{CHAT}\tfound\tany.name\tnew\n")).stderr_has(note).run();
     assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
     assert!(said.is_private("any.name"));
@@ -287,23 +287,4 @@ fn a_download_that_the_end_of_the_run_cuts_off_is_not_a_picture() {
     let said = running.finish();
     assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
     assert!(names(said.path("d")).is_empty());
-}
-
-#[cfg(unix)]
-#[test]
-fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
-    let server = gallery(|_| picture(JPEG));
-    let list: String = (0..30).map(|n| chat(n) + "\n").collect();
-    let run = |limit: u32| {
-        let script = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
-        let args = ["--rate=0", "--concurrency=16", "--dir", "d", "--from", "list"];
-        get(&server, args).file("list", &list).shell(&script).any_stdout().any_stderr()
-    };
-    for limit in [12, 16, 24] {
-        let said = run(limit).run();
-        assert_eq!(said.stdout.matches("\tnew").count(), 30, "{limit}: {}", said.stderr);
-    }
-    let asked = server.requests().len();
-    let said = run(8).exits(78).stderr_has("may open only 8 files").run();
-    assert_eq!((said.stdout.as_str(), server.requests().len()), ("", asked));
 }

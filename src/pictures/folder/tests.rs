@@ -161,6 +161,13 @@ fn a_device_is_written_to_and_not_replaced() {
     assert!(is_device(Path::new("/dev/null")));
 }
 
+#[cfg(unix)]
+#[test]
+fn too_many_open_files_are_not_a_full_disk() {
+    let failure = write_failure(Path::new("p"), rustix::io::Errno::MFILE.into());
+    assert!(failure.hint.is_some_and(|hint| hint.contains("`ulimit -n`")));
+}
+
 #[test]
 fn an_error_does_not_name_the_temporary_file() {
     let dir = tempfile::tempdir().expect("a directory");

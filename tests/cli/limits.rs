@@ -1,0 +1,63 @@
+//! Limits of the system on processes and open files: fewer workers, or one error that names the limit.
+
+use crate::support::gallery::{JPEG, gallery, picture};
+use crate::support::{CHAT, Cli, GROUP, Server, at_once, chat};
+
+/// Root has no limit on processes, and another user must be able to read the program.
+#[cfg(target_os = "linux")]
+const NO_THREAD: &str = r#"chmod 755 .. . && cp "$0" ga || exit 99
+case $(id -u) in
+0) exec setpriv --reuid=65534 --clear-groups prlimit --nproc=1 ./ga "$@" ;;
+*) exec prlimit --nproc=1 ./ga "$@" ;;
+esac"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_no_thread_can_be_started_one_error_names_the_limit_and_nothing_is_sent() {
+    let server = Server::unasked();
+    let commands = [
+        &["request", CHAT][..],
+        &["request", "--wait", CHAT, GROUP],
+        &["request", "-"],
+        &["get", "--dir", "d", CHAT, GROUP],
+        &["--sandbox", "get", CHAT],
+        &["receive"],
+        &["listen", "--bind", "127.0.0.1:0", "--discard-foreign"],
+        &["contacts"],
+        &["contacts", "--from", "-"],
+        &["doctor"],
+        &["sandbox", "--bind", "127.0.0.1:0"],
+    ];
+    at_once(commands, |command| {
+        let said = Cli::on(&server).args(command).shell(NO_THREAD).exits(78).any_stderr().run();
+        assert!(said.stderr.starts_with("greenavatar: error: cannot start a thread\n"), "{command:?}: {}", said.stderr);
+        assert!(said.stderr.contains("`ulimit -u`") && said.stderr.matches("error:").count() == 1, "{}", said.stderr);
+    });
+}
+
+#[test]
+fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
+    let server = gallery(|_| picture(JPEG));
+    let list: String = (0..30).map(|n| chat(n) + "\n").collect();
+    let run = |limit: u32| {
+        let script = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
+        let args = ["get", "--allow-host", "127.0.0.1", "--rate=0", "--concurrency=16", "--dir", "d", "--from", "list"];
+        Cli::on(&server).args(args).file("list", &list).shell(&script).any_stdout().any_stderr()
+    };
+    for limit in [12, 16, 24] {
+        let said = run(limit).run();
+        assert_eq!(said.stdout.matches("\tnew").count(), 30, "{limit}: {}", said.stderr);
+    }
+    let asked = server.requests().len();
+    let said = run(8).exits(78).stderr_has("may have only 8 files open").run();
+    assert_eq!((said.stdout.as_str(), server.requests().len()), ("", asked));
+}
+
+#[test]
+fn a_limit_that_is_too_low_for_any_run_is_named_by_each_command() {
+    let server = Server::unasked();
+    at_once(["receive", "contacts", "doctor"], |command| {
+        let cli = Cli::on(&server).args([command]).shell(r#"ulimit -n 5; exec "$0" "$@""#);
+        cli.exits(78).stderr_has("`ulimit -n` shows it").run();
+    });
+}
