@@ -171,8 +171,8 @@ fn explain(text: &str, rule: Rule) -> NotAChatId {
     }
     if looks_like_duration(text) {
         return NotAChatId {
-            message: "a duration where a chat id should be",
-            hint: Some(format!("a flag's optional value needs an equals sign: --wait={text}")),
+            message: "a duration instead of a chat id",
+            hint: Some(format!("the value of this option needs an equals sign: --wait={text}")),
         };
     }
     let plain = phone::fold(text);

@@ -1,6 +1,5 @@
-//! The commands, one file each: wiring, no logic of its own. Here is what they share.
-//!
-//! Two commands don't know each other.
+//! The commands, one file each, and what they share. They connect modules and contain no logic of their own; no command
+//! uses another one.
 
 pub mod chats;
 pub mod completions;
@@ -55,13 +54,13 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
 /// What every command gets.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// The flags that say which instance is called.
+    /// The options that say which instance is called.
     pub flags: &'a Flags,
     /// Both streams.
     pub output: &'a Output,
 }
 
-/// Settings, and the sandbox that they lead to if there is one.
+/// The settings and, with `--sandbox`, the sandbox that they belong to.
 pub struct Session {
     /// The settings.
     pub settings: Settings,
@@ -74,14 +73,14 @@ impl Session {
         self.client_with(Options { connections, ..self.settings.http.clone() }, context)
     }
 
-    /// A client for the long polls of a queue.
+    /// A client for long polls of the queue.
     pub fn poll_client<'a>(&'a self, context: &Context<'a>) -> Client<'a> {
         let timeout = self.settings.http.timeout.max(CALL_TIMEOUT);
         self.client_with(Options { timeout, connections: 1, ..self.settings.http.clone() }, context)
     }
 
-    /// Downloads and saves pictures. `allowed`: hosts besides WhatsApp's; the service's own is allowed if it is on this
-    /// machine. `time_limit`: the time that one download may take, with its retries.
+    /// Downloads and saves pictures. `allowed`: hosts besides WhatsApp's; the API's own host is allowed if it is on this
+    /// machine. `time_limit`: the limit for one download with its retries.
     pub fn pictures<'a>(
         &self,
         destination: Destination,
@@ -95,7 +94,7 @@ impl Session {
         let options = pictures::Options {
             allowed: allowed.iter().cloned().chain(own_host).collect(),
             http: Options { connections, ..http.clone() },
-            // No proxy is in front of a sandbox in this process.
+            // The sandbox in this process is reached without a proxy.
             env: if self._sandbox.is_some() { |_| None } else { |name| std::env::var(name).ok() },
             retries: *retries,
             time_limit,
@@ -103,7 +102,7 @@ impl Session {
         Pictures::new(destination, options, context.output)
     }
 
-    /// Saves the pictures of results, if a directory is given for them.
+    /// Saves the pictures of results, if `--dir` is given.
     pub fn saver<'a>(
         &self,
         args: &SaveArgs,
@@ -122,7 +121,7 @@ impl Session {
 }
 
 impl Context<'_> {
-    /// The settings of the instance to call: real ones, or with `--sandbox` those of a sandbox that is started here.
+    /// Reads the settings or, with `--sandbox`, starts a sandbox in this process.
     pub fn open(&self) -> Result<Session, Error> {
         Ok(if self.flags.sandbox { self.open_sandbox()? } else { self.open_real()? })
     }

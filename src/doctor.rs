@@ -51,12 +51,12 @@ pub fn run(settings: &Settings, output: &Output) -> Result<u8, OutputError> {
     Ok(exit)
 }
 
-/// Prints the checks if there are no usable settings. Returns the exit status.
+/// Prints the checks if the settings are not usable. Returns the exit status.
 pub fn run_without_settings(failure: Failure, output: &Output) -> Result<u8, OutputError> {
     let exit = failure.kind.exit();
     print("settings", &Check::failed(failure), output)?;
     for (name, _) in &CHECKS[1..] {
-        print(name, &Check::skipped("there are no usable settings"), output)?;
+        print(name, &Check::skipped("the settings are not usable"), output)?;
     }
     Ok(exit)
 }
@@ -247,20 +247,18 @@ fn check_state(doctor: &mut Doctor<'_>) -> Check {
         ),
         State::Suspended => failed(
             Kind::InstanceNotAuthorized,
-            "WhatsApp has suspended the account for a while",
+            "WhatsApp has suspended the account temporarily",
             "wait until WhatsApp lifts it, or connect another number in GREEN-API's console",
         ),
         State::SleepMode => failed(
             Kind::InstanceStarting,
             "the phone is switched off",
-            "switch the phone on; the instance follows within five minutes",
+            "switch the phone on; the instance is ready within five minutes",
         ),
-        State::Starting => {
-            failed(Kind::InstanceStarting, "the instance is starting", "try again in up to five minutes")
-        }
+        State::Starting => failed(Kind::InstanceStarting, "the instance is starting", "try again in five minutes"),
         State::YellowCard => Check::warning(
             format!("{word}: WhatsApp restricts the account, and requests still work"),
-            "send less and slower until the restriction is lifted",
+            "send fewer requests until the restriction is lifted",
         ),
         State::Other(_) => Check::warning(format!("{word}: not a known state"), "see GREEN-API's console"),
         State::Unknown => Check::warning("GREEN-API reports no state", "run it again in a minute"),
@@ -273,16 +271,16 @@ fn check_notifications(doctor: &mut Doctor<'_>) -> Check {
         Err(failure) => return Check::failed(failure),
     };
     let on = match settings.notifications.as_slice() {
-        [] => "none is on".to_owned(),
+        [] => "no notifications are on".to_owned(),
         on => format!("on: {}", on.join(", ")),
     };
     match settings.webhook {
         Some(webhook) => Check::warning(
             format!("webhookUrl is set ({webhook}), so the queue cannot be read; {on}"),
-            "for `receive` and `request --wait` clear it in GREEN-API's console, or run `greenavatar listen` behind it",
+            "clear it in GREEN-API's console to use `receive` and `request --wait`, or run `greenavatar listen` at that URL",
         ),
         None => {
-            let hint = "other notifications than results stop `receive`, unless --spool FILE keeps them";
+            let hint = "`receive` stops at notifications that are not results, unless --spool FILE is given";
             let hint = (!settings.notifications.is_empty()).then(|| hint.to_owned());
             Check { hint, ..Check::ok(format!("webhookUrl is not set; {on}")) }
         }

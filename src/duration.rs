@@ -26,7 +26,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     match length {
         None => Err(format!("not a duration: {WRITE}")),
         Some(length) if length < 0.001 => Err("a duration must be at least 1ms".into()),
-        Some(length) if length > LONGEST => Err("a duration of more than ten years".into()),
+        Some(length) if length > LONGEST => Err("a duration must be at most ten years".into()),
         Some(length) => Ok(Duration::from_secs_f64(length)),
     }
 }
@@ -35,7 +35,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     parse_duration(text).and_then(|duration| match duration.as_secs() {
         0..=86400 => Ok(duration),
-        _ => Err("at most one day".into()),
+        _ => Err("a duration must be at most one day".into()),
     })
 }
 

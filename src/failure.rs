@@ -1,23 +1,23 @@
-//! What can go wrong, as a user sees it: a code word, an exit status, a message with its causes, and what to do.
+//! Errors as a user sees them: a code word, an exit status, a message with its causes, and a hint.
 //!
-//! Scripts depend on the table of code words; a test compares it with that of docs/scripting.md.
+//! Scripts depend on the table of code words, which a test compares with the documentation.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Exit status of a run in which some chats of several failed.
+/// Exit status if some of several chats failed.
 pub const EXIT_SOME_FAILED: u8 = 1;
-/// Exit status of a command line that cannot be understood.
+/// Exit status of a usage error.
 pub const EXIT_USAGE: u8 = 2;
 /// Exit status of a bug in this program.
 pub const EXIT_BUG: u8 = 70;
 
-/// Declares [`Kind`] from one table: what it means, its name, its code word, its exit status, whether it ends a run.
+/// Declares [`Kind`] from a table: meaning, name, code word, exit status, and whether it ends a run.
 macro_rules! kinds {
     ($($(#[$meaning:meta])* $name:ident, $code:literal, $exit:literal, $ends_run:literal;)*) => {
-        /// Every way in which a chat or a run can fail.
+        /// The kinds of failure.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Kind {
             $($(#[$meaning])* $name,)*
@@ -37,17 +37,17 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A text that is not a chat id.
+    /// The text is not a chat id.
     InvalidChatId, "invalid-chat-id", 65, false;
     /// GREEN-API rejects the request (400).
     BadRequestData, "bad-request-data", 65, false;
     /// The instance is starting.
     InstanceStarting, "instance-starting", 75, false;
-    /// More requests than GREEN-API (429) or WhatsApp allows.
+    /// GREEN-API (429) or WhatsApp limits the rate.
     TooManyRequests, "too-many-requests", 75, false;
     /// GREEN-API did not finish while the client waited (499).
     ClientClosedRequest, "client-closed-request", 75, false;
-    /// The instance's QR code was not scanned, or the phone logged the instance out.
+    /// The QR code was not scanned, or the phone logged the instance out.
     InstanceNotAuthorized, "instance-not-authorized", 77, true;
     /// The instance is not paid for.
     InstanceExpired, "instance-expired", 77, true;
@@ -63,15 +63,15 @@ kinds! {
     QuotaExceeded, "quota-exceeded", 69, true;
     /// GREEN-API failed (5xx).
     ServerError, "server-error", 69, false;
-    /// No answer: name resolution, connection, TLS, or a connection that broke off.
+    /// No answer: name resolution, connection or TLS failed, or the connection was lost.
     Unreachable, "unreachable", 69, false;
-    /// Our own time limit ran out.
+    /// No answer within `--timeout`.
     Timeout, "timeout", 75, false;
     /// WhatsApp did not answer within GREEN-API's time limit.
     AvatarTimeout, "avatar-timeout", 75, false;
-    /// No notification came within the wait.
+    /// No result arrived within `--wait`.
     NoResult, "no-result", 75, false;
-    /// The account's list of contacts is still empty: the service has not loaded it.
+    /// The account's list of contacts is still empty.
     ContactsNotReady, "contacts-not-ready", 75, false;
     /// The queue cannot be read: the instance sends its notifications to a webhook.
     WebhookUrlSet, "webhook-url-set", 78, true;
@@ -85,11 +85,11 @@ kinds! {
     QueueBusy, "queue-busy", 75, true;
     /// Another run writes this journal.
     JournalBusy, "journal-busy", 75, true;
-    /// A download that is not a picture, incomplete or too large, or a URL that must not be followed.
+    /// A download that is not a picture, incomplete or too large, or a rejected URL.
     BadPicture, "bad-picture", 76, false;
-    /// The picture's URL is not valid any more.
+    /// The picture's URL has expired.
     PictureExpired, "picture-expired", 69, false;
-    /// An answer that is not documented.
+    /// An undocumented answer.
     UnexpectedResponse, "unexpected-response", 76, false;
     /// A list, a `.env` or another file cannot be read.
     InputUnreadable, "input-unreadable", 66, true;
@@ -113,8 +113,7 @@ impl Kind {
         self.row().2
     }
 
-    /// Whether the same request may succeed a little later. A single failure can still be final: see
-    /// [`Failure::is_final`].
+    /// Whether the same request may succeed later. A single failure can still be final: see [`Failure::is_final`].
     pub const fn is_retried(self) -> bool {
         matches!(
             self,
@@ -136,23 +135,23 @@ impl Kind {
     }
 }
 
-/// One failure: its kind, what happened with its causes, and what to do about it.
+/// A failure: its kind, a message with its causes, and a hint.
 ///
-/// Messages are lower case and end without a full stop. A server's text in them went through
+/// Messages are lower case without a full stop. Text from a server in them is passed through
 /// [`redact`](crate::token::redact).
 #[derive(Debug)]
 pub struct Failure {
-    /// Its row of the table.
+    /// Its kind.
     pub kind: Kind,
-    /// What happened, and its causes.
+    /// The message and its causes.
     pub error: anyhow::Error,
-    /// What to do about it.
+    /// What the user can do.
     pub hint: Option<String>,
     /// The HTTP status of the service's answer.
     pub http_status: Option<u16>,
-    /// The pause that the service asked for.
+    /// The pause that the service asks for.
     pub retry_after: Option<Duration>,
-    /// Whether a retry is pointless although the kind is retried, as for a bad certificate.
+    /// Whether it is not retried although its kind is, such as for a bad certificate.
     pub is_final: bool,
 }
 
@@ -179,7 +178,7 @@ impl Failure {
         self
     }
 
-    /// The message, then each of its causes. The system's own messages begin with a capital letter, which is lowered.
+    /// The message, then its causes. The first letter of a system message is made lower case.
     pub fn causes(&self) -> impl Iterator<Item = String> {
         self.error.chain().map(|link| {
             let mut text = link.to_string();
@@ -192,7 +191,7 @@ impl Failure {
         })
     }
 
-    /// The message and its causes on one line, without repetitions.
+    /// The message and its causes on one line, without duplicates.
     pub fn message(&self) -> String {
         let mut texts: Vec<String> = self.causes().filter(|text| !text.is_empty()).collect();
         texts.dedup();
@@ -211,7 +210,7 @@ impl Failure {
         }
     }
 
-    /// Whether another attempt may help.
+    /// Whether it is retried.
     pub fn is_retried(&self) -> bool {
         self.kind.is_retried() && !self.is_final
     }
@@ -225,28 +224,28 @@ pub struct ErrorBody {
     pub code: &'static str,
     /// The message with its causes.
     pub message: String,
-    /// What to do about it.
+    /// What the user can do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The HTTP status of the service's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// The file that it is about.
+    /// The file with the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line of that file.
+    /// The line in that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
 }
 
-/// Why a command ends without an exit status of its own.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Error {
-    /// The command line cannot be understood. The text never holds a secret.
+    /// A usage error. The text contains no secret.
     Usage(String),
     /// A failure with a code word.
     Failure(Failure),
-    /// The reader of standard output went away before all work was done: the run ends silently.
+    /// The reader of standard output closed the pipe before all work was done: the run ends silently.
     BrokenPipe,
 }
 

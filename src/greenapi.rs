@@ -1,7 +1,6 @@
-//! The protocol of GREEN-API: what is sent, what the answers mean.
+//! The protocol of GREEN-API: its methods, and the meaning of its answers.
 //!
-//! Facts are those of GREEN-API's documentation. If its pages contradict each other, or answers that were seen, both
-//! readings work.
+//! It follows GREEN-API's documentation. Where pages contradict each other or observed answers, both forms are accepted.
 
 pub mod avatar;
 pub mod client;

@@ -300,7 +300,9 @@ fn http_error(error: ureq::Error) -> HttpError {
         ureq::Error::Other(error) if error.is::<dns::LookUpFailed>() => HttpError::Unreachable(error.to_string()),
         ureq::Error::Rustls(error) => tls_error(&error),
         ureq::Error::Tls(what) => HttpError::Tls { message: what.to_owned(), hint: tls::IN_BETWEEN },
-        ureq::Error::ConnectProxyFailed(what) => HttpError::Unreachable(format!("the proxy gives no tunnel: {what}")),
+        ureq::Error::ConnectProxyFailed(what) => {
+            HttpError::Unreachable(format!("the proxy refused the connection: {what}"))
+        }
         ureq::Error::LargeResponseHeader(..) => HttpError::NotHttp("the answer's header is too long".into()),
         ureq::Error::Protocol(error) => HttpError::NotHttp(error.to_string()),
         ureq::Error::Other(error) => match error.downcast::<dns::NotPublic>().map(|error| error.0) {
@@ -328,7 +330,7 @@ fn io_error(error: &io::Error) -> HttpError {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => HttpError::Timeout,
         io::ErrorKind::Interrupted => HttpError::Interrupted,
         io::ErrorKind::ConnectionRefused => HttpError::Unreachable("connection refused".into()),
-        _ if is_broken(error) => HttpError::Unreachable("the connection broke off".into()),
+        _ if is_broken(error) => HttpError::Unreachable("the connection was lost".into()),
         _ => HttpError::Unreachable(error.to_string()),
     }
 }

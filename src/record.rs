@@ -1,7 +1,6 @@
-//! The line that goes out: what became of one chat, as text or as JSON.
+//! The result line of one chat, as text or as JSON.
 //!
-//! One [`Record`] is one line on standard output and one line of a journal. It knows the form of the line alone,
-//! not who asked or how; the token is taken out of the finished line by whoever writes it.
+//! One [`Record`] is one line on standard output and one line of a journal. Secrets are masked when the line is written.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,25 +12,25 @@ use crate::output::Output;
 use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
-/// What became of a chat.
+/// The result for a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// GREEN-API took the request; the result comes later, if it comes.
+    /// GREEN-API accepted the request; the result may arrive later, as a notification.
     Accepted,
-    /// There is an avatar, and this is its URL.
+    /// There is a picture.
     Found,
-    /// There is no picture, or no account: today's service answers both alike.
+    /// There is no picture, or no account: the service's answer is the same.
     None,
-    /// The account's privacy settings hide the avatar.
+    /// Privacy settings hide the picture.
     Hidden,
-    /// There is no such account. Only older instances say so, also of accounts without a picture.
+    /// There is no account. Only older instances answer this, also for accounts without a picture.
     NoAccount,
     /// The wait ended without a result.
     TimedOut,
     /// The request failed.
     Failed,
-    /// What was given is no chat id.
+    /// The text is not a chat id.
     Invalid,
 }
 
@@ -50,7 +49,7 @@ impl Status {
         }
     }
 
-    /// The terminal's number for the colour of the word.
+    /// The ANSI code of the word's colour.
     const fn color(self) -> &'static str {
         match self {
             Status::Accepted | Status::Found => "32",
@@ -65,7 +64,7 @@ impl Status {
     }
 }
 
-/// What a run found out about the picture file of a chat.
+/// How the picture of a chat compares with its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
@@ -75,7 +74,7 @@ pub enum Change {
     Changed,
     /// The file has this picture already.
     Unchanged,
-    /// There is a file from before, and the chat has no picture any more.
+    /// There is a file from before, but the chat has no picture now.
     Gone,
 }
 
@@ -95,20 +94,20 @@ impl Change {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// The chat id; of what is none, the escaped and shortened text.
+    /// The chat id; if the text is not a chat id, the escaped and shortened text.
     pub chat_id: String,
-    /// The name that the chat has in its list.
+    /// The chat's name in the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What became of it.
+    /// The result.
     pub status: Status,
-    /// The line of the list that it stood on, counted from 1; only where it is no chat id.
+    /// The line of the list, from 1; only if the status is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// The avatar's URL, where there is one.
+    /// The picture's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_avatar: Option<String>,
-    /// When the URL ends, RFC 3339.
+    /// When the URL expires, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// When the notification was made, in Unix seconds.
@@ -120,19 +119,19 @@ pub struct Record {
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
-    /// Which method answered, where a run uses more than one.
+    /// The method that answered, if the run uses more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'static str>,
-    /// True for a result that is older than the request.
+    /// True if the result is older than the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale: Option<bool>,
-    /// Whether the avatar may be seen, where GREEN-API said.
+    /// GREEN-API's `available`: false if privacy settings hide the picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
-    /// True where the URL is that of the 96-pixel picture.
+    /// True if the URL is that of the 96-pixel preview.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<bool>,
-    /// Where the picture was written.
+    /// The picture's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The picture's size.
@@ -141,10 +140,10 @@ pub struct Record {
     /// The picture's SHA-256, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// What became of the chat's picture file.
+    /// How the picture compares with its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
-    /// Requests sent for this chat, repeats included.
+    /// Requests sent for this chat, retries included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
     /// Milliseconds from the first request to the end.
@@ -153,7 +152,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A line about a chat of which nothing else is known yet.
+    /// A line with only a chat id and a status.
     pub fn new(chat_id: impl Into<String>, status: Status) -> Record {
         Record {
             chat_id: chat_id.into(),
@@ -178,7 +177,7 @@ impl Record {
         }
     }
 
-    /// A line about a chat that failed; of the kind invalid-chat-id it is an invalid one.
+    /// The line of a chat that failed. The status follows from the kind: invalid, timed-out or failed.
     pub fn failed(chat_id: impl Into<String>, failure: &Failure) -> Record {
         let status = match failure.kind {
             Kind::InvalidChatId => Status::Invalid,
@@ -193,7 +192,7 @@ impl Record {
         self.error.is_some() || !matches!(self.change, None | Some(Change::Unchanged))
     }
 
-    /// A line about what getAvatar answered.
+    /// The line of an answer to getAvatar.
     pub fn of_avatar(chat_id: impl Into<String>, avatar: Avatar) -> Record {
         let (status, url_avatar) = match avatar.picture {
             Picture::Found(url) => (Status::Found, Some(url)),
@@ -205,17 +204,17 @@ impl Record {
         Record { url_avatar, available, http_status: Some(http_status), ..Record::new(chat_id, status) }
     }
 
-    /// The same line with the name that the chat has in its list.
+    /// The same line with the chat's name in the list.
     pub fn named_as(self, chat: &ChatId) -> Record {
         Record { name: chat.name().map(str::to_owned), ..self }
     }
 
-    /// The line as JSON, without its newline; nothing in it acts on a terminal.
+    /// The line as JSON without its newline; control characters are escaped.
     pub fn json(&self) -> String {
         sanitize_json(serde_json::to_string(self).expect("a record has string keys and finite numbers"))
     }
 
-    /// The line for standard output with its newline, in the form that the flags ask for; empty if none is wanted.
+    /// The line for standard output with its newline, as text or JSON; empty with `-q`.
     pub fn line(&self, output: &Output) -> Masked {
         if output.is_silent() {
             return Masked::default();
@@ -232,7 +231,7 @@ impl Record {
             if is_colored { format!("\u{1b}[{}m{word}\u{1b}[0m", self.status.color()) } else { word.to_owned() };
         let detail = match (&self.file, &self.url_avatar, &self.error) {
             (Some(text), _, _) | (None, Some(text), _) if self.status == Status::Found => sanitize(text),
-            // A wait that is over needs no more words.
+            // The status says it all.
             (_, _, Some(error)) if self.status != Status::TimedOut => error.code.to_owned(),
             _ => String::new(),
         };

@@ -47,8 +47,8 @@ pub fn require_lines(output: &Output) -> Result<(), Failure> {
     if !output.is_silent() {
         return Ok(());
     }
-    Err(Failure::new(Kind::BadSettings, "under -q the results would be taken off the queue without being printed")
-        .hint("leave -q out, or add --json, whose lines are printed all the same"))
+    Err(Failure::new(Kind::BadSettings, "with -q the results would be taken off the queue without being printed")
+        .hint("omit -q, or add --json, which prints the results nevertheless"))
 }
 
 #[cfg(test)]

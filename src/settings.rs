@@ -1,6 +1,6 @@
-//! Settings: which instance is called, how it is reached, and where each value came from.
+//! Settings: which instance is called, how it is reached, and the source of each value.
 //!
-//! Nothing is written back to the environment, and no message contains the value of a secret.
+//! The environment is never changed, and no message contains the value of a secret.
 
 pub mod api_url;
 pub mod env_file;
@@ -62,27 +62,27 @@ impl Flags {
     }
 }
 
-/// Everything that is needed to call an instance.
+/// What is needed to call an instance.
 #[derive(Debug)]
 pub struct Settings {
     /// The instance.
     pub instance: Instance,
-    /// Where the URL came from.
+    /// Source of the URL.
     pub url_source: Source,
-    /// Where the id came from.
+    /// Source of the id.
     pub id_source: Source,
-    /// Where the token came from.
+    /// Source of the token.
     pub token_source: Source,
     /// How the instance is reached.
     pub http: http::Options,
-    /// How often a request is repeated.
+    /// Retries of a request.
     pub retries: u32,
-    /// GREEN_API_LENIENT, unparsed: a command without chat ids does not care.
+    /// GREEN_API_LENIENT. Not parsed yet: only commands with chat ids use it.
     lenient: Option<Sourced<String>>,
 }
 
 impl Settings {
-    /// Reads the settings of a real instance. Warnings go to the report.
+    /// Reads the settings of a real instance. Warnings are printed to `output`.
     pub fn read(flags: &Flags, output: &Output) -> Result<Settings, Error> {
         let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, output)?;
         let mut find = |flag, given: &Option<OsString>, names| match given {
@@ -124,12 +124,12 @@ impl Settings {
             token_source: token.source,
             http,
             retries: flags.retries,
-            // Without it nothing is missing: a file that cannot be read is not an error here.
+            // Optional: a file that cannot be read is not an error here.
             lenient: sources.find(precedence::LENIENT).unwrap_or_default(),
         })
     }
 
-    /// The settings of a sandbox in this process. No file is read, and no proxy is used.
+    /// The settings of a sandbox in this process. Reads no file and uses no proxy.
     pub fn of_sandbox(instance: Instance, flags: &Flags) -> Settings {
         Settings {
             instance,
@@ -147,7 +147,7 @@ impl Settings {
         matches!(&self.token_source, Source::TokenFile(path, _) if path == Path::new("-"))
     }
 
-    /// Whether chat ids are checked leniently: `--lenient`, else GREEN_API_LENIENT.
+    /// Whether `--lenient` is in effect: by the option, otherwise by GREEN_API_LENIENT.
     pub fn is_lenient(&self, flag: bool) -> Result<bool, Error> {
         match &self.lenient {
             Some(found) if !flag => {
@@ -160,13 +160,13 @@ impl Settings {
     }
 }
 
-/// The webhook's token; it may be empty, for the caller to refuse.
+/// The webhook's token. It may be empty: the caller refuses that.
 pub fn webhook_token(flags: &Flags, output: &Output) -> Result<Option<String>, Failure> {
     let mut sources = Sources::open(flags.env_file.as_deref(), flags.no_env_file, output)?;
     Ok(sources.find(precedence::WEBHOOK_TOKEN)?.map(|found| found.value))
 }
 
-/// The token in a file's first line.
+/// Reads a token from the first line of a file.
 fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Failure> {
     let line = read_first_line(path).map_err(|failure| match could_be_a_token(path) {
         true => failure.hint(format!("{named_by} takes the name of a file with the token in it, not the token")),
@@ -179,10 +179,10 @@ fn read_token_file(path: &Path, named_by: Source) -> Result<Sourced<Token>, Fail
     Ok(Sourced { value, source: Source::TokenFile(path.to_owned(), Box::new(named_by)) })
 }
 
-/// A file's first line without white space around it, `-` for standard input. At most 4 KiB are read.
+/// The first line of a file (`-`: standard input), trimmed. At most 4 KiB are read.
 pub fn read_first_line(path: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    // No further than the line's end: at a terminal nothing may follow it.
+    // Stops at the end of the line: on a terminal, nothing may follow it.
     let mut read = |from: &mut dyn BufRead| from.take(4096).read_until(b'\n', &mut bytes);
     let result = match path == Path::new("-") {
         true => check_stdin().and_then(|()| read(&mut io::stdin().lock())),
@@ -195,7 +195,7 @@ pub fn read_first_line(path: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').trim().to_owned())
 }
 
-/// The parsed value. A malformed one is a usage error if it is a flag's, else bad-settings.
+/// Parses a value. A malformed one is a usage error if it is an option's, otherwise bad-settings.
 fn parse<T>(
     found: Sourced<String>,
     parse: fn(&str) -> Option<T>,

@@ -234,7 +234,7 @@ fn parse_argument(argument: &OsStr, rule: Rule) -> Entry {
     if let Entry::Invalid { shown, why, .. } = &mut entry
         && Path::new(argument).metadata().is_ok_and(|metadata| !metadata.is_dir())
     {
-        why.message = "a file where a chat id should be";
+        why.message = "a file instead of a chat id";
         why.hint = Some(format!("--from FILE reads chat ids from a file: --from {shown}"));
     }
     entry

@@ -230,8 +230,8 @@ fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(Failure::new(Kind::JournalBusy, format!("another run holds the journal {name}"))
-                .hint("wait for it to end, or give this run a journal of its own"));
+            return Err(Failure::new(Kind::JournalBusy, format!("another run is using the journal {name}"))
+                .hint("wait until it ends, or use another --journal"));
         }
         Err(TryLockError::Error(error)) => {
             let what = format!("the file system does not support locks: cannot lock the journal {name}");
@@ -305,7 +305,7 @@ impl Reading<'_> {
                     Kind::BadSettings,
                     format!("{name} is not a journal: line {number} is not a journal line"),
                 )
-                .hint("it was left as it is; name another file, or one that does not exist"));
+                .hint("the file was not changed; use another file, or a new one"));
             }
             length += got;
         }

@@ -126,7 +126,7 @@ fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 
 pub fn check_file_limit() -> Result<(), Failure> {
     match platform::open_file_limit() {
         Some(limit) if limit < OTHER_FILES => {
-            Err(Failure::new(Kind::BadSettings, format!("this process may have only {limit} files open"))
+            Err(Failure::new(Kind::BadSettings, format!("this process may open only {limit} files"))
                 .hint(format!("raise the limit on open files to {} or more: `ulimit -n` shows it", 4 * OTHER_FILES)))
         }
         _ => Ok(()),
@@ -142,7 +142,7 @@ fn workers_within(limit: Option<u64>) -> usize {
 fn cut_off_failure() -> Failure {
     let seconds = shutdown::GRACE.as_secs();
     let failure =
-        Failure::new(Kind::Timeout, format!("the run was interrupted, and the request cut off after {seconds} s"));
+        Failure::new(Kind::Timeout, format!("the run was interrupted and the request was cut off after {seconds} s"));
     Failure { is_final: true, ..failure }
 }
 

@@ -1,4 +1,4 @@
-//! Which chats a command is about, how fast they go and where they are remembered: the same for every list.
+//! What `get` and `request` share: where the chats come from, their journal, and the run.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -23,7 +23,7 @@ use crate::settings::{Error, Flags, Settings};
 use crate::shutdown::StopFlag;
 
 impl ListArgs {
-    /// The origins in the order in which they were named: arguments, then files.
+    /// The sources of chats: arguments, then files, in their order.
     pub fn origins(&self, flags: &Flags) -> Result<Vec<Source>, Error> {
         let is_stdin = |text: &OsString| text == "-";
         let named = self.chats.iter().filter(|chat| is_stdin(chat)).count()
@@ -41,8 +41,8 @@ impl ListArgs {
         Ok(arguments.chain(files).collect())
     }
 
-    /// Checks that no file is read and written, or written twice. `others`: what the command writes besides the journal
-    /// and standard output.
+    /// Checks that no file is both read and written, or written twice. `others`: files that the command writes besides
+    /// the journal and standard output.
     pub fn check_files(&self, origins: &[Source], others: &[(&str, Option<&Path>)]) -> Result<(), Error> {
         let mut files = Files::of_streams(origins.iter().any(|origin| matches!(origin, Source::Stdin)))?;
         for origin in origins {
@@ -58,7 +58,7 @@ impl ListArgs {
         Ok(())
     }
 
-    /// Adds the account's contacts to the sources, if `--contacts` asks for them. They are fetched whole.
+    /// With `--contacts`, fetches the account's contacts and adds them to the sources.
     pub fn add_contacts(
         &self,
         sources: &mut Vec<Source>,
@@ -77,17 +77,17 @@ impl ListArgs {
         Ok(())
     }
 
-    /// Which forms count.
+    /// Which forms of chat ids are accepted.
     pub fn rule(&self, settings: &Settings) -> Result<Rule, Error> {
         Ok(if settings.is_lenient(self.lenient)? { Rule::Lenient } else { Rule::Strict })
     }
 
-    /// Whether there is exactly one chat, given as an argument.
+    /// Whether there is exactly one chat id, given as an argument.
     pub fn is_single(&self) -> bool {
         self.from.is_empty() && self.chats.len() == 1 && self.chats[0] != "-"
     }
 
-    /// How the run is carried out.
+    /// The run's configuration.
     pub fn run_config(&self, retries: u32) -> RunConfig {
         RunConfig {
             rate: self.rate,
@@ -102,18 +102,19 @@ impl ListArgs {
     }
 }
 
-/// A list that is open, and the journal that goes with it.
+/// An open list and its journal.
 pub struct OpenList {
     /// The chats.
     pub list: Input,
-    /// Where their lines are recorded.
+    /// The journal that records their lines.
     pub journal: Option<Journal>,
-    /// Chats that an earlier run requested and has no result of.
+    /// Chats that an earlier run requested and that have no result yet.
     pub requested: Vec<Requested>,
 }
 
 impl ListArgs {
-    /// Opens the journal, then the list without what is done. `accepted_is_done`, `pictures`: see [`JournalFilter`].
+    /// Opens the journal, then the list without the chats that are done. `accepted_is_done`, `pictures`: see
+    /// [`JournalFilter`].
     pub fn open(
         &self,
         origins: Vec<Source>,
@@ -139,7 +140,7 @@ impl ListArgs {
 }
 
 impl OpenList {
-    /// Runs the list through a job, its lines to `output`; returns the exit status.
+    /// Runs a job for each chat and writes the lines to `output`. Returns the exit status.
     pub fn run(
         self,
         config: RunConfig,
@@ -154,7 +155,8 @@ impl OpenList {
     }
 }
 
-/// That the token is read from standard input may have been known only from a variable.
+/// Fails if both the token and a list are read from standard input. Checked once the settings are read: the token's
+/// source may be a variable.
 pub fn check_stdin(origins: &[Source], settings: &Settings) -> Result<(), Error> {
     let is_stdin = |origin: &Source| matches!(origin, Source::Stdin);
     if settings.token_is_from_stdin() && origins.iter().any(is_stdin) { Err(stdin_named_twice()) } else { Ok(()) }

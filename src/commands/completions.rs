@@ -1,11 +1,11 @@
-//! `completions`: what a shell needs to complete this program's command lines, made from what may be typed.
+//! `completions`: prints a shell's completion script, made from the command line's definition.
 
 use crate::cli::setup::CompletionsArgs;
 use crate::commands::Context;
 use crate::settings::Error;
 use crate::token::Masked;
 
-/// Prints the completions of `cli` for the shell.
+/// Prints the completion script of `cli` for a shell.
 pub fn run(args: &CompletionsArgs, mut cli: clap::Command, context: &Context<'_>) -> Result<u8, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli, "greenavatar", &mut script);

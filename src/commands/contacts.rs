@@ -1,4 +1,4 @@
-//! `contacts`: prints the contacts of the account, or of CSV and vCard files, as a list of chat ids with names.
+//! `contacts`: prints the contacts of the account, or those in CSV and vCard files, as a list of chat ids with names.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -20,7 +20,7 @@ use crate::shutdown::{self, StopFlag};
 use crate::text::sanitize_json;
 use crate::token::Masked;
 
-/// Text that is printed at once.
+/// Lines are written in pieces of this size.
 const CHUNK: usize = 16 * 1024;
 
 /// Runs the command.
@@ -30,7 +30,7 @@ pub fn run(args: &ContactsArgs, context: &Context<'_>) -> Result<u8, Error> {
         true => list(args, context, &mut printer).map(|()| 0),
         false => convert(args, &mut printer),
     };
-    // What came before a failure is printed too.
+    // Also prints what was read before a failure.
     printer.flush();
     match printer.error {
         None => exit,
@@ -49,7 +49,7 @@ fn list(args: &ContactsArgs, context: &Context<'_>, printer: &mut Printer<'_>) -
     Ok(())
 }
 
-/// Prints the contacts of files. One that cannot be read does not keep the others from being read.
+/// Prints the contacts in files. A file that cannot be read is reported, and the others are read.
 fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> {
     let is_stdin = |path: &PathBuf| path == Path::new("-");
     if args.from.iter().filter(|path| is_stdin(path)).count() > 1 {
@@ -75,7 +75,7 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
                         has_failed = true;
                         printer.flush();
                         let mut failure = Failure::new(Kind::InvalidChatId, problem.message);
-                        // With --json each object is whole; text has each hint once.
+                        // In text, each hint is printed once; with --json, every object has its hint.
                         if !problem.hint.is_empty() && (hinted.insert(problem.hint) || output.is_json()) {
                             failure = failure.hint(problem.hint);
                         }
@@ -84,7 +84,7 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
                     }
                 })?;
             if summary.has_bad_utf8 {
-                output.warn(&format!("{name} has names that are not UTF-8"), "save it as UTF-8 for the right letters");
+                output.warn(&format!("{name} has names that are not UTF-8"), "save the file as UTF-8");
             }
             if summary.without_number > 0 {
                 output.note(&format!("{name}: {} entries without a number", summary.without_number));
@@ -96,7 +96,7 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
             output.failure(&failure);
             unreadable += 1;
         }
-        // The next one may be long in coming.
+        // Reading the next file may take long.
         printer.flush();
         if printer.is_done() || shutdown::signal().is_some() {
             break;
@@ -109,7 +109,7 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
     })
 }
 
-/// A contact as JSON.
+/// A JSON line.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
@@ -118,17 +118,17 @@ struct Line<'a> {
     r#type: &'a str,
 }
 
-/// Prints contacts, many at once.
+/// Prints contacts in large pieces.
 struct Printer<'a> {
     output: &'a Output,
     text: String,
-    /// Lines that may still be printed.
+    /// Number of lines that may still be printed; `None`: no limit.
     left: Option<u64>,
     error: Option<OutputError>,
 }
 
 impl Printer<'_> {
-    /// Prints a contact; breaks if no more is wanted.
+    /// Prints a contact. Breaks when the limit is reached or printing failed.
     fn print(&mut self, chat: &ChatId) -> ControlFlow<()> {
         self.left = self.left.map(|left| left.saturating_sub(1));
         if self.output.is_silent() {
@@ -157,7 +157,6 @@ impl Printer<'_> {
         if self.is_done() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Whether no more is to be printed.
     fn is_done(&self) -> bool {
         self.left == Some(0) || self.error.is_some()
     }

@@ -1,4 +1,4 @@
-//! `doctor`: wiring of [`crate::doctor`].
+//! `doctor`: checks credentials, the instance and its settings; see [`crate::doctor`].
 
 use crate::cli::setup::DoctorArgs;
 use crate::commands::Context;

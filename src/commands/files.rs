@@ -1,4 +1,4 @@
-//! Files of a run that must not be the same: what is read must not be what is written, and two outputs not one file.
+//! Checks that no file of a run is both read and written, or written twice.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ pub struct Files(Vec<Named>);
 
 #[derive(Debug)]
 struct Named {
-    /// Such as `the journal j`.
+    /// How messages name it, such as `the journal done.ndjson`.
     name: String,
     is_output: bool,
     identity: Identity,
 }
 
-/// What tells a file from others: its own identity, or the place where it will be created.
+/// Identifies a file: an existing one by its handle, a new one by its path.
 #[derive(Debug, PartialEq)]
 enum Identity {
     Existing(Handle),
@@ -28,7 +28,7 @@ enum Identity {
 }
 
 impl Files {
-    /// The files that standard output and, if it is read, standard input lead to.
+    /// Standard output and, if `reads_stdin`, standard input, where they are redirected to files.
     pub fn of_streams(reads_stdin: bool) -> Result<Files, Failure> {
         let mut files = Files::default();
         let stdin = Handle::stdin().ok().filter(|_| reads_stdin).filter(is_regular);
@@ -38,9 +38,9 @@ impl Files {
         Ok(files)
     }
 
-    /// Adds a file that is read or, if `is_output`, written. Fails if it is also another one that is written.
+    /// Adds a file that is read or, if `is_output`, written. Fails if it was added before and one of the two is written.
     ///
-    /// Only regular files count: a terminal or `/dev/null` may be used twice, and a pipe must not be opened to look at
+    /// Only regular files are compared: a terminal or `/dev/null` may be used twice, and opening a pipe would disturb
     /// it.
     pub fn add(&mut self, what: &str, path: &Path, is_output: bool) -> Result<(), Failure> {
         let name = format!("the {what} {}", sanitize(&path.display().to_string()));
@@ -52,7 +52,7 @@ impl Files {
         let is_same = |other: &&Named| other.identity == identity && (other.is_output || is_output);
         if let Some(other) = self.0.iter().find(is_same) {
             let what = format!("{name} and {} are the same file", other.name);
-            return Err(Failure::new(Kind::BadSettings, what).hint("give each a file of its own; nothing was sent"));
+            return Err(Failure::new(Kind::BadSettings, what).hint("use a different file for each; nothing was sent"));
         }
         self.0.push(Named { name, is_output, identity });
         Ok(())
@@ -63,7 +63,7 @@ fn is_regular(handle: &Handle) -> bool {
     handle.as_file().metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
-/// `None`: not a regular file, or it cannot be found out; whoever opens it reports that.
+/// `None` if it is not a regular file or cannot be examined; opening it later reports the error.
 fn identity(path: &Path) -> Option<Identity> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => Handle::from_path(path).ok().map(Identity::Existing),

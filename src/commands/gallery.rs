@@ -19,7 +19,7 @@ use crate::shutdown::{self, SLICE};
 use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
-/// What is printed with `--json`.
+/// The JSON line.
 #[derive(Serialize)]
 struct Written<'a> {
     file: &'a str,
@@ -64,7 +64,7 @@ pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// The chats of a list. A line that is not a chat is left out, with a warning.
+/// Reads a list of names. Lines without a chat id are left out, with one warning.
 fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
     let source = if path == Path::new("-") { Source::Stdin } else { Source::File(path.to_owned()) };
     let mut input = Input::open(vec![source], Rule::Lenient, None)?;
@@ -79,18 +79,18 @@ fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
     }
     if let Some(first) = invalid.first() {
         let (count, name) = (invalid.len(), path.to_string_lossy());
-        let what = format!("{name}: {count} lines without a chat id are left out, the first one is line {first}");
+        let what = format!("{name}: {count} lines without a chat id are left out, the first is line {first}");
         output.warn(&what, "a line is a chat id, a tab and a name, as `greenavatar contacts` prints it");
     }
     Ok(named)
 }
 
-/// The URL that leads from a page to the directory of the pictures.
+/// The relative URL from the page to the directory with the pictures.
 fn prefix(file: &Path, dir: &Path) -> Result<String, Failure> {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     page::prefix(&absolute(parent)?, dir).ok_or_else(|| {
         let what = format!("no relative link leads from {} to {}", file.to_string_lossy(), dir.to_string_lossy());
-        Failure::new(Kind::BadSettings, what).hint("write the page to the drive of the pictures")
+        Failure::new(Kind::BadSettings, what).hint("write the page to the same drive as the pictures")
     })
 }
 

@@ -24,7 +24,7 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;
     let is_stdout = args.output.as_deref() == Some(Path::new("-"));
     if args.output.is_some() && !args.chats.is_single() {
-        let wrong = "--output takes the picture of exactly one chat; --dir takes those of many";
+        let wrong = "--output is for exactly one chat; use --dir for several";
         return Err(Error::Usage(wrong.into()));
     }
     let print = if is_stdout {
@@ -47,7 +47,7 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let settings = &session.settings;
     let mut config = args.chats.run_config(settings.retries);
     if matches!(print, Print::Drawing(_)) {
-        // Each picture is drawn just above its line.
+        // One worker, so that each picture is drawn just above its line.
         config.concurrency = 1;
     }
     config.only_changes = args.only_changes;
@@ -69,16 +69,15 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     open.run(config, &job, None, &stop, output)
 }
 
-/// What is written to standard output besides the lines.
+/// What is written to standard output besides the result lines.
 enum Print {
     Nothing,
-    /// The picture, in place of the lines.
+    /// The picture instead of the lines.
     Picture,
-    /// A drawing of the picture above its line; `None`: this terminal cannot show it.
+    /// A drawing of the picture above its line; `None` if this terminal cannot show pictures.
     Drawing(Option<Canvas>),
 }
 
-/// What is done about each chat.
 struct GetJob<'a> {
     args: &'a GetArgs,
     client: Client<'a>,
@@ -106,7 +105,7 @@ impl Job for GetJob<'_> {
     ) -> Result<Option<Record>, Failure> {
         let Some(pictures) = &self.pictures else { return Ok(Some(record)) };
         let picture = match pictures.save(chat, &mut record, run.stop()) {
-            // One more request, for a fresh URL.
+            // Asks once more, for a fresh URL.
             Err(error) if error.url_expired => {
                 let Record { attempts, elapsed_ms, .. } = record;
                 record = Record { attempts, elapsed_ms, ..run.request_again(chat)? };
@@ -124,7 +123,7 @@ impl Job for GetJob<'_> {
 }
 
 impl GetJob<'_> {
-    /// Says what a user of `-o` may not expect.
+    /// With `-o`, notes a missing picture or an extension that does not match its type.
     fn note(&self, record: &Record, picture: Option<&[u8]>) {
         let Some(file) = &self.args.output else { return };
         match picture.and_then(Format::of) {
@@ -135,7 +134,7 @@ impl GetJob<'_> {
             Some(format) if format.contradicts(file) => {
                 let (file, extension) = (file.to_string_lossy(), format.extension());
                 self.output
-                    .note(&format!("the picture in {file} is of another type: its extension would be {extension}"));
+                    .note(&format!("the picture in {file} is of another type, its extension would be {extension}"));
             }
             Some(_) => {}
         }

@@ -1,4 +1,4 @@
-//! `listen`: the endpoint that GREEN-API's webhook sends results to.
+//! `listen`: runs the webhook endpoint that GREEN-API sends results to.
 
 use std::path::Path;
 
@@ -32,11 +32,11 @@ pub fn run(args: &ListenArgs, context: &Context<'_>) -> Result<u8, Error> {
     server.run(writer)
 }
 
-/// The webhook's token: flag, environment, `.env`. An empty one is an error wherever it stands.
+/// The webhook's token from the option, the environment or a `.env`. An empty token is an error.
 fn token(args: &ListenArgs, context: &Context<'_>) -> Result<Option<WebhookToken>, Error> {
     if let Some(path) = &args.webhook_token_file {
         if path == Path::new("-") && context.flags.token_from_stdin() {
-            return Err(Error::Usage("only one flag can read standard input".into()));
+            return Err(Error::Usage("only one option can read standard input".into()));
         }
         return Ok(Some(WebhookToken::new(&read_first_line(path)?)?));
     }

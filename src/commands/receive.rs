@@ -1,4 +1,4 @@
-//! `receive`: takes results off the instance's queue, each only after its line is out.
+//! `receive`: takes results off the notification queue and deletes each after its line is written.
 
 use crate::cli::results::ReceiveArgs;
 use crate::commands::Context;

@@ -1,4 +1,4 @@
-//! `request`: asks with getAvatarAsync and tells whether GREEN-API took the request.
+//! `request`: asks with getAvatarAsync and reports whether GREEN-API accepted the request; with `--wait`, its result.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ use crate::shutdown::StopFlag;
 /// Runs the command.
 pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.save.dir.is_some() && args.wait.is_none() {
-        return Err(Error::Usage("--dir saves the pictures of results: it needs --wait, or `greenavatar get`".into()));
+        return Err(Error::Usage("--dir needs --wait; `greenavatar get` saves pictures at once".into()));
     }
     let mut origins = args.chats.origins(context.flags)?;
     args.chats.check_files(&origins, &[("spool", args.spool.as_deref())])?;
@@ -52,7 +52,7 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     if open.journal.is_none() {
         require_lines(context.output)?;
     }
-    // Chats of an earlier run are waited for, too.
+    // Waits for the pending chats of an earlier run, too.
     let is_own = |chat: &ChatId| args.chats.chats.first().is_some_and(|own| own == chat.as_str());
     config.is_single &= open.requested.iter().all(|requested| is_own(&requested.chat));
     let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;

@@ -1,4 +1,4 @@
-//! `sandbox`: serves a local mock of GREEN-API, in the foreground, for one command, or in the background of a shell.
+//! `sandbox`: runs a local mock of GREEN-API in the foreground, for one command, or in the background of a shell.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, IsTerminal};
@@ -35,7 +35,9 @@ pub fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<u8, Error> {
     }
     context.output.note(&format!("sandbox at {}, until Ctrl-C", sandbox.api_url()));
     if std::io::stderr().is_terminal() && platform::stdout_is_pipe() {
-        context.output.note("it serves in the foreground; for eval, use: eval \"$(greenavatar sandbox --detach)\"");
+        context
+            .output
+            .note("the sandbox runs in the foreground; for eval, use: eval \"$(greenavatar sandbox --detach)\"");
     }
     while stop.sleep(Duration::from_secs(3600)) {}
     Ok(0)
@@ -60,7 +62,7 @@ fn start(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Error> {
     start_sandbox(config)
 }
 
-/// The variables that make a program call the sandbox.
+/// The environment variables with the sandbox's settings.
 fn variables(sandbox: &Sandbox) -> [(&'static str, &str); 3] {
     [
         ("GREEN_API_URL", sandbox.api_url()),
@@ -69,7 +71,7 @@ fn variables(sandbox: &Sandbox) -> [(&'static str, &str); 3] {
     ]
 }
 
-/// Runs a command that calls the sandbox, and returns its exit status.
+/// Runs a command with the sandbox's settings in its environment, and returns its exit status.
 fn run_command(
     program: &OsString,
     arguments: &[OsString],
@@ -78,7 +80,7 @@ fn run_command(
 ) -> Result<u8, Failure> {
     let mut command = Command::new(program);
     command.args(arguments).envs(variables(sandbox));
-    // Other settings that lead to a real account.
+    // Settings of a real account.
     for name in ["ID_INSTANCE", "API_TOKEN_INSTANCE", "GREEN_API_TOKEN_FILE", "GREEN_API_WEBHOOK_TOKEN"] {
         command.env_remove(name);
     }
@@ -86,8 +88,8 @@ fn run_command(
         let others = std::env::var(name).unwrap_or_default();
         command.env(name, format!("127.0.0.1,localhost,{others}").trim_end_matches(','));
     }
-    // On a terminal, Ctrl-C reaches the command as well. Elsewhere the command gets its own process group, so that a signal
-    // for ours reaches it once, from us: a second one would end it at once.
+    // On a terminal, Ctrl-C reaches the command as well. Elsewhere the command gets its own process group, so that it
+    // receives a signal once, from this process: a second one would end it at once.
     let is_foreground = platform::has_terminal();
     if !is_foreground {
         platform::set_process_group(&mut command);
@@ -109,13 +111,13 @@ fn run_command(
     }
     let code = exit_code(status);
     if shutdown::signal().is_some() {
-        // The command has handled the signal and exited. Its status is ours then, not the signal.
+        // The command handled the signal and exited: this process exits with its status, not by the signal.
         std::process::exit(code.into());
     }
     Ok(code)
 }
 
-/// Waits for the command, and passes the first signal that we receive on to it.
+/// Waits for the command and forwards the first signal to it.
 fn wait(child: &mut Child, is_foreground: bool) -> std::io::Result<ExitStatus> {
     shutdown::be_patient();
     let mut is_passed_on = false;
@@ -135,7 +137,7 @@ fn exit_code(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// Starts this command again in the background, passes its `export` lines on, and returns.
+/// Starts the sandbox in a background process, prints its `export` lines, and returns.
 fn detach(context: &Context<'_>) -> Result<u8, Error> {
     let cannot = |error: std::io::Error| {
         let error = anyhow::Error::from(error).context("the sandbox cannot start in the background");
@@ -151,19 +153,19 @@ fn detach(context: &Context<'_>) -> Result<u8, Error> {
         .args(["--until-exit-of", &shell.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        // Not ours: a reader of our standard error would wait for the background process.
+        // Not inherited: a reader of this process's standard error would wait for the background process.
         .stderr(Stdio::piped());
-    // Ctrl-C in the shell is not for the background process.
+    // Ctrl-C in the shell must not end the background process.
     platform::set_process_group(&mut command);
     let mut server = command.spawn().map_err(cannot)?;
     let stdout = BufReader::new(server.stdout.take().expect("it is piped"));
     let lines: Vec<String> = stdout.lines().take(3).collect::<Result<_, _>>().map_err(cannot)?;
     if lines.len() < 3 {
-        // Its error message.
+        // It failed: forwards its error message.
         let _ = std::io::copy(&mut server.stderr.take().expect("it is piped"), &mut std::io::stderr());
         return Ok(exit_code(server.wait().map_err(cannot)?));
     }
-    context.output.note("the sandbox serves in the background and ends with this shell");
+    context.output.note("the sandbox runs in the background until this shell ends");
     context.output.write_last(&Masked::verbatim(lines.join("\n") + "\n"))?;
     Ok(0)
 }

@@ -55,7 +55,7 @@ pub fn fetch(
         }
         if unusable > 0 {
             let ids = if unusable == 1 { "1 id" } else { &format!("{unusable} ids") };
-            output.note(&format!("{ids} left out: no chat of this kind has a picture"));
+            output.note(&format!("{ids} left out: chats of this kind have no picture"));
         }
         if !is_empty {
             return Ok(());

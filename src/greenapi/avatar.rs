@@ -1,16 +1,16 @@
-//! getAvatar's answer: whether the chat has a picture, in the older and the newer shape.
+//! The answer of getAvatar, in the older and the newer form.
 
 use super::error::unexpected;
 use super::json::{Object, truth};
 use crate::failure::Failure;
 use crate::http::Answer;
 
-/// What getAvatar answered about a chat.
+/// The answer of getAvatar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar {
     /// Whether there is a picture.
     pub picture: Picture,
-    /// Whether the picture may be seen, if the answer has that.
+    /// The field `available`, if the answer has it: false if privacy settings hide the picture.
     pub available: Option<bool>,
     /// The HTTP status of the answer.
     pub http_status: u16,
@@ -19,19 +19,19 @@ pub struct Avatar {
 /// Whether a chat has a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
-    /// It has, at this URL.
+    /// A picture at this URL.
     Found(String),
-    /// It has none, or there is no such account: today's service answers both alike.
+    /// No picture, or no account: the service's answer is the same.
     None,
-    /// Its privacy settings hide it.
+    /// Privacy settings hide it.
     Hidden,
-    /// There is no such account. Only older instances say so, also of accounts without a picture.
+    /// No account. Only older instances answer this, also for accounts without a picture.
     NoAccount,
 }
 
 impl Avatar {
-    /// Reads an answer that is not an error. One that has nothing about a picture, such as `{}`, is an unexpected
-    /// response: it must not pass for "none".
+    /// Reads an answer that is not an error. One without a field about a picture, such as `{}`, is an unexpected response
+    /// rather than "none".
     pub fn read(answer: &Answer) -> Result<Avatar, Failure> {
         const KEYS: [&str; 4] = ["urlAvatar", "available", "existsWhatsapp", "reason"];
         let object = Object::parse(&answer.body).filter(|object| KEYS.iter().any(|key| object.value(key).is_some()));

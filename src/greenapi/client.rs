@@ -1,4 +1,4 @@
-//! Calls of GREEN-API's methods for one instance: builds the URL, the only place with the token in it, and sorts the answer.
+//! Calls GREEN-API's methods for one instance. Only the URL contains the token.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read};
@@ -16,24 +16,23 @@ use crate::http::{ANSWER_LIMIT, Agent, Answer, Request};
 use crate::output::Output;
 use crate::token::{Token, redact};
 
-/// The largest notification that is read: some hold a whole contact list or a thumbnail. The webhook endpoint takes
-/// as much.
+/// The largest notification that is read, also by the webhook endpoint: some contain a contact list or a thumbnail.
 pub const NOTIFICATION_LIMIT: usize = 1024 * 1024;
-/// What an envelope adds to a notification, generously.
+/// The most that an envelope adds to a notification.
 const ENVELOPE: usize = 4 * 1024;
 
-/// One instance: where it is and how it is opened.
+/// The address and the credentials of an instance.
 #[derive(Clone, Debug)]
 pub struct Instance {
     /// Without a trailing slash.
     pub api_url: String,
     /// Digits.
     pub id: String,
-    /// The secret.
+    /// Its token.
     pub token: Token,
 }
 
-/// An instance and an agent to call it with.
+/// Calls the methods of one instance.
 #[derive(Debug)]
 pub struct Client<'a> {
     instance: &'a Instance,
@@ -43,7 +42,7 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// A client whose calls last at most `timeout`, as the agent was told too.
+    /// A client for an instance. `timeout` is the agent's time limit for a call.
     pub fn new(instance: &'a Instance, agent: Agent, timeout: Duration, output: &'a Output) -> Client<'a> {
         Client { instance, agent, timeout, output }
     }
@@ -53,7 +52,7 @@ impl<'a> Client<'a> {
         self.instance
     }
 
-    /// getAvatarAsync: the HTTP status of the answer that took the request.
+    /// getAvatarAsync. Returns the HTTP status with which the request was accepted.
     pub fn request_avatar(&self, chat: &ChatId) -> Result<u16, Failure> {
         let answer = self.call("getAvatarAsync", "", Request::PostJson(&chat_body(chat)))?;
         if is_acceptance(&answer) {
@@ -62,27 +61,27 @@ impl<'a> Client<'a> {
         into_result(answer).map(|answer| answer.status)
     }
 
-    /// getAvatar: what WhatsApp says of the chat's avatar. It may take a minute when many ask.
+    /// getAvatar. The answer may take a minute under load.
     pub fn get_avatar(&self, chat: &ChatId) -> Result<Avatar, Failure> {
         let answer = into_result(self.call("getAvatar", "", Request::PostJson(&chat_body(chat)))?)?;
         Avatar::read(&answer)
     }
 
-    /// getStateInstance: whether the instance can be used. Once a second at most.
+    /// getStateInstance. At most one call a second is allowed.
     pub fn state_instance(&self) -> Result<State, Failure> {
         let answer = into_result(self.call("getStateInstance", "", Request::Get)?)?;
         Ok(State::read(&answer))
     }
 
-    /// getSettings: where the instance sends its notifications. Once a second at most.
+    /// getSettings. At most one call a second is allowed.
     pub fn settings(&self) -> Result<InstanceSettings, Failure> {
         let answer = into_result(self.call("getSettings", "", Request::Get)?)?;
         InstanceSettings::read(&answer)
     }
 
-    /// receiveNotification: the queue's head, or `None` where nothing came in `wait`, which is 5 to 60 whole seconds.
-    /// The head stays until it is deleted. The agent's and this client's time limit must be at least 10 s longer. At
-    /// `until` the call ends with a timeout.
+    /// receiveNotification. Returns the head of the queue, or `None` if it stays empty for `wait`, 5 to 60 whole seconds.
+    /// The head remains until it is deleted. The client's time limit must be at least 10 s longer than `wait`. The call
+    /// times out at `until`.
     pub fn receive_notification(&self, wait: Duration, until: Option<Instant>) -> Result<Option<Head>, Failure> {
         let tail = format!("?receiveTimeout={}", wait.as_secs().clamp(5, 60));
         let answer =
@@ -91,15 +90,15 @@ impl<'a> Client<'a> {
             408 | 504 => return Ok(None),
             200..=299 => match answer.body.trim_ascii() {
                 b"" | b"null" => return Ok(None),
-                // Before anything else: what is said inside of a notification is not said to us.
+                // Read first: an error text inside a notification is not an error of the call.
                 body => match Head::read(body) {
                     Some(head) if answer.complete => return Ok(Some(head)),
                     Some(_) => {
                         return Err(Failure::new(
                             Kind::ForeignNotification,
-                            "the queue's head is larger than 1 MiB, which no result is",
+                            "the first notification in the queue is larger than 1 MiB, so it is not a result",
                         )
-                        .hint("it cannot be kept either, so nothing was deleted: another program has to take it"));
+                        .hint("it is too large for --spool, so nothing was deleted: another program must read it"));
                     }
                     None => {}
                 },
@@ -110,7 +109,7 @@ impl<'a> Client<'a> {
         Err(unexpected(&answer, "the answer is not a notification"))
     }
 
-    /// deleteNotification: takes the head off the queue. False: it was gone already.
+    /// deleteNotification. Returns `false` if it was deleted already.
     pub fn delete_notification(&self, receipt: &Receipt) -> Result<bool, Failure> {
         let answer = self.call("deleteNotification", &format!("/{receipt}"), Request::Delete)?;
         if answer.status == 500 && String::from_utf8_lossy(&answer.body).contains("findUnAckedMessage") {
@@ -123,7 +122,7 @@ impl<'a> Client<'a> {
         into_result(answer).map(|_| true)
     }
 
-    /// getContacts or getChats: passes each chat of the list to `emit` as it comes. Once a second at most.
+    /// getContacts or getChats. Passes each chat to `emit` as it is read. At most one call a second is allowed.
     pub fn contacts(&self, list: List, emit: &mut Emit<'_>) -> Result<(), Failure> {
         let (method, tail) = list.method();
         let url = self.url(method, self.instance.token.expose(), tail);
@@ -136,7 +135,7 @@ impl<'a> Client<'a> {
             if has_begun.get() {
                 return Ok(read_list(body, list, emit));
             }
-            // An error of the body is the result of the call.
+            // `Agent::read` returns an error of the body itself.
             let _ = body.take(ANSWER_LIMIT as u64).read_to_end(&mut answer.body);
             Err(answer)
         });
@@ -168,10 +167,10 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// getWaSettings: how much of the account's history the service has loaded, in percent, if it says so. Once a
-    /// second at most.
+    /// getWaSettings. Returns the percentage of the account's history that the service has loaded, if the answer has it.
+    /// At most one call a second is allowed.
     pub fn history_sync_progress(&self) -> Result<Option<u64>, Failure> {
-        // With the account's own picture in it.
+        // The answer contains the account's own picture.
         let answer = self.call_up_to("getWaSettings", "", Request::Get, None, NOTIFICATION_LIMIT)?;
         let json: serde_json::Value = serde_json::from_slice(&into_result(answer)?.body).unwrap_or_default();
         let progress = &json["historySyncProgress"];
@@ -188,13 +187,13 @@ impl<'a> Client<'a> {
         self.agent.shutdown();
     }
 
-    /// Does the same as [`Client::shutdown`], later and from any thread.
+    /// [`Client::shutdown`] for another thread.
     pub fn shutdown_handle(&self) -> impl FnOnce() + Send + 'static {
         let agent = self.agent.clone();
         move || agent.shutdown()
     }
 
-    /// The curl command that does the same as [`Client::request_avatar`], with the token as a shell variable.
+    /// The curl command equivalent to [`Client::request_avatar`], with the token as a shell variable.
     pub fn as_curl(&self, chat: &ChatId, cacert: Option<&Path>) -> String {
         let quoted = |path: &Path| format!(" --cacert '{}'", path.display().to_string().replace('\'', r"'\''"));
         let trust = cacert.map(quoted).unwrap_or_default();
@@ -208,10 +207,10 @@ impl<'a> Client<'a> {
         format!("{api_url}/waInstance{id}/{method}/{token}{tail}")
     }
 
-    /// A body for `-v`.
+    /// A body as `-v` shows it.
     fn shown(&self, method: &str, body: &[u8]) -> String {
         let body = match method {
-            // Another secret stands in these.
+            // It contains the webhook's token.
             "getSettings" => shown_settings(body),
             _ => String::from_utf8_lossy(body).into_owned(),
         };
@@ -254,7 +253,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Whether the next character is the beginning of a list. It is not consumed.
+/// Whether the next character, which is not consumed, begins a list.
 fn begins_a_list(body: &mut impl BufRead) -> bool {
     while let Ok(bytes) = body.fill_buf()
         && !bytes.is_empty()
@@ -270,7 +269,7 @@ fn begins_a_list(body: &mut impl BufRead) -> bool {
     false
 }
 
-/// The one body that both avatar methods take. A chat id needs no escaping: digits, a hyphen, an @ and a domain.
+/// The request body of both avatar methods. A chat id needs no escaping: digits, a hyphen, an @ and a domain.
 pub fn chat_body(chat: &ChatId) -> String {
     format!(r#"{{"chatId":"{chat}"}}"#)
 }

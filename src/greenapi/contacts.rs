@@ -1,8 +1,7 @@
-//! The lists of the account's chats (getContacts, getChats), parsed as they come.
+//! Parses the lists of the account's chats (getContacts, getChats) as a stream.
 //!
-//! A list may have hundreds of thousands of elements, so none is kept here: each has at most 64 KiB, and its id and name
-//! are passed on. Reading is lenient: keys are missing, unknown or doubled, and a name may be cut in the middle of a
-//! character.
+//! A list may have hundreds of thousands of elements. Each has at most 64 KiB, and only its id and name are passed on.
+//! Reading is lenient: keys may be missing, unknown or repeated, and a name may be cut in the middle of a character.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -20,17 +19,17 @@ pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 /// The largest element of a list.
 const ELEMENT_LIMIT: u64 = 64 * 1024;
 
-/// Which chats of the account are listed.
+/// Which chats of the account to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct List {
-    /// The chats with the most recent messages first (getChats), not all contacts (getContacts).
+    /// List chats, the one with the most recent message first (getChats), instead of all contacts (getContacts).
     pub is_recent: bool,
-    /// Only groups, or only people.
+    /// Only groups (`true`) or only people (`false`).
     pub groups: Option<bool>,
 }
 
 impl List {
-    /// The method's name, and what follows the token in the URL.
+    /// The method and its query.
     pub fn method(self) -> (&'static str, &'static str) {
         match (self.is_recent, self.groups) {
             (true, _) => ("getChats", ""),
@@ -40,16 +39,16 @@ impl List {
         }
     }
 
-    /// Whether a chat belongs to the list: not every answer is filtered.
+    /// Whether a chat belongs to the list: getChats does not filter.
     fn has(self, chat: &ChatId) -> bool {
         self.groups.is_none_or(|groups| chat.is_group() == groups)
     }
 }
 
-/// Receives each chat with its name, or `None` for an id that cannot have a picture. `false` ends the reading.
+/// Receives each chat with its name, or `None` for an id that cannot have a picture. Returns `false` to stop reading.
 pub type Emit<'a> = dyn FnMut(Option<ChatId>) -> bool + 'a;
 
-/// Reads a list. The error says why it is not whole; it holds nothing of the text.
+/// Reads a list. The error says why it is incomplete, without its text.
 pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(), String> {
     let left = Cell::new(ELEMENT_LIMIT);
     let reader = Limited { inner: BufReader::with_capacity(16 * 1024, body), left: &left };
@@ -72,7 +71,7 @@ pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(),
     }
 }
 
-/// The chat of an element, with its name.
+/// The chat id and the name in an element.
 fn chat_of(element: &RawValue) -> Option<ChatId> {
     let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(element.get()).ok()?;
     let text = |key: &str| {
@@ -84,7 +83,7 @@ fn chat_of(element: &RawValue) -> Option<ChatId> {
     Some(chat.named(text("contactName").or_else(|| text("name")).map(String::into_boxed_str)))
 }
 
-/// A JSON string, of which half a character becomes U+FFFD.
+/// A JSON string. Half a surrogate pair becomes U+FFFD.
 struct Lossy(String);
 
 impl<'de> Deserialize<'de> for Lossy {
@@ -103,7 +102,7 @@ impl<'de> Deserialize<'de> for Lossy {
     }
 }
 
-/// The elements of the array, one by one.
+/// Visits the elements of the array one by one.
 struct Elements<'a> {
     left: &'a Cell<u64>,
     is_ended: &'a Cell<bool>,
@@ -129,7 +128,7 @@ impl<'de> Visitor<'de> for Elements<'_> {
     }
 }
 
-/// A reader that fails when an element is too long.
+/// A reader that fails if an element is too long.
 struct Limited<'a, R> {
     inner: R,
     left: &'a Cell<u64>,

@@ -1,7 +1,6 @@
-//! What an answer that is not a result means: which kind of failure, in the service's words, and what to do.
+//! Turns an answer that is not a result into a failure: its kind, the service's words, and a hint.
 //!
-//! GREEN-API puts its errors in JSON of several shapes, in plain text, in a gateway's HTML, in an empty body, and in
-//! answers with status 200.
+//! GREEN-API sends errors as JSON in several forms, plain text, a gateway's HTML, an empty body, and with status 200.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::failure::{Failure, Kind};
 use crate::http::{Answer, HttpError};
 use crate::token::redact;
 
-/// The texts that the service is known to send, in lower case. The longer of two with the same start comes first.
+/// The known error texts, in lower case. Of two with the same beginning, the longer one is first.
 const TEXTS: [(&str, Kind); 25] = [
     ("bad request data", Kind::BadRequestData),
     ("validation failed", Kind::BadRequestData),
@@ -41,13 +40,13 @@ const TEXTS: [(&str, Kind); 25] = [
     ("get avatar timeout limit exceeded", Kind::AvatarTimeout),
 ];
 
-/// The answer, or the failure that it is.
+/// The answer, or the failure that it reports.
 pub fn into_result(answer: Answer) -> Result<Answer, Failure> {
     failure_of(&answer).map_or(Ok(answer), Err)
 }
 
-/// The failure that an answer is, if it is one. So is an empty 400, which getAvatarAsync means otherwise: see
-/// [`is_acceptance`].
+/// The failure that an answer reports, if it reports one. An empty 400 counts as a failure; getAvatarAsync means success
+/// by it, see [`is_acceptance`].
 pub fn failure_of(answer: &Answer) -> Option<Failure> {
     let body = Body::read(answer);
     let hidden = if answer.status < 300 { body.hidden_status() } else { None };
@@ -71,14 +70,14 @@ pub fn failure_of(answer: &Answer) -> Option<Failure> {
     Some(failure)
 }
 
-/// Whether an answer to getAvatarAsync means that the request was accepted although its status is an error.
+/// Whether an answer to getAvatarAsync means success although its status is an error.
 ///
-/// The method's page gave 200 with an empty body from 2021 to 2023 and gives 400 since, while an error has a body.
+/// The method's documentation had 200 with an empty body from 2021 to 2023, and has 400 since. An error has a body.
 pub fn is_acceptance(answer: &Answer) -> bool {
     answer.status == 400 && answer.complete && answer.body.trim_ascii().is_empty()
 }
 
-/// The failure that a notification gives as its reason.
+/// The failure in a notification's reason.
 pub fn failure_of_reason(reason: &str) -> Failure {
     let kind = match known_text(reason) {
         Some(kind @ (Kind::BadRequestData | Kind::TooManyRequests | Kind::AvatarTimeout)) => kind,
@@ -87,7 +86,7 @@ pub fn failure_of_reason(reason: &str) -> Failure {
     describe(kind, redact(reason))
 }
 
-/// An answer that is not what the method should answer.
+/// The failure of an answer that is not the method's.
 pub fn unexpected(answer: &Answer, what: &'static str) -> Failure {
     let said = redact(String::from_utf8_lossy(&answer.body).trim());
     let error = anyhow::Error::msg(if said.is_empty() { "an empty answer".to_owned() } else { said });
@@ -97,9 +96,9 @@ pub fn unexpected(answer: &Answer, what: &'static str) -> Failure {
 
 /// For texts of WhatsApp's own, such as "Connection Closed".
 const UNKNOWN_REASON: &str = "GREEN-API does not document this reason; try again later";
-const CHECK_URL: &str = "check --api-url: is it GREEN-API's?";
+const CHECK_URL: &str = "check that --api-url is the apiUrl in GREEN-API's console";
 
-/// A call that got no answer, as a failure.
+/// The failure of a call without an answer.
 pub fn http_failure(error: HttpError, timeout: Duration) -> Failure {
     let caused = |kind, what: &'static str, cause: String| {
         let error = anyhow::Error::msg(redact(&cause));
@@ -107,9 +106,9 @@ pub fn http_failure(error: HttpError, timeout: Duration) -> Failure {
     };
     match error {
         HttpError::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", show_duration(timeout)))
-            .hint("a longer --timeout waits longer"),
+            .hint("use a longer --timeout"),
         HttpError::Interrupted => {
-            let mut failure = Failure::new(Kind::Timeout, "the run was interrupted, and the request cut off");
+            let mut failure = Failure::new(Kind::Timeout, "the run was interrupted and the request was cut off");
             failure.is_final = true;
             failure
         }
@@ -133,12 +132,12 @@ pub fn http_failure(error: HttpError, timeout: Duration) -> Failure {
     }
 }
 
-/// An answer's body, taken apart as far as possible.
+/// An answer's body, parsed as far as possible.
 struct Body {
     json: Option<Value>,
-    /// The sentence in it that says what is wrong; may be empty.
+    /// The error text in it; may be empty.
     text: String,
-    /// It is cut off, HTML, or JSON that cannot be read.
+    /// Whether it is incomplete, HTML, or invalid JSON.
     is_broken: bool,
 }
 
@@ -156,7 +155,7 @@ impl Body {
         }
     }
 
-    /// The status in the body of a 200 that is an error: `{"code":401,…}` or `{"statusCode":400,…}`.
+    /// The error status in the body of a 200: `{"code":401,…}` or `{"statusCode":400,…}`.
     fn hidden_status(&self) -> Option<u16> {
         let json = self.json.as_ref()?;
         ["code", "statusCode"].iter().find_map(|key| {
@@ -166,7 +165,7 @@ impl Body {
         })
     }
 
-    /// What a 2xx without a status in its body is, if it is a failure.
+    /// The kind of failure in a 2xx without a status in its body, if it is a failure.
     fn hidden_kind(&self) -> Option<Kind> {
         let value = |key| self.json.as_ref().and_then(|json| json.get(key));
         let text = |key| value(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
@@ -180,7 +179,7 @@ impl Body {
     }
 }
 
-/// The sentence in a JSON error, wherever it is in its shape.
+/// The error text in JSON of any form.
 fn sentence(json: &Value) -> String {
     const PLACES: [&str; 10] = [
         "",
@@ -202,7 +201,7 @@ fn sentence(json: &Value) -> String {
     PLACES.iter().filter_map(text).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-/// The title of an HTML page, which is the only part for people.
+/// The title of an HTML page.
 fn html_title(html: &str) -> String {
     let lower = html.to_ascii_lowercase();
     let title = || {
@@ -213,8 +212,7 @@ fn html_title(html: &str) -> String {
     title().unwrap_or_default()
 }
 
-/// The meaning of a text. It has one only if it is a known text or begins with one: "expired" may be a word of any
-/// message.
+/// The kind of a text, which must be a known text or begin with one: a word such as "expired" may occur in any message.
 fn known_text(text: &str) -> Option<Kind> {
     let text = text.trim().to_ascii_lowercase();
     let begins_with = |known: &str| {
@@ -234,7 +232,7 @@ fn kind_of(status: u16, text: &str) -> Kind {
         466 => Kind::QuotaExceeded,
         499 => Kind::ClientClosedRequest,
         500..=599 => match known_text(text) {
-            // WhatsApp's own words, whatever GREEN-API makes of them.
+            // WhatsApp's text, with any status.
             Some(kind @ (Kind::TooManyRequests | Kind::AvatarTimeout)) => kind,
             _ => Kind::ServerError,
         },
@@ -242,7 +240,7 @@ fn kind_of(status: u16, text: &str) -> Kind {
     }
 }
 
-/// A failure that the service reports: what it means, what the service said, and what to do.
+/// A failure that the service reports: its meaning, the service's text, and a hint.
 fn describe(kind: Kind, said: String) -> Failure {
     let (what, hint) = match kind {
         Kind::BadRequestData => {
@@ -263,7 +261,7 @@ fn describe(kind: Kind, said: String) -> Failure {
         }
         Kind::NotFound => ("method not found", "compare apiUrl with GREEN-API's console: each instance has its own"),
         Kind::QuotaExceeded => {
-            ("the plan's quota is used up", "it is renewed on the 1st of the month; a larger plan lifts it at once")
+            ("the plan's quota is used up", "it is renewed on the 1st of the month; a larger plan raises it at once")
         }
         Kind::ServerError => ("server error", "try again later"),
         Kind::AvatarTimeout => ("WhatsApp did not answer in time", "try again later"),

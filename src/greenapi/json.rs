@@ -1,4 +1,4 @@
-//! JSON as the service writes it: keys may be missing, unknown, doubled or in any order.
+//! Reads JSON leniently: keys may be missing, unknown, repeated or in any order.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,17 +7,17 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An object's keys and values as they are in the text. A value that is not asked for is never interpreted, so that a
-/// number out of range or a broken escape in it does no harm, and a long one costs no memory.
+/// The keys and values of an object, unparsed. A value that is not used may contain a number out of range or a broken
+/// escape.
 pub struct Object<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// Reads an object; `None` if the text is anything else.
+    /// Reads an object; `None` if the text is not one.
     pub fn parse(text: &'a [u8]) -> Option<Object<'a>> {
         serde_json::from_str(std::str::from_utf8(text).ok()?).ok()
     }
 
-    /// The JSON text of a key's value, the last one if the key is doubled.
+    /// The JSON text of a key's value; the last one if the key is repeated.
     pub fn value(&self, name: &str) -> Option<&'a str> {
         let matches = |key: &str| match key.contains('\\') {
             false => key.get(1..key.len() - 1) == Some(name),
@@ -26,8 +26,7 @@ impl<'a> Object<'a> {
         self.0.iter().rev().find(|(key, _)| matches(key.get())).map(|(_, value)| value.get())
     }
 
-    /// Whether there is a picture at `urlAvatar`: its URL, or `None` for any way to say that there is none. An error if
-    /// the value is not a URL.
+    /// The URL in `urlAvatar`, or `None` for any of the values that mean no picture. An error if it is neither.
     pub fn url_avatar(&self) -> Result<Option<String>, NotAUrl> {
         let Some(value) = self.value("urlAvatar").filter(|value| !matches!(*value, "null" | "false")) else {
             return Ok(None);
@@ -40,7 +39,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The value of `urlAvatar` is neither a URL nor a way to say that there is none.
+/// The value of `urlAvatar` is neither a URL nor one that means no picture.
 #[derive(Debug)]
 pub struct NotAUrl;
 
@@ -49,7 +48,7 @@ pub fn string(value: &str) -> Option<String> {
     serde_json::from_str(value).ok()
 }
 
-/// A truth value, also if it is written as a string.
+/// A Boolean, which may be written as a string.
 pub fn truth(value: &str) -> Option<bool> {
     let value = value.trim_matches('"');
     let is = |word: &str| value.eq_ignore_ascii_case(word);

@@ -1,8 +1,7 @@
-//! Notifications as they arrive: an AvatarInfo, something for another program, or text that is not even JSON.
+//! Parses notifications: an AvatarInfo, a notification for another program, or text that is not JSON.
 //!
-//! Reading is lenient, since documented copies disagree: keys are missing, unknown, doubled or in any order. What
-//! cannot be read is said to be unreadable, never guessed, and the original bytes are kept for whoever it is for.
-//! No I/O here, and nothing of how a notification came: out of the queue or to the webhook.
+//! Reading is lenient, as documented samples differ: keys may be missing, unknown, repeated or in any order. The original
+//! bytes of a notification that is not an AvatarInfo, or cannot be read, are kept for the program that it belongs to.
 
 use std::fmt;
 
@@ -11,55 +10,55 @@ use super::json::{Object, string, truth};
 use crate::failure::Failure;
 use crate::token::redact;
 
-/// The result of getAvatarAsync: what WhatsApp says of a chat's avatar.
+/// The result of getAvatarAsync.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AvatarInfo {
-    /// Whose avatar: mostly a chat id as it was asked for, sometimes the same person's `@lid`.
+    /// The chat id as it was requested, or the same person's `@lid`.
     pub chat_id: String,
     /// When the notification was made, in Unix seconds.
     pub timestamp: Option<i64>,
-    /// The avatar's URL, where there is one.
+    /// The picture's URL.
     pub url_avatar: Option<String>,
-    /// Whether there is such an account; only an older form says so.
+    /// Whether there is an account; only in an older form.
     pub exists_whatsapp: Option<bool>,
-    /// Why the check failed, where it did.
+    /// Why the request failed.
     pub reason: Option<String>,
 }
 
-/// A notification that is not an AvatarInfo which can be read.
+/// A notification that is not a readable AvatarInfo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// What it is, for people: `a notification of type incomingCall`. Fit to be printed.
+    /// Its description for messages, such as `a notification of type incomingCall`, escaped.
     pub what: String,
-    /// Its original bytes on one line, without the newline at the end.
+    /// Its original bytes on one line, without a newline at the end.
     pub line: Vec<u8>,
 }
 
-/// What came.
+/// A notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// A result, for us.
+    /// A result.
     Avatar(AvatarInfo),
     /// Anything else.
     Foreign(Foreign),
 }
 
-/// What names a notification in the queue when it is deleted: digits.
+/// The `receiptId` with which a notification is deleted: digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt(String);
 
-/// The queue's head.
+/// The head of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// What deletes it.
+    /// Its receipt.
     pub receipt: Receipt,
-    /// What it holds.
+    /// Its notification.
     pub notification: Notification,
 }
 
 impl Head {
-    /// Reads `{"receiptId":N,"body":{…}}`. Where that is not JSON, or its body is no object, the whole text is the
-    /// notification; `None` if there is no receipt in it either.
+    /// Reads `{"receiptId":N,"body":{…}}`. If that is not JSON, or its body is not an object, the whole text is the
+    /// notification. `None` if it has no receipt.
     pub fn read(answer: &[u8]) -> Option<Head> {
         let parsed = Object::parse(answer);
         let body = parsed.as_ref().and_then(|envelope| envelope.value("body")).filter(|body| body.starts_with('{'));
@@ -76,13 +75,12 @@ impl Head {
 }
 
 impl Notification {
-    /// Reads a bare notification. Whatever it is, it is something: at the least text that cannot be read.
+    /// Reads a notification without an envelope. Text that is not JSON is a foreign notification.
     pub fn read(body: &[u8]) -> Notification {
         Notification::parse(body).unwrap_or_else(|| Notification::unreadable(body, "a notification that is not JSON"))
     }
 
-    /// Reads a bare notification that anybody may have sent: `None` where it is no JSON object and has nothing of a
-    /// notification either.
+    /// Reads a notification from an unknown sender. `None` if it is neither a JSON object nor resembles a notification.
     pub fn read_unsolicited(body: &[u8]) -> Option<Notification> {
         const KEY: &[u8] = b"\"typeWebhook\"";
         let is_meant = || body.trim_ascii_start().starts_with(b"{") && body.windows(KEY.len()).any(|part| part == KEY);
@@ -111,8 +109,8 @@ impl Notification {
 }
 
 impl AvatarInfo {
-    /// Recognised by the object `avatarInfo`, whatever the type says: the documented sample says deviceInfo.
-    /// `None` too where its chat id or another part has the wrong type.
+    /// Recognised by the object `avatarInfo`, whatever its type: the documented sample has the type deviceInfo. `None` if
+    /// it has no chat id, or a field has the wrong type.
     fn read(notification: &Object) -> Option<AvatarInfo> {
         let info = Object::parse(notification.value("avatarInfo")?.as_bytes())?;
         let chat_id = string(info.value("chatId")?).filter(|id| !id.is_empty())?;
@@ -131,7 +129,7 @@ impl AvatarInfo {
         })
     }
 
-    /// The failure that the notification reports: a reason, and no URL.
+    /// The failure that it reports, if it has a reason and no URL.
     pub fn failure(&self) -> Option<Failure> {
         self.reason.as_deref().filter(|_| self.url_avatar.is_none()).map(failure_of_reason)
     }
@@ -143,8 +141,8 @@ impl fmt::Display for Receipt {
     }
 }
 
-/// The bytes on one line. Between strings a newline means nothing and goes; within one, where only text that is no
-/// JSON can have it, it becomes an escape.
+/// The bytes on one line. A newline between strings is removed; one within a string, which is not valid JSON, is
+/// escaped.
 fn one_line(text: &[u8]) -> Vec<u8> {
     let text = text.trim_ascii();
     let mut line = Vec::with_capacity(text.len());
@@ -162,8 +160,8 @@ fn one_line(text: &[u8]) -> Vec<u8> {
     line
 }
 
-/// The receipt in an envelope that is not JSON: the first key of that name that no inner object holds. Where brackets
-/// don't match that cannot be told, and the only one is it.
+/// The receipt in an envelope that is not valid JSON: the first `receiptId` that is not in an inner object. If brackets
+/// do not match, it is the only `receiptId` there is.
 fn scan_receipt(text: &[u8]) -> Option<String> {
     const KEY: &[u8] = b"\"receiptId\"";
     let (mut inner, mut open, mut do_match) = (Vec::new(), Vec::new(), true);
@@ -171,7 +169,7 @@ fn scan_receipt(text: &[u8]) -> Option<String> {
     while at < text.len() {
         match text[at] {
             bracket @ (b'{' | b'[') => open.push(bracket),
-            // In ASCII a closing bracket comes two after its opening one.
+            // In ASCII, the code of a closing bracket is that of its opening one plus 2.
             bracket @ (b'}' | b']') => do_match &= open.pop() == Some(bracket - 2),
             b'"' => {
                 match text[at..].strip_prefix(KEY).and_then(receipt_after) {
@@ -187,7 +185,7 @@ fn scan_receipt(text: &[u8]) -> Option<String> {
     inner.pop().filter(|_| inner.is_empty() && !(do_match && open.is_empty()))
 }
 
-/// The number behind the key.
+/// The number that follows the key.
 fn receipt_after(rest: &[u8]) -> Option<String> {
     let value = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let value = value.strip_prefix(b"\"").unwrap_or(value);
@@ -195,7 +193,7 @@ fn receipt_after(rest: &[u8]) -> Option<String> {
     digits(std::str::from_utf8(&value[..end]).ok()?)
 }
 
-/// Where the string that begins at `start` ends: its closing quote, or the text's end.
+/// The position of the quote that closes the string at `start`, or the end of the text.
 fn end_of_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < text.len() && text[at] != b'"' {

@@ -1,7 +1,7 @@
-//! What getStateInstance and getSettings answer: whether the instance can be used, and where its notifications go.
+//! The answers of getStateInstance and getSettings: the instance's state, and where its notifications are sent.
 //!
-//! Reading is lenient: a state may be missing or new, a setting may come as "yes" or as true. The webhook's token
-//! stands in the settings and goes no further than this file, which knows nothing of what is made of its answers.
+//! Reading is lenient: a state may be missing or new, and a setting may be "yes" or true. The settings contain the
+//! webhook's token, which must not leave this file.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::http::{Answer, Origin};
 use crate::token::redact;
 
-/// What an instance is in.
+/// The state of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Ready.
@@ -19,22 +19,22 @@ pub enum State {
     NotAuthorized,
     /// WhatsApp has banned the account.
     Blocked,
-    /// The phone is switched off.
+    /// The phone is off.
     SleepMode,
     /// Up to five minutes after a change of settings.
     Starting,
-    /// WhatsApp restricts the account; it can be used.
+    /// WhatsApp restricts the account, which can still be used.
     YellowCard,
-    /// WhatsApp has suspended the account for a while.
+    /// WhatsApp has suspended the account temporarily.
     Suspended,
-    /// A state that no page names, escaped.
+    /// An undocumented state, escaped.
     Other(String),
-    /// The answer's body was `null` or had no state in it.
+    /// The answer has no state.
     Unknown,
 }
 
 impl State {
-    /// Reads an answer that is no refusal.
+    /// Reads an answer that is not an error.
     pub fn read(answer: &Answer) -> State {
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         match json.get("stateInstance").and_then(Value::as_str).unwrap_or_default() {
@@ -50,7 +50,7 @@ impl State {
         }
     }
 
-    /// The word that GREEN-API has for it.
+    /// GREEN-API's word for it.
     pub fn word(&self) -> &str {
         match self {
             State::Authorized => "authorized",
@@ -66,17 +66,17 @@ impl State {
     }
 }
 
-/// What is set for an instance, as far as avatars are concerned.
+/// The settings of an instance that matter for results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceSettings {
-    /// Scheme and host of the webhook's URL, where one is set. Its path and query may hold a secret.
+    /// Scheme and host of the webhook's URL, if it is set. Its path and query may contain a secret.
     pub webhook: Option<String>,
-    /// Names of the notifications that are switched on, as `incomingWebhook`.
+    /// The notifications that are on, such as `incomingWebhook`.
     pub notifications: Vec<String>,
 }
 
 impl InstanceSettings {
-    /// Reads an answer that is no refusal; one that is no JSON object is an unexpected response.
+    /// Reads an answer that is not an error. Anything but a JSON object is an unexpected response.
     pub fn read(answer: &Answer) -> Result<InstanceSettings, Failure> {
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let Value::Object(settings) = json else {
@@ -99,7 +99,7 @@ impl InstanceSettings {
     }
 }
 
-/// Scheme, host and port of a webhook's URL: anything else in it may be secret.
+/// Scheme, host and port of a webhook's URL: the rest may contain a secret.
 fn shown_origin(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -111,7 +111,7 @@ fn shown_origin(url: &str) -> String {
     }
 }
 
-/// The body of getSettings as it may be shown: without the secrets of the webhook, or not at all.
+/// The body of getSettings without the webhook's secrets; only its size if it is not JSON.
 pub fn shown_settings(body: &[u8]) -> String {
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(mut settings)) => {

@@ -30,7 +30,7 @@ pub struct NotPublic(pub IpAddr);
 
 impl fmt::Display for NotPublic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name leads to an address that is not public")
+        f.write_str("the name resolves to an address that is not public")
     }
 }
 

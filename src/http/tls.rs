@@ -14,7 +14,7 @@ use crate::token::shown_path;
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// What to do about a failure that has no cause of its own here.
-pub const IN_BETWEEN: &str = "check the network and the proxy variables: something in between may not let TLS through";
+pub const IN_BETWEEN: &str = "check the network and the proxy variables: a firewall or a proxy may block TLS";
 
 /// Certificates to trust: Mozilla's, built in, or those of a file.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Roots {
     pub fn read(path: &Path) -> Result<Roots, Failure> {
         let name = shown_path(path);
         let bad = |what: &str| Failure::new(Kind::BadSettings, format!("{name} {what}"));
-        let wanted = "--cacert wants the certificates of authorities in PEM form";
+        let wanted = "--cacert expects certificates of authorities in PEM form";
         let mut pem = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut pem));
         read.map_err(|error| {
@@ -39,7 +39,7 @@ impl Roots {
             Failure::caused(Kind::InputUnreadable, error)
         })?;
         if pem.len() as u64 == LARGEST {
-            return Err(bad("is too large for a file of certificates").hint(wanted));
+            return Err(bad("is too large to be a certificate file").hint(wanted));
         }
         let pem = pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&pem);
         let mut certificates = Vec::new();
@@ -87,7 +87,7 @@ pub fn describe(error: &rustls::Error) -> (String, &'static str) {
             }
             // webpki's own errors come as texts.
             CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => (
-                "the server's certificate is that of an authority, which cannot be a server's own",
+                "the server's certificate is a certificate authority's, which a server must not use",
                 "give the server a certificate that is not marked as an authority's (basicConstraints=CA:FALSE)",
             ),
             _ => ("the server's certificate cannot be used", "the server needs another certificate"),
@@ -98,7 +98,7 @@ pub fn describe(error: &rustls::Error) -> (String, &'static str) {
             | AlertDescription::HandshakeFailure
             | AlertDescription::InsufficientSecurity,
         ) => (
-            "the server and this program have no version of TLS or no cipher in common",
+            "the server and this program have no TLS version or cipher in common",
             "the server must support TLS 1.2 or 1.3",
         ),
         rustls::Error::InvalidMessage(_) => {

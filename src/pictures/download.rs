@@ -189,7 +189,7 @@ fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
         HttpError::Timeout => {
             let seconds = (timeout.as_secs_f64() * 10.0).round() / 10.0;
             let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {seconds} s"));
-            (false, failure.hint("a longer --timeout waits longer"))
+            (false, failure.hint("use a longer --timeout"))
         }
         HttpError::Interrupted => (true, Failure::new(Kind::Timeout, format!("{incomplete}: the run was interrupted"))),
         HttpError::Unreachable(why) => {
@@ -200,12 +200,12 @@ fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
             (true, caused(Kind::Unreachable, format!("no secure connection to {host}"), &message).hint(hint))
         }
         HttpError::NotPublic(address) => {
-            let what = format!("picture URL rejected: {host} leads to {address}, which is not a public address");
+            let what = format!("picture URL rejected: {host} resolves to {address}, which is not a public address");
             let hint = format!("a VPN or a blocking resolver may have answered; --allow-host {host} allows it");
             (true, Failure::new(Kind::BadPicture, what).hint(hint))
         }
         HttpError::NotHttp(why) => {
-            (false, caused(Kind::UnexpectedResponse, format!("{host} did not answer in HTTP"), &why))
+            (false, caused(Kind::UnexpectedResponse, format!("the answer of {host} is not valid HTTP"), &why))
         }
     };
     Failure { is_final, ..failure }
@@ -290,7 +290,11 @@ mod tests {
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\n\xff\xd8\xff\xe0 cut".to_vec();
         for (answer, code, message) in [
             (chunked, "unreachable", "incomplete download from 127.0.0.1: "),
-            (b"\xff\xd8\xff\xe0\r\n\r\n".to_vec(), "unexpected-response", "127.0.0.1 did not answer in HTTP: "),
+            (
+                b"\xff\xd8\xff\xe0\r\n\r\n".to_vec(),
+                "unexpected-response",
+                "the answer of 127.0.0.1 is not valid HTTP: ",
+            ),
             (answer(429, b""), "too-many-requests", "rate limited by the picture host: status 429"),
             (answer(302, JPEG), "unexpected-response", "the picture host redirected: status 302"),
             (answer(200, b"<svg onload='x'></svg>"), "bad-picture", "the download is not a picture: it is neither "),

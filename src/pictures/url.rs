@@ -66,7 +66,7 @@ impl AllowedHost {
             return Ok(AllowedHost { host: address.to_string(), port: None });
         }
         if text.contains('/') {
-            return Err("a host, not a URL".to_owned());
+            return Err("give a host, not a URL".to_owned());
         }
         match split_host(text).filter(|(host, _)| is_host(host)) {
             Some((host, port)) => Ok(AllowedHost { host, port }),
@@ -97,14 +97,14 @@ pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, St
     }
     // Every parser agrees on a URL of these characters, if on any.
     if !url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`')) {
-        return Err("invalid URL: it has characters that no URL has".to_owned());
+        return Err("invalid URL: it has characters that are not allowed in a URL".to_owned());
     }
     let url = url.split('#').next().unwrap_or_default();
     let origin = Origin::parse(url).filter(|origin| is_host(&origin.host)).ok_or("invalid URL")?;
     let is_allowed = allowed.iter().any(|host| host.is(&origin));
     let is_whatsapps = origin.port == 443 && origin.host.ends_with(PICTURE_HOSTS);
     if !is_allowed && !is_whatsapps {
-        return Err(format!("{} is not WhatsApp's and not allowed", origin.authority()));
+        return Err(format!("{} is not a host of WhatsApp and not allowed by --allow-host", origin.authority()));
     }
     if !origin.is_https && !origin.is_loopback() {
         return Err("it is not https".to_owned());

@@ -207,7 +207,7 @@ impl<'a> Queue<'a> {
             None => {
                 let what = format!("the first notification in the queue is another program's: {}", foreign.what);
                 Err(Failure::new(Kind::ForeignNotification, what)
-                    .hint("nothing was deleted; --spool FILE appends such notifications to FILE and reads on"))
+                    .hint("nothing was deleted; --spool FILE moves such notifications to FILE and continues"))
             }
         }
     }
@@ -268,7 +268,7 @@ impl<'a> Queue<'a> {
         };
         if self.is_patient && self.failure.is_none() {
             self.output
-                .warn(&format!("the queue cannot be read: {}", failure.message()), "the run goes on and tries again");
+                .warn(&format!("the queue cannot be read: {}", failure.message()), "the run continues and tries again");
         }
         self.not_before = Instant::now() + pause;
         self.failure = Some(failure);
@@ -281,7 +281,9 @@ impl<'a> Queue<'a> {
         if self.returns > MOST_RETURNS {
             return Err(Failure::new(
                 Kind::UnexpectedResponse,
-                format!("the first notification in the queue came back {MOST_RETURNS} times after it was deleted"),
+                format!(
+                    "the first notification in the queue was received {MOST_RETURNS} more times after it was deleted"
+                ),
             ));
         }
         if self.returns > 3 {

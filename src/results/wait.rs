@@ -155,9 +155,10 @@ impl<'a> Collector<'a> {
 
     fn no_result(&self) -> Failure {
         let waited = self.wait.as_secs_f64();
-        let what = format!("no notification came within {waited} s: GREEN-API marks it as temporarily not working");
+        let what =
+            format!("no notification arrived within {waited} s: GREEN-API marks them as temporarily not working");
         Failure::new(Kind::NoResult, what)
-            .hint("`greenavatar get` asks with another method that answers at once; --fallback does so here")
+            .hint("`greenavatar get` uses a method that answers at once; --fallback uses it here")
     }
 }
 
@@ -233,7 +234,7 @@ impl BackgroundTask for Collector<'_> {
     fn cancel(&self, chat: &ChatId, run: &RunHandle<'_>) {
         let failure = match run.stop_reason() {
             Some((kind, message)) => Failure::new(kind, message),
-            None => Failure::new(Kind::NoResult, "the run ended before a notification came"),
+            None => Failure::new(Kind::NoResult, "the run ended before a notification arrived"),
         };
         let error = Some(failure.body());
         let record = Record { error, ..Record::new(chat.as_str(), Status::TimedOut) };

@@ -132,7 +132,7 @@ impl Server {
                 refusals.report();
                 if places.available_permits() == 0 {
                     let hint = "clients that stall are dropped after 10 s; only GREEN-API should send to this address";
-                    refusals.warn("full", "512 connections are open, and further ones have to wait", hint);
+                    refusals.warn("full", "512 connections are open; others must wait", hint);
                 }
                 let accept = async {
                     let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
@@ -270,7 +270,7 @@ impl Handler {
             .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "the body is not a notification", PROXY))?;
         let (kept, is_kept) = oneshot::channel();
         let _ = self.deliveries.send(Delivery { notification, kept });
-        let hint = "GREEN-API sends it again: start listen anew";
+        let hint = "GREEN-API sends it again; restart listen";
         is_kept.await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the run has ended", hint))
     }
 }

@@ -16,27 +16,27 @@ pub fn parse_url(text: &str) -> Option<String> {
     fits.then(|| format!("{}://{}{path}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
 }
 
-/// The origin of a URL that [`parse_url`] took.
+/// The origin of a URL that [`parse_url`] returned.
 pub fn origin_of(api_url: &str) -> Origin {
     Origin::parse(api_url).expect("parse_url has read it")
 }
 
-/// The URL without the path of a method, `/waInstance...`, if there is one: the token may be in that.
+/// The URL without `/waInstance...`, if it contains that part, which may include the token.
 pub fn without_method(text: &str) -> Option<String> {
     parse_url(&text[..text.to_ascii_lowercase().find("/wainstance")?])
 }
 
-/// The token must not travel in the clear, except to this machine or where the user says so.
+/// Refuses to send the token in clear text, except to this machine or with `--insecure-http`.
 pub fn forbid_plain_http(api_url: &str, insecure_http: bool) -> Result<(), Failure> {
     let origin = origin_of(api_url);
     if origin.is_https || origin.is_loopback() || insecure_http {
         return Ok(());
     }
-    Err(Failure::new(Kind::BadSettings, format!("{origin} is not https, and the token would travel in the clear"))
+    Err(Failure::new(Kind::BadSettings, format!("{origin} is not https, so the token would be sent in clear text"))
         .hint("use https:, or --insecure-http if that is what you want"))
 }
 
-/// A found `.env` must not send a token from another source to a host that is not GREEN-API's.
+/// Refuses a URL from a found `.env` that would send a token from another source to a host that is not GREEN-API's.
 pub fn forbid_strange_host(url: &Sourced<String>, token: &Source) -> Result<(), Failure> {
     let Source::File { path, is_found: true, .. } = &url.source else { return Ok(()) };
     let origin = origin_of(&url.value);

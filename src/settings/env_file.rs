@@ -1,6 +1,6 @@
-//! `.env` files: where they are, whether they are trusted, and their variables. Nothing in them reaches the environment.
+//! Finds and reads `.env` files. Their variables are never exported to the environment.
 //!
-//! An error names the file and the line, never the line's text: there may be a token in it.
+//! An error names the file and the line but not the line's text, which may contain a token.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::platform;
 use crate::token::shown_path;
 
-/// A larger file is not a `.env`.
+/// Larger files are rejected.
 const LARGEST: u64 = 1024 * 1024;
 
 /// The variables of a `.env` file.
@@ -22,14 +22,14 @@ pub struct EnvFile {
     pub path: PathBuf,
     /// Whether it was found in this directory or a parent.
     pub is_found: bool,
-    /// Variables and their values, without white space around them.
+    /// Variables and their trimmed values.
     pub values: HashMap<String, String>,
 }
 
 impl EnvFile {
-    /// Reads a file. `None` if it was found and belongs to another user, root aside: it may be a trap.
+    /// Reads a file. `None` if it was found and belongs to another user (except root), who may want to redirect requests.
     ///
-    /// A `$` outside of single quotes is an error in the values of the variables that `is_ours` names.
+    /// A `$` outside of single quotes is an error in the variables that `is_ours` selects.
     pub fn read(
         path: &Path,
         is_found: bool,
@@ -48,7 +48,7 @@ impl EnvFile {
             output.warn(&format!("{shown} belongs to another user and is ignored"), hint);
             Ok(None)
         };
-        // Before it is opened, since it may not be readable; and afterwards, since it may have been replaced in between.
+        // Checked before it is opened, as it may be unreadable, and after, as it may have been replaced in between.
         if is_strangers(&path.metadata().map_err(unreadable)?) {
             return ignored();
         }
@@ -73,17 +73,17 @@ impl EnvFile {
     }
 }
 
-/// The `.env` in this directory or the nearest parent that has one. A directory of that name is something else: Python's
-/// virtual environments are often called that.
+/// The `.env` in this directory or its nearest parent that has one. Directories do not count: Python's virtual
+/// environments are often named `.env`.
 pub fn nearest() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     let mut files = platform::env_file_dirs(&here).into_iter().map(|directory| directory.join(".env"));
     files.find(|path| path.is_file())
 }
 
-/// The variables with white space around their values trimmed, of a repeated one the last.
+/// Parses a file. Values are trimmed, and the last one of a repeated variable counts.
 ///
-/// The error is the line at which the malformed entry begins, and what is wrong with it.
+/// The error is the first line of the malformed entry, and what is wrong with it.
 fn parse(bytes: &[u8], is_ours: fn(&str) -> bool) -> Result<HashMap<String, String>, (usize, &'static str)> {
     const MALFORMED: &str = "not NAME=value";
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
@@ -98,7 +98,7 @@ fn parse(bytes: &[u8], is_ours: fn(&str) -> bool) -> Result<HashMap<String, Stri
             (None, _) => {}
             (Some(Ok((name, value))), None) if !value.contains('\0') => {
                 if has_reference && is_ours(&name) {
-                    return Err((line, "a $ outside of single quotes, and nothing is substituted"));
+                    return Err((line, "a $ outside of single quotes: variables are not substituted"));
                 }
                 values.insert(name, value.trim().to_owned());
             }
@@ -108,18 +108,18 @@ fn parse(bytes: &[u8], is_ours: fn(&str) -> bool) -> Result<HashMap<String, Stri
     Ok(values)
 }
 
-/// One `NAME=value` of a file, over several lines if a quote is open at their ends; or a blank line.
+/// A `NAME=value`, which spans several lines if it has a quoted line end, or a blank line.
 struct Entry {
-    /// The line at which it begins.
+    /// Its first line.
     line: usize,
-    /// Its text with the line's end, without a comment. Each `$` outside of single quotes is escaped: dotenvy would
-    /// replace it by a value of the environment.
+    /// Its text with the line end and without comments. Each `$` outside of single quotes is escaped, as dotenvy would
+    /// substitute a variable.
     text: String,
     /// Whether there was such a `$`.
     has_reference: bool,
 }
 
-/// Splits a file for dotenvy, which reports the text of a malformed line but not its number. Ends of lines are `\n`.
+/// Splits a file into entries with their line numbers, which dotenvy does not report. Line ends are `\n`.
 fn split(text: &str) -> Vec<Entry> {
     let new = |line| Entry { line, text: String::new(), has_reference: false };
     let mut entries = vec![new(1)];

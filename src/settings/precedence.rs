@@ -1,5 +1,5 @@
-//! Which source a value comes from: flag, file named by `--env-file`, environment, `.env` found in this directory or a
-//! parent, the user's own file.
+//! The sources of a value, in their order: option, file named by `--env-file`, environment, `.env` in this directory or
+//! its nearest parent that has one, the user's file.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -30,10 +30,10 @@ pub fn is_ours(variable: &str) -> bool {
     [URL, ID, TOKEN, WEBHOOK_TOKEN, LENIENT].iter().any(|names| names.contains(&variable))
 }
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A flag, by its name.
+    /// An option, by its name.
     Flag(&'static str),
     /// A variable of the environment.
     Environment(&'static str),
@@ -41,14 +41,14 @@ pub enum Source {
     File {
         /// The file.
         path: PathBuf,
-        /// Whether it was found in this directory or a parent, not named by the user or in the user's own place.
+        /// Whether it was found in this directory or a parent, not named by `--env-file` or the user's file.
         is_found: bool,
         /// The variable.
         variable: &'static str,
     },
     /// The first line of a file that another source names.
     TokenFile(PathBuf, Box<Source>),
-    /// No source has the value.
+    /// No source has a value.
     Default,
     /// The sandbox of `--sandbox`.
     Sandbox,
@@ -82,12 +82,12 @@ pub fn shown_input(path: &Path) -> String {
     if path == Path::new("-") { "standard input".to_owned() } else { shown_path(path) }
 }
 
-/// A value and where it came from.
+/// A value and its source.
 #[derive(Clone, Debug)]
 pub struct Sourced<T> {
-    /// The value, without white space around it.
+    /// The value, trimmed.
     pub value: T,
-    /// Where it came from.
+    /// Its source.
     pub source: Source,
 }
 
@@ -98,13 +98,13 @@ impl Sourced<String> {
     }
 }
 
-/// The sources below the flags. Files that were not named are read when a value is first missing.
+/// The sources below the options. A file that was not named is read when a value is first missing.
 #[derive(Debug)]
 pub struct Sources<'a> {
     output: &'a Output,
     named: Option<EnvFile>,
     read: Vec<EnvFile>,
-    /// Files still to be read, the next one last, and whether they were found.
+    /// Files not read yet, the next one last, and whether each was found.
     unread: Vec<(PathBuf, bool)>,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Sources<'a> {
         Ok(Sources { output, named, read: Vec::new(), unread })
     }
 
-    /// The first source's value of a setting.
+    /// The value of a setting in the first source that has one.
     pub fn find(&mut self, names: &[&'static str]) -> Result<Option<Sourced<String>>, Failure> {
         let in_file = |file: &EnvFile| {
             names.iter().find_map(|&variable| {
@@ -154,12 +154,13 @@ pub fn in_environment(names: &[&'static str]) -> Option<Sourced<String>> {
     })
 }
 
-/// An empty value counts as unset. For the webhook's token it is an error instead: ignored, it would admit every sender.
+/// An empty value counts as unset, except an empty webhook token, which is an error: if it were ignored, every sender
+/// would be accepted.
 fn is_set(value: &str, names: &[&str]) -> bool {
     !value.is_empty() || names == WEBHOOK_TOKEN
 }
 
-/// Bytes that are not UTF-8 become a character that no setting may contain.
+/// The value trimmed. Bytes that are not UTF-8 become U+FFFD, which no setting accepts.
 fn trimmed(value: &OsStr) -> String {
     value.to_string_lossy().trim().to_owned()
 }

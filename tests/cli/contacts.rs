@@ -222,7 +222,7 @@ fn contacts(server: &Server) -> Cli {
 fn the_contacts_of_the_account_are_printed_each_once() {
     let server = account(|_, _| Answer::status(200).body(BOOK)).times(4);
     let book = "11001234567@c.us\tIvan Work\n120363043968066561@g.us\tMy group\n6581234567@c.us\n";
-    let note = "greenavatar: note: 3 ids left out: no chat of this kind has a picture\n";
+    let note = "greenavatar: note: 3 ids left out: chats of this kind have no picture\n";
     contacts(&server).stdout(book).stderr(note).run();
     contacts(&server).args(["--limit", "1"]).stdout("11001234567@c.us\tIvan Work\n").run();
     contacts(&server).arg("--groups").stdout("120363043968066561@g.us\tMy group\n").any_stderr().run();

@@ -106,7 +106,7 @@ fn names_are_text() {
 #[test]
 fn a_list_can_come_from_standard_input_and_its_bad_lines_are_counted() {
     let cli = with(&[]).args(["--names", "-"]).stdin(format!("{}\tBo\nBo\n\nAnn\n", chat(1)));
-    let page = page(cli.stderr_has("-: 2 lines without a chat id are left out, the first one is line 2"));
+    let page = page(cli.stderr_has("-: 2 lines without a chat id are left out, the first is line 2"));
     assert!(page.contains("<bdi>Bo</bdi>") && !page.contains("Ann"), "{page}");
 }
 

@@ -49,7 +49,7 @@ fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
         assert_eq!(said.stdout.matches("\tnew").count(), 30, "{limit}: {}", said.stderr);
     }
     let asked = server.requests().len();
-    let said = run(8).exits(78).stderr_has("may have only 8 files open").run();
+    let said = run(8).exits(78).stderr_has("may open only 8 files").run();
     assert_eq!((said.stdout.as_str(), server.requests().len()), ("", asked));
 }
 

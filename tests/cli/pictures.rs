@@ -163,7 +163,7 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     let server = gallery(|_| picture(PNG));
     let cli = get(&server, ["-o", "any.name", CHAT]);
     let (next, json_too) = (cli.again(), cli.again());
-    let note = "note: the picture in any.name is of another type: its extension would be png";
+    let note = "note: the picture in any.name is of another type, its extension would be png";
     let said = cli.stdout(format!("{CHAT}\tfound\tany.name\tnew\n")).stderr_has(note).run();
     assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
     assert!(said.is_private("any.name"));

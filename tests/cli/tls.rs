@@ -70,7 +70,7 @@ fn a_server_without_a_common_version_is_unreachable() {
     for alert in [b"\x15\x03\x01\x00\x02\x02\x46", b"\x15\x03\x01\x00\x02\x02\x28"] {
         let server = Server::blurting(alert);
         let url = server.url().replace("http:", "https:");
-        refused(Cli::at(&url), &server, "no version of TLS or no cipher in common", "TLS 1.2 or 1.3");
+        refused(Cli::at(&url), &server, "no TLS version or cipher in common", "TLS 1.2 or 1.3");
     }
 }
 
@@ -78,7 +78,7 @@ fn a_server_without_a_common_version_is_unreachable() {
 fn a_server_is_not_its_own_authority() {
     let (config, pem) = self_signed("localhost", IsCa::Ca(BasicConstraints::Unconstrained));
     let server = Server::tls(config, Answer::status(200)).times(0);
-    refused(trusting(&server, &pem), &server, "is that of an authority", "CA:FALSE");
+    refused(trusting(&server, &pem), &server, "is a certificate authority's", "CA:FALSE");
     let (config, pem) = Authority::new().server_with_pem("localhost");
     let server = Server::tls(config, Answer::status(200)).times(0);
     refused(trusting(&server, &pem), &server, NOT_TRUSTED, "issued for the server is not enough");
