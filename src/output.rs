@@ -117,6 +117,8 @@ pub struct Output {
     options: Options,
     /// Whether no result line is printed, whatever the options say.
     hides_lines: bool,
+    /// Whether no note is printed.
+    hides_notes: bool,
     colors_stdout: bool,
     colors_stderr: bool,
     bar: Mutex<Option<ProgressBar>>,
@@ -137,6 +139,11 @@ impl Output {
     /// The same streams without result lines, for a run whose standard output is something else.
     pub fn without_lines(&self) -> Output {
         Output { hides_lines: true, ..Output::new(self.options) }
+    }
+
+    /// The same streams without notes, for a run that prints nothing if nothing has changed.
+    pub fn without_notes(&self) -> Output {
+        Output { hides_notes: true, ..Output::new(self.options) }
     }
 
     /// Fails if nothing can be written to standard output, before anything is read or sent.
@@ -224,7 +231,9 @@ impl Output {
 
     /// Prints something worth knowing.
     pub fn note(&self, message: &str) {
-        self.message(NOTE, message, None);
+        if !self.hides_notes {
+            self.message(NOTE, message, None);
+        }
     }
 
     /// Prints something that may go wrong later, and what to do about it.

@@ -21,6 +21,8 @@ use crate::shutdown::StopFlag;
 
 /// Runs the command.
 pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
+    let no_notes = Context { flags: context.flags, output: &context.output.without_notes() };
+    let context = if args.only_changes { &no_notes } else { context };
     let output = context.output;
     let is_stdout = args.output.as_deref() == Some(Path::new("-"));
     if args.output.is_some() && !args.chats.is_single() {

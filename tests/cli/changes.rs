@@ -269,6 +269,14 @@ fn only_changes_are_printed_and_nothing_on_a_quiet_night() {
 }
 
 #[test]
+fn notes_are_left_out_with_the_rest() {
+    let get = Cli::new().args(["--sandbox", "get", "--contacts", "--dir", "d"]).any_stdout();
+    assert!(get.any_stderr().run().stderr.contains("note: 1 id left out"));
+    let get = Cli::new().args(["--sandbox", "get", "--contacts", "--dir", "d", "--only-changes"]).any_stdout();
+    assert!(!get.any_stderr().run().stderr.contains("note: "));
+}
+
+#[test]
 fn chats_with_a_picture_are_not_asked_about() {
     let book = Book::default();
     (0..4).for_each(|n| book.set(&chat(n), Entry::Picture(JPEG)));
