@@ -78,24 +78,14 @@ impl Cli {
         cli.map_err(|error| usage::print(&error, arguments))
     }
 
-    /// The command line, for completions and the manual too. Settings that a command does not use are hidden there.
+    /// The command line, for completions and the manual too.
     pub fn definition() -> clap::Command {
-        let cli = Cli::command();
-        let is_setting = |arg: &&Arg| matches!(arg.get_help_heading(), Some("Settings" | "Network"));
-        let settings: Vec<Arg> = cli.get_arguments().filter(is_setting).cloned().collect();
-        cli.mut_subcommands(|command| {
-            let used: &[&str] = match command.get_name() {
-                "gallery" | "completions" | "man" => &[],
-                "sandbox" => &["id-instance", "api-token-instance"],
-                "listen" => &["env-file", "no-env-file"],
-                "get" => return command.defer(|command| globals_last(GetArgs::augment_args(command))),
-                "request" => return command.defer(|command| globals_last(RequestArgs::augment_args(command))),
-                "receive" => return command.defer(|command| globals_last(ReceiveArgs::augment_args(command))),
-                "contacts" => return command.defer(|command| globals_last(ContactsArgs::augment_args(command))),
-                _ => return command,
-            };
-            let unused = settings.iter().filter(|arg| !used.contains(&arg.get_id().as_str()));
-            command.args(unused.map(|arg| arg.clone().hide(true)))
+        Cli::command().mut_subcommands(|command| match command.get_name() {
+            "get" => command.defer(|command| globals_last(GetArgs::augment_args(command))),
+            "request" => command.defer(|command| globals_last(RequestArgs::augment_args(command))),
+            "receive" => command.defer(|command| globals_last(ReceiveArgs::augment_args(command))),
+            "contacts" => command.defer(|command| globals_last(ContactsArgs::augment_args(command))),
+            _ => command,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use clap::Command;
+use clap::{Arg, Command};
 
 use crate::failure::{EXIT_BUG, EXIT_SOME_FAILED, EXIT_USAGE, Kind};
 
@@ -73,6 +73,13 @@ fn exit_status() -> String {
     }
     text + "  A run for one chat id has the status of its error code. A run for several has 1,\n  \
             or the status of the error code that ended it."
+}
+
+/// Hides an option of all commands from the help of a command that does not use it. `used`: settings that it uses.
+pub fn hide_unused(arg: Arg, used: &[&str]) -> Arg {
+    let is_setting = matches!(arg.get_help_heading(), Some("Settings" | "Network"));
+    let is_used = used.contains(&arg.get_id().as_str());
+    if is_setting && !is_used { arg.hide(true) } else { arg }
 }
 
 /// Makes the main help list the commands in their groups, which clap itself cannot do.

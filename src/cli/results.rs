@@ -71,6 +71,7 @@ const LISTEN_FILES: &str = "\
 
 /// Run the webhook endpoint that receives the results of request
 #[derive(Debug, Args)]
+#[command(mut_args = |arg| help::hide_unused(arg, &["env-file", "no-env-file"]))]
 #[command(after_help = LISTEN_FOOTER)]
 #[command(after_long_help = help::sections(LISTEN_HELP, LISTEN_ENVIRONMENT, LISTEN_FILES))]
 pub struct ListenArgs {

@@ -48,6 +48,8 @@ fn commands_are_in_groups() {
         assert_eq!(names("Pictures"), ["get", "request", "contacts", "gallery"]);
         assert_eq!(names("Results of request"), ["receive", "listen"]);
         assert_eq!(names("Set-up"), ["doctor", "sandbox", "completions", "man"]);
+        let definition = greenavatar::cli::Cli::definition();
+        assert_eq!(definition.get_subcommands().map(|command| command.get_name()).collect::<Vec<_>>(), COMMANDS);
         // Aligned and on one line each, on a terminal of 80 columns too.
         let lines = ["Pictures", "Results of request", "Set-up"].map(|heading| section(&help, heading)).concat();
         assert!(lines.iter().all(|line| line.len() <= 80 && &line[13..15] == "  " && &line[15..16] != " "), "{help}");
