@@ -1,37 +1,42 @@
-//! vCards 2.1, 3.0 and 4.0: their names and phone numbers. Everything else, photos above all, is passed over unread.
+//! vCards 2.1, 3.0 and 4.0: their names and phone numbers.
 //!
-//! Three properties of a format of lines: the crates for vCards bring a dozen others for what is not needed here.
+//! `calcard` parses one card at a time. It gets the lines with a name or a number only, so that a photo of any size is
+//! skipped unread and memory is bounded.
 
 use std::ops::ControlFlow;
 
+use calcard::vcard::{VCard, VCardProperty, VCardValue};
+use calcard::{Entry, Parser};
 use encoding_rs::{Encoding, UTF_8};
 
 use super::{Bytes, Found, LONGEST_RECORD, LineCounter, Sink, Summary};
 use crate::failure::Failure;
 
+const WITHOUT_END: &str = "a vCard without END:VCARD";
+const TOO_LONG: &str = "a vCard with more than 64 KiB of names and numbers";
+
 /// Finds the numbers of all vCards of a file.
 pub fn parse(bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut summary = Summary::default();
-    let mut lines = Lines { bytes, counter: LineCounter::default(), ahead: None };
+    let mut lines = Lines { bytes, counter: LineCounter::default() };
     let mut open: Option<Card> = None;
-    while let Some(line) = lines.next_unfolded()? {
-        let property = Property::of(&line.text);
-        let ends = match (property.name.as_str(), &mut open) {
-            ("BEGIN", _) if property.is_vcard() => {
-                let before = open.replace(Card { line: line.number, ..Card::default() });
-                before.is_some_and(|card| sink(card.line, Found::Broken(WITHOUT_END)).is_break())
+    while let Some((number, line)) = lines.next()? {
+        let (name, head) = property_of(&line);
+        let is_inside = open.as_ref().is_some_and(|card| card.continues(&line));
+        let before = match name.as_str() {
+            "BEGIN" if !is_inside => open.replace(Card { line: number, ..Card::default() }),
+            "END" if !is_inside => match open.take() {
+                Some(card) if card.emit(&mut summary, sink).is_break() => return Ok(summary),
+                _ => None,
+            },
+            _ => {
+                if let Some(card) = &mut open {
+                    card.push(number, &line, is_inside, &name, &head);
+                }
+                None
             }
-            ("END", _) if property.is_vcard() => {
-                let card = open.take();
-                card.is_some_and(|card| card.emit(&mut summary, sink).is_break())
-            }
-            (_, Some(card)) => {
-                card.take(&property, line.number, &mut summary);
-                false
-            }
-            _ => false,
         };
-        if ends {
+        if before.is_some_and(|card| sink(card.line, Found::Broken(WITHOUT_END)).is_break()) {
             return Ok(summary);
         }
     }
@@ -41,185 +46,96 @@ pub fn parse(bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> 
     Ok(summary)
 }
 
-const WITHOUT_END: &str = "a vCard without END:VCARD";
-
-/// What is known of the current vCard.
+/// The lines of a card that are parsed.
 #[derive(Default)]
 struct Card {
+    /// The number of its first line.
     line: u64,
-    name: String,
-    /// The parts of the name, if there is no whole one.
-    parts: String,
-    numbers: Vec<(u64, String)>,
-    /// Bytes of all of these.
-    size: usize,
+    text: String,
+    /// The number of the line of each TEL.
+    numbers: Vec<u64>,
+    /// Whether the last property is kept.
+    is_kept: bool,
+    /// Whether the next line goes on with a value in quoted-printable.
+    is_soft_break: bool,
+    charset: Option<&'static Encoding>,
+    has_bad_text: bool,
 }
 
 impl Card {
-    fn take(&mut self, property: &Property<'_>, line: u64, summary: &mut Summary) {
-        if !property.is_wanted() || self.size > LONGEST_RECORD {
-            return;
+    /// Whether a line belongs to the property of the line before.
+    fn continues(&self, line: &[u8]) -> bool {
+        self.is_soft_break || matches!(line, [b' ' | b'\t', ..])
+    }
+
+    fn push(&mut self, number: u64, line: &[u8], is_continued: bool, name: &str, head: &str) {
+        if !is_continued {
+            self.is_kept = matches!(name, "VERSION" | "FN" | "N" | "TEL");
+            if name == "TEL" && self.text.len() <= LONGEST_RECORD {
+                self.numbers.push(number);
+            }
+            let label = head.split(';').find_map(|parameter| parameter.strip_prefix("CHARSET="));
+            self.charset = label.and_then(|label| Encoding::for_label(label.trim_matches('"').as_bytes()));
         }
-        let (text, is_bad) = property.text();
-        self.size += text.len() + 16;
-        match property.name.as_str() {
-            "TEL" => self.numbers.push((line, unescaped(&text))),
-            "FN" if self.name.is_empty() => {
-                (self.name, summary.has_bad_utf8) = (unescaped(&text), summary.has_bad_utf8 | is_bad)
-            }
-            "N" if self.parts.is_empty() => {
-                // Family name; given name; additional names; prefixes; suffixes.
-                let parts: Vec<String> =
-                    split_unescaped(&text).iter().map(|part| unescaped(part).trim().to_owned()).collect();
-                let ordered = [1, 2, 0].map(|at: usize| parts.get(at).map_or("", String::as_str));
-                self.parts = ordered.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-                summary.has_bad_utf8 |= is_bad;
-            }
-            _ => {}
+        let is_quoted_printable = if is_continued { self.is_soft_break } else { head.contains("QUOTED-PRINTABLE") };
+        self.is_soft_break = is_quoted_printable && line.ends_with(b"=");
+        if self.is_kept && self.text.len() <= LONGEST_RECORD {
+            let (text, is_bad) = self.charset.unwrap_or(UTF_8).decode_without_bom_handling(line);
+            self.has_bad_text |= is_bad;
+            self.text.push_str(&text);
+            self.text.push('\n');
         }
     }
 
     fn emit(&self, summary: &mut Summary, sink: &mut Sink<'_>) -> ControlFlow<()> {
-        if self.size > LONGEST_RECORD {
-            return sink(self.line, Found::Broken("a vCard with more than 64 KiB of names and numbers"));
+        if self.text.len() > LONGEST_RECORD {
+            return sink(self.line, Found::Broken(TOO_LONG));
         }
+        let text = format!("BEGIN:VCARD\n{}END:VCARD\n", self.text);
+        let Entry::VCard(card) = Parser::new(&text).entry() else {
+            return sink(self.line, Found::Broken("a vCard that cannot be parsed"));
+        };
+        let name = name_of(&card);
+        summary.has_bad_utf8 |= self.has_bad_text || name.contains('\u{fffd}');
         summary.without_number += u64::from(self.numbers.is_empty());
-        let name = if self.name.trim().is_empty() { &self.parts } else { &self.name };
-        self.numbers.iter().try_for_each(|(line, number)| sink(*line, Found::Numbers(number, name)))
+        let numbers = card.properties(&VCardProperty::Tel).filter_map(|entry| entry.values.first()?.as_text());
+        self.numbers.iter().zip(numbers).try_for_each(|(line, number)| sink(*line, Found::Numbers(number, &name)))
     }
 }
 
-/// `item1.TEL;TYPE=CELL:+11001234567`, taken apart.
-struct Property<'a> {
-    /// In capital letters, without its group.
-    name: String,
-    /// In capital letters: `TYPE=CELL`, `QUOTED-PRINTABLE`.
-    parameters: Vec<String>,
-    value: &'a [u8],
-}
-
-impl<'a> Property<'a> {
-    fn of(line: &'a [u8]) -> Property<'a> {
-        let mut is_quoted = false;
-        let colon = line.iter().position(|&b| {
-            is_quoted ^= b == b'"';
-            b == b':' && !is_quoted
-        });
-        let (head, value) = line.split_at(colon.unwrap_or(line.len()));
-        let head = String::from_utf8_lossy(head).to_uppercase();
-        let mut words = head.split(';').map(|word| word.trim().to_owned());
-        let name = words.next().unwrap_or_default();
-        let name = name.rsplit('.').next().unwrap_or_default().to_owned();
-        Property { name, parameters: words.collect(), value: value.get(1..).unwrap_or_default() }
-    }
-
-    fn is_wanted(&self) -> bool {
-        matches!(self.name.as_str(), "FN" | "N" | "TEL")
-    }
-
-    fn is_vcard(&self) -> bool {
-        self.value.trim_ascii().eq_ignore_ascii_case(b"VCARD")
-    }
-
-    fn is_quoted_printable(&self) -> bool {
-        self.parameters.iter().any(|parameter| parameter.ends_with("QUOTED-PRINTABLE"))
-    }
-
-    /// The decoded value, and whether it held bytes that its character set does not know.
-    fn text(&self) -> (String, bool) {
-        let decoded = if self.is_quoted_printable() { quoted_printable(self.value) } else { self.value.to_vec() };
-        let label = self.parameters.iter().find_map(|parameter| parameter.strip_prefix("CHARSET="));
-        let charset = label.and_then(|label| Encoding::for_label(label.trim_matches('"').as_bytes())).unwrap_or(UTF_8);
-        let (text, is_bad) = charset.decode_without_bom_handling(&decoded);
-        (text.into_owned(), is_bad)
+/// FN, or the parts of N: given name, additional names, family name.
+fn name_of(card: &VCard) -> String {
+    let values = |property| card.properties(property).next().map(|entry| &entry.values[..]).unwrap_or_default();
+    let words = |value: &VCardValue| match value {
+        VCardValue::Component(words) => words.join(" "),
+        value => value.as_text().unwrap_or_default().trim().to_owned(),
+    };
+    match values(&VCardProperty::Fn).first().map(words).filter(|name| !name.is_empty()) {
+        Some(name) => name,
+        None => {
+            let parts: Vec<String> = values(&VCardProperty::N).iter().map(words).collect();
+            let parts = [1, 2, 0].map(|at: usize| parts.get(at).map_or("", String::as_str));
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 
-/// Decodes `=D0=98`; what is not that stays. An `=` at the end of a line was removed with the line's end.
-fn quoted_printable(value: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let [first, after @ ..] = rest {
-        let byte = (*first == b'=').then(|| after.get(..2)).flatten().and_then(|hex| {
-            let hex = std::str::from_utf8(hex).ok().filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
-            u8::from_str_radix(hex, 16).ok()
-        });
-        decoded.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &after[2..] } else { after };
-    }
-    decoded
+/// The name of a line's property without its group, and all that is before the colon, both in capitals.
+fn property_of(line: &[u8]) -> (String, String) {
+    let head = line.split(|&b| b == b':').next().unwrap_or_default();
+    let head = String::from_utf8_lossy(head).to_uppercase();
+    let name = head.split(';').next().unwrap_or_default().trim();
+    (name.rsplit('.').next().unwrap_or_default().to_owned(), head)
 }
 
-/// Removes the backslashes of `\,`, `\;` and `\n`.
-fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        plain.push(match c {
-            '\\' => match chars.next() {
-                Some('n' | 'N') | None => ' ',
-                Some(c) => c,
-            },
-            c => c,
-        });
-    }
-    plain
-}
-
-/// The parts of a text between semicolons that have no backslash before them.
-fn split_unescaped(text: &str) -> Vec<&str> {
-    let mut is_escaped = false;
-    text.split(|c| {
-        let is_end = c == ';' && !is_escaped;
-        is_escaped = c == '\\' && !is_escaped;
-        is_end
-    })
-    .collect()
-}
-
-/// A line without its end.
-struct Line {
-    /// No more than 64 KiB of it.
-    text: Vec<u8>,
-    number: u64,
-}
-
+/// The lines of a file, without their ends. Of a longer one the first 64 KiB.
 struct Lines<'a> {
     bytes: Bytes<'a>,
     counter: LineCounter,
-    ahead: Option<Line>,
 }
 
 impl Lines<'_> {
-    /// The next line with those that continue it.
-    fn next_unfolded(&mut self) -> Result<Option<Line>, Failure> {
-        let first = match self.ahead.take() {
-            Some(line) => Some(line),
-            None => self.next()?,
-        };
-        let Some(mut line) = first else { return Ok(None) };
-        let property = Property::of(&line.text);
-        let (is_quoted_printable, is_wanted) = (property.is_quoted_printable(), property.is_wanted());
-        while let Some(next) = self.next()? {
-            let continued = match &next.text[..] {
-                // The end of a line in quoted-printable is taken back by an equals sign.
-                text if is_quoted_printable && line.text.last() == Some(&b'=') => {
-                    line.text.pop();
-                    text
-                }
-                [b' ' | b'\t', text @ ..] => text,
-                _ => {
-                    self.ahead = Some(next);
-                    break;
-                }
-            };
-            let room = if is_wanted { LONGEST_RECORD.saturating_sub(line.text.len()) } else { 0 };
-            line.text.extend_from_slice(&continued[..continued.len().min(room)]);
-        }
-        Ok(Some(line))
-    }
-
-    fn next(&mut self) -> Result<Option<Line>, Failure> {
+    fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Failure> {
         let (number, mut text) = (self.counter.line, Vec::new());
         let mut is_empty = true;
         while self.bytes.fill()? {
@@ -239,7 +155,7 @@ impl Lines<'_> {
                 break;
             }
         }
-        Ok((!is_empty).then_some(Line { text, number }))
+        Ok((!is_empty).then_some((number, text)))
     }
 }
 
