@@ -35,7 +35,7 @@ use crate::token::Token;
 
 /// Runs a command and returns its exit status.
 pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
-    context.output.check()?;
+    context.output.check_stdout()?;
     workers::check_file_limit()?;
     match command {
         Command::Request(args) => request::run(args, context),

@@ -86,8 +86,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// How long the server asks to be left alone, if it does.
-    pub fn pause(&self) -> Option<Duration> {
+    /// The pause that the server asks for in Retry-After, if it does.
+    pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after.as_deref().and_then(|value| retry_after::retry_after(value, SystemTime::now()))
     }
 }

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         shutdown::install()?;
         commands::run(&cli.command, &context)
     };
-    let exit = run().unwrap_or_else(|error| output.end(error));
+    let exit = run().unwrap_or_else(|error| output.print_final_error(error));
     match shutdown::signal() {
         Some(signal) => shutdown::die(signal),
         None => ExitCode::from(exit),

@@ -147,7 +147,7 @@ impl Output {
     }
 
     /// Fails if nothing can be written to standard output, before anything is read or sent.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub fn check_stdout(&self) -> Result<(), Failure> {
         check_stdout().map_err(unwritable)
     }
 
@@ -178,7 +178,7 @@ impl Output {
 
     /// Writes the last text of a run. If its reader is gone, all work is done nevertheless.
     pub fn write_last(&self, text: &Masked) -> Result<(), Error> {
-        self.check()?;
+        self.check_stdout()?;
         match self.write(text) {
             Err(OutputError::BrokenPipe) => Ok(()),
             result => result.map_err(Error::from),
@@ -250,7 +250,7 @@ impl Output {
     }
 
     /// Prints the error that ends the process and returns its exit status.
-    pub fn end(&self, error: Error) -> u8 {
+    pub fn print_final_error(&self, error: Error) -> u8 {
         match error {
             Error::Failure(failure) => {
                 self.failure(&failure);

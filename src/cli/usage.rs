@@ -17,7 +17,7 @@ pub fn print(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let output = Output::default();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let help = Masked::new(text(color.applies_to(&std::io::stdout())));
-        return output.write_last(&help).map_or_else(|error| output.end(error), |()| 0);
+        return output.write_last(&help).map_or_else(|error| output.print_final_error(error), |()| 0);
     }
     let mut text = text(color.applies_to(&std::io::stderr())).trim_end().to_owned();
     // `greenavatar` without arguments prints its help, which is not an error.
