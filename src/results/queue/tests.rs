@@ -137,9 +137,9 @@ fn a_long_poll_is_cut_off_in_time_and_nothing_came() {
     let script = Script::start([("GET receiveNotification ?receiveTimeout=20", String::new())]);
     script.queue(None, |queue| {
         let began = Instant::now();
-        let next = queue.next(LONGEST_POLL, Some(began + Duration::from_millis(40)));
+        let next = queue.next(LONGEST_POLL, Some(began + Duration::from_secs(1)));
         assert!(matches!(next, Ok(Next::Waited)), "{next:?}");
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     });
 }
 
