@@ -23,6 +23,15 @@ Exit codes: greenavatar --help, man greenavatar, docs/scripting.md";
 /// The end of `-h` of the other commands.
 pub const NO_CREDENTIALS: &str = "Exit codes: greenavatar --help, man greenavatar, docs/scripting.md";
 
+/// The statuses that are answers.
+pub const STATUSES: &str = "\
+Statuses:
+  found       there is a picture; the line has its file, otherwise its URL
+  none        no picture, or no WhatsApp account: GREEN-API answers both alike
+  hidden      privacy settings hide the picture
+  no-account  no WhatsApp account; only older instances answer this, also for
+              accounts without a picture";
+
 /// The environment of a command that calls the service.
 const ENVIRONMENT: &str = "\
   GREEN_API_ID_INSTANCE     number of the instance; also ID_INSTANCE
@@ -47,13 +56,14 @@ const FILES: &str = "\
 pub const NO_COLOR: &str = "NO_COLOR  no colours, unless it is empty";
 
 /// The end of `--help` of a command that calls the service, and with it the last sections of its manual page.
-pub fn with_service(text: &str) -> String {
-    sections(text, ENVIRONMENT, FILES)
+pub fn with_service(texts: &[&str]) -> String {
+    sections(texts, ENVIRONMENT, FILES)
 }
 
-/// The end of `--help` of a command: `text`, then the sections that each manual page has.
-pub fn sections(text: &str, environment: &str, files: &str) -> String {
-    format!("{text}\n\nEnvironment:\n  {environment}\n\nFiles:\n  {files}\n\nExit status:\n{}", exit_status())
+/// The end of `--help` of a command: `texts`, then the sections that each manual page has.
+pub fn sections(texts: &[&str], environment: &str, files: &str) -> String {
+    let texts = texts.join("\n\n");
+    format!("{texts}\n\nEnvironment:\n  {environment}\n\nFiles:\n  {files}\n\nExit status:\n{}", exit_status())
 }
 
 fn exit_status() -> String {

@@ -69,13 +69,6 @@ Examples:
   greenavatar get 11001234567@c.us --show
   greenavatar get --from contacts.txt --dir avatars --history --only-changes
 
-Statuses:
-  found       there is a picture; the line has its file, otherwise its URL
-  none        no picture, or no WhatsApp account: the answer is the same
-  hidden      privacy settings hide the picture
-  no-account  no WhatsApp account; only older instances answer this, also for
-              accounts without a picture
-
 Changes:
   new         there was no file before
   changed     the file had another picture
@@ -91,7 +84,7 @@ Anyone who has the URL of a picture can open it until it expires.";
 
 /// Get profile pictures with getAvatar, which answers at once, and save them
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(GET_HELP))]
+#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[GET_HELP, help::STATUSES]))]
 #[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
 pub struct GetArgs {
     /// Save the picture of one chat as FILE; - writes it to standard output
@@ -126,14 +119,11 @@ GREEN-API answers getAvatarAsync with a status only and sends the picture's
 URL later, as a notification. GREEN-API's documentation marks the method as
 \"not used\" and the notification as \"temporarily not working\", so a result may
 never arrive. --wait takes results off the queue; --fallback then asks with
-getAvatar, as `greenavatar get` does, for chats without a result.
-
-The status none means no picture, or no WhatsApp account: GREEN-API answers
-both alike.";
+getAvatar, as `greenavatar get` does, for chats without a result.";
 
 /// Ask for profile pictures with getAvatarAsync; the results arrive later, as notifications
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(REQUEST_HELP))]
+#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[REQUEST_HELP, help::STATUSES]))]
 pub struct RequestArgs {
     /// Wait for each result for up to DURATION after its request [default: 2m]
     #[arg(long, value_name = "DURATION", help_heading = "Results", value_parser = parse_timeout)]
@@ -179,7 +169,7 @@ Conversion:
 
 /// List the account's contacts and groups (getContacts, getChats), or convert CSV and vCard files
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(CONTACTS_HELP))]
+#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[CONTACTS_HELP]))]
 pub struct ContactsArgs {
     /// List only people
     #[arg(long, help_heading = "List", conflicts_with = "groups")]
@@ -220,7 +210,7 @@ DIR/index.html         the page, unless -o names another file
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &[]))]
 #[command(after_help = help::NO_CREDENTIALS)]
-#[command(after_long_help = help::sections(GALLERY_HELP, help::NO_COLOR, GALLERY_FILES))]
+#[command(after_long_help = help::sections(&[GALLERY_HELP], help::NO_COLOR, GALLERY_FILES))]
 pub struct GalleryArgs {
     /// Directory with the pictures
     #[arg(value_name = "DIR")]

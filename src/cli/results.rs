@@ -20,14 +20,11 @@ Examples:
 A notification is deleted only after its picture is saved and its line is
 written. A notification that is not a result (AvatarInfo) belongs to another
 program: without --spool the run stops there and deletes nothing. The queue
-keeps notifications for 24 hours.
-
-The status none means no picture, or no WhatsApp account: GREEN-API answers
-both alike.";
+keeps notifications for 24 hours.";
 
 /// Take results off the notification queue (receiveNotification, deleteNotification)
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(RECEIVE_HELP))]
+#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[RECEIVE_HELP, help::STATUSES]))]
 pub struct ReceiveArgs {
     /// Continue when the queue is empty, until a signal
     #[arg(long)]
@@ -54,10 +51,7 @@ Examples:
 GREEN-API sends every notification of the instance to its webhookUrl, so one
 of --spool and --discard-foreign is required. A request is answered with 200
 once the line is written or the spooled notification is on disk; after any
-other answer GREEN-API sends it again, for 24 hours. GET /healthz answers 200.
-
-The status none means no picture, or no WhatsApp account: GREEN-API answers
-both alike.";
+other answer GREEN-API sends it again, for 24 hours. GET /healthz answers 200.";
 
 const LISTEN_ENVIRONMENT: &str = "\
 GREEN_API_WEBHOOK_TOKEN   the instance's webhookUrlToken; a request without it
@@ -73,7 +67,7 @@ const LISTEN_FILES: &str = "\
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &["env-file", "no-env-file"]))]
 #[command(after_help = LISTEN_FOOTER)]
-#[command(after_long_help = help::sections(LISTEN_HELP, LISTEN_ENVIRONMENT, LISTEN_FILES))]
+#[command(after_long_help = help::sections(&[LISTEN_HELP, help::STATUSES], LISTEN_ENVIRONMENT, LISTEN_FILES))]
 pub struct ListenArgs {
     /// Address to listen on; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, default_value = "127.0.0.1:8080")]

@@ -21,7 +21,7 @@ warning is not a failure. Nothing is changed.";
 
 /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(DOCTOR_HELP))]
+#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[DOCTOR_HELP]))]
 pub struct DoctorArgs {}
 
 const SANDBOX_HELP: &str = "\
@@ -54,7 +54,7 @@ getWaSettings. --id-instance and --api-token-instance set its credentials.";
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &["id-instance", "api-token-instance"]))]
 #[command(after_help = help::NO_CREDENTIALS)]
-#[command(after_long_help = help::sections(SANDBOX_HELP, help::NO_COLOR, "none are read or written"))]
+#[command(after_long_help = help::sections(&[SANDBOX_HELP], help::NO_COLOR, "none are read or written"))]
 pub struct SandboxArgs {
     /// Address to listen on [default: 127.0.0.1:8088; with COMMAND or --detach a free port]
     #[arg(long, value_name = "ADDR")]
@@ -104,7 +104,7 @@ const COMPLETIONS_FILES: &str = "\
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &[]))]
 #[command(after_help = COMPLETIONS_HELP, arg_required_else_help = true)]
-#[command(after_long_help = help::sections(COMPLETIONS_HELP, help::NO_COLOR, COMPLETIONS_FILES))]
+#[command(after_long_help = help::sections(&[COMPLETIONS_HELP], help::NO_COLOR, COMPLETIONS_FILES))]
 pub struct CompletionsArgs {
     /// Name of the shell
     #[arg(value_enum, value_name = "SHELL")]
@@ -120,7 +120,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &[]))]
 #[command(after_help = MAN_HELP)]
-#[command(after_long_help = help::sections(MAN_HELP, help::NO_COLOR, "~/.local/share/man/man1/  where man looks for a user's pages"))]
+#[command(after_long_help = help::sections(&[MAN_HELP], help::NO_COLOR, "~/.local/share/man/man1/  where man looks for a user's pages"))]
 pub struct ManArgs {
     /// Write a page for each command to DIR, which is created if missing
     #[arg(long, value_name = "DIR")]

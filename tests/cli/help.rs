@@ -63,7 +63,7 @@ fn what_people_need_first_is_above() {
     assert_eq!(headings(&get), [&["Arguments", "Save"][..], &list].concat());
     assert_eq!(headings(&help(&["request", "-h"])), [&["Arguments", "Results", "Save"][..], &list].concat());
     let whole = help(&["get", "--help"]);
-    let end = ["Network", "Examples", "Statuses", "Changes", "Environment", "Files", "Exit status"];
+    let end = ["Network", "Examples", "Changes", "Statuses", "Environment", "Files", "Exit status"];
     assert_eq!(headings(&whole), [&["Arguments", "Save"][..], &list, &end].concat());
 }
 
@@ -125,6 +125,7 @@ fn each_command_has_a_manual_page_with_its_help() {
         for heading in ["NAME", "SYNOPSIS", "ENVIRONMENT", "FILES", "EXIT STATUS", "SEE ALSO"] {
             assert_eq!(page.matches(&format!("\n.SH {heading}\n")).count(), 1, "{command}: {heading}");
         }
+        assert!(page.matches("\n.SH NOTES\n").count() <= 1, "{command} has two sections of notes");
         assert!(page.contains(&format!("\n\\fBgreenavatar {command}\\fR ")), "{command} has a synopsis");
         assert!(page.contains("output\\-failed"), "{command} has the error codes");
     }
