@@ -28,7 +28,8 @@ Examples:
 /// Get WhatsApp profile pictures (avatars) from GREEN-API
 #[derive(Debug, Parser)]
 #[command(name = "greenavatar", bin_name = "greenavatar", version, max_term_width = 100)]
-#[command(after_help = format!("{EXAMPLES}\n\nOptions of a command: greenavatar get -h\n{}", help::CREDENTIALS), after_long_help = help::with_service(&[EXAMPLES]))]
+#[command(after_help = help::footer(&format!("{EXAMPLES}\n\nOptions of a command: greenavatar get -h\n{}", help::CREDENTIALS)))]
+#[command(after_long_help = help::with_service(&[EXAMPLES]))]
 #[command(arg_required_else_help = true, disable_help_flag = true, disable_version_flag = true)]
 pub struct Cli {
     /// How the output looks.

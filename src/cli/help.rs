@@ -14,14 +14,15 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ("Set-up", &["doctor", "sandbox", "completions", "man"]),
 ];
 
-/// The end of `-h` of a command that calls the service.
+/// Where the credentials of a command that calls the service come from.
 pub const CREDENTIALS: &str = "\
 Credentials: copy them from https://console.green-api.com to GREEN_API_ID_INSTANCE and
-GREEN_API_TOKEN_INSTANCE, as environment variables or in a .env file. --sandbox needs none.
-Exit codes: greenavatar --help, man greenavatar, docs/scripting.md";
+GREEN_API_TOKEN_INSTANCE, as environment variables or in a .env file. --sandbox needs none.";
 
-/// The end of `-h` of the other commands.
-pub const NO_CREDENTIALS: &str = "Exit codes: greenavatar --help, man greenavatar, docs/scripting.md";
+/// The end of `-h`: `text`, then where the exit codes are listed.
+pub fn footer(text: &str) -> String {
+    format!("{text}\nExit codes: greenavatar --help, man greenavatar, docs/scripting.md").trim_start().to_owned()
+}
 
 /// The statuses that are answers.
 pub const STATUSES: &str = "\

@@ -84,7 +84,8 @@ Anyone who has the URL of a picture can open it until it expires.";
 
 /// Get profile pictures with getAvatar, which answers at once, and save them
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[GET_HELP, help::STATUSES]))]
+#[command(after_help = help::footer(help::CREDENTIALS))]
+#[command(after_long_help = help::with_service(&[GET_HELP, help::STATUSES]))]
 #[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
 pub struct GetArgs {
     /// Save the picture of one chat as FILE; - writes it to standard output
@@ -123,7 +124,8 @@ getAvatar, as `greenavatar get` does, for chats without a result.";
 
 /// Ask for profile pictures with getAvatarAsync; the results arrive later, as notifications
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[REQUEST_HELP, help::STATUSES]))]
+#[command(after_help = help::footer(help::CREDENTIALS))]
+#[command(after_long_help = help::with_service(&[REQUEST_HELP, help::STATUSES]))]
 pub struct RequestArgs {
     /// Wait for each result for up to DURATION after its request [default: 2m]
     #[arg(long, value_name = "DURATION", help_heading = "Results", value_parser = parse_timeout)]
@@ -169,7 +171,8 @@ Conversion:
 
 /// List the account's contacts and groups (getContacts, getChats), or convert CSV and vCard files
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[CONTACTS_HELP]))]
+#[command(after_help = help::footer(help::CREDENTIALS))]
+#[command(after_long_help = help::with_service(&[CONTACTS_HELP]))]
 pub struct ContactsArgs {
     /// List only people
     #[arg(long, help_heading = "List", conflicts_with = "groups")]
@@ -209,7 +212,7 @@ DIR/index.html         the page, unless -o names another file
 /// Write an HTML page that shows the pictures in DIR; needs no credentials and sends nothing
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &[]))]
-#[command(after_help = help::NO_CREDENTIALS)]
+#[command(after_help = help::footer(""))]
 #[command(after_long_help = help::sections(&[GALLERY_HELP], help::NO_COLOR, GALLERY_FILES))]
 pub struct GalleryArgs {
     /// Directory with the pictures

@@ -24,7 +24,8 @@ keeps notifications for 24 hours.";
 
 /// Take results off the notification queue (receiveNotification, deleteNotification)
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[RECEIVE_HELP, help::STATUSES]))]
+#[command(after_help = help::footer(help::CREDENTIALS))]
+#[command(after_long_help = help::with_service(&[RECEIVE_HELP, help::STATUSES]))]
 pub struct ReceiveArgs {
     /// Continue when the queue is empty, until a signal
     #[arg(long)]
@@ -53,6 +54,9 @@ of --spool and --discard-foreign is required. A request is answered with 200
 once the line is written or the spooled notification is on disk; after any
 other answer GREEN-API sends it again, for 24 hours. GET /healthz answers 200.";
 
+const LISTEN_CREDENTIALS: &str =
+    "Credentials: only the webhook's token, from --webhook-token-file or GREEN_API_WEBHOOK_TOKEN.";
+
 const LISTEN_ENVIRONMENT: &str = "\
 GREEN_API_WEBHOOK_TOKEN   the instance's webhookUrlToken; a request without it
                             is answered with 401
@@ -66,7 +70,7 @@ const LISTEN_FILES: &str = "\
 /// Run the webhook endpoint that receives the results of request
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &["env-file", "no-env-file"]))]
-#[command(after_help = LISTEN_FOOTER)]
+#[command(after_help = help::footer(LISTEN_CREDENTIALS))]
 #[command(after_long_help = help::sections(&[LISTEN_HELP, help::STATUSES], LISTEN_ENVIRONMENT, LISTEN_FILES))]
 pub struct ListenArgs {
     /// Address to listen on; port 0 takes any free port
@@ -88,10 +92,6 @@ pub struct ListenArgs {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub max: Option<u64>,
 }
-
-const LISTEN_FOOTER: &str = "\
-Credentials: only the webhook's token, from --webhook-token-file or GREEN_API_WEBHOOK_TOKEN.
-Exit codes: greenavatar --help, man greenavatar, docs/scripting.md";
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {

@@ -21,7 +21,7 @@ warning is not a failure. Nothing is changed.";
 
 /// Check credentials, the instance's state and its settings (getStateInstance, getSettings)
 #[derive(Debug, Args)]
-#[command(after_help = help::CREDENTIALS, after_long_help = help::with_service(&[DOCTOR_HELP]))]
+#[command(after_help = help::footer(help::CREDENTIALS), after_long_help = help::with_service(&[DOCTOR_HELP]))]
 pub struct DoctorArgs {}
 
 const SANDBOX_HELP: &str = "\
@@ -53,7 +53,7 @@ getWaSettings. --id-instance and --api-token-instance set its credentials.";
 /// Run a local mock of GREEN-API to try commands on and to rehearse errors
 #[derive(Debug, Args)]
 #[command(mut_args = |arg| help::hide_unused(arg, &["id-instance", "api-token-instance"]))]
-#[command(after_help = help::NO_CREDENTIALS)]
+#[command(after_help = help::footer(""))]
 #[command(after_long_help = help::sections(&[SANDBOX_HELP], help::NO_COLOR, "none are read or written"))]
 pub struct SandboxArgs {
     /// Address to listen on [default: 127.0.0.1:8088; with COMMAND or --detach a free port]
