@@ -175,14 +175,15 @@ mod tests {
 
     use super::*;
 
-    /// Knows one name with these addresses.
+    /// Knows one name with these addresses, and takes this long to look it up.
     #[derive(Debug)]
-    struct Addresses(Vec<SocketAddr>);
+    struct Addresses(Vec<SocketAddr>, Duration);
 
     impl Resolver for Addresses {
         fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
             let mut found = self.empty();
             self.0.iter().for_each(|address| found.push(*address));
+            LOOK_UP_TIME.set(self.1);
             Ok(found)
         }
     }
@@ -204,7 +205,7 @@ mod tests {
         let live: SocketAddr = server.url().trim_start_matches("http://").parse().expect("an address");
         let config = Config::builder().timeout_connect(Some(Duration::from_secs(10))).build();
         let chain = ().chain(EachAddress::default());
-        let agent = ureq::Agent::with_parts(config, chain, Addresses(vec![dead, live]));
+        let agent = ureq::Agent::with_parts(config, chain, Addresses(vec![dead, live], Duration::ZERO));
         let took = || {
             let began = Instant::now();
             agent.get(format!("http://two.example:{}/", live.port())).call().expect("an answer");
@@ -220,8 +221,19 @@ mod tests {
     fn an_address_that_refuses_is_followed_by_the_next_and_the_last_reason_is_given() {
         let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
         let chain = ().chain(EachAddress::default());
-        let agent = ureq::Agent::with_parts(Config::default(), chain, Addresses(vec![closed, closed]));
+        let agent = ureq::Agent::with_parts(Config::default(), chain, Addresses(vec![closed, closed], Duration::ZERO));
         let error = agent.get("http://two.example/").call().expect_err("refused");
         assert!(matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused), "{error}");
+    }
+    #[test]
+    fn the_look_up_is_part_of_the_time_to_connect() {
+        let (_listener, _filled, dead) = dead_address();
+        let config = Config::builder().timeout_connect(Some(Duration::from_secs(10))).build();
+        let addresses = Addresses(vec![dead], Duration::from_millis(9800));
+        let agent = ureq::Agent::with_parts(config, ().chain(EachAddress::default()), addresses);
+        let began = Instant::now();
+        let error = agent.get(format!("http://two.example:{}/", dead.port())).call().expect_err("no answer");
+        assert!(matches!(error, Error::Timeout(Timeout::Connect)), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 }

@@ -181,7 +181,7 @@ impl<'a> Folder<'a> {
         match platform::sync_dir(dir) {
             Err(error) if platform::cannot_sync_dirs(&error) => {
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
-                    let dir = dir.to_string_lossy();
+                    let (dir, error) = (dir.to_string_lossy(), error.to_string().to_lowercase());
                     let what = format!("cannot sync the directory {dir}: {error}");
                     self.output.warn(&what, "pictures are saved; after a loss of power the newest may be missing");
                 }

@@ -34,6 +34,13 @@ fn two_names_of_one_file_are_refused() {
     is_refused(get(&["-o", "f", "--journal", "f"]), ["picture f", "journal f"], None);
 }
 
+#[test]
+fn a_page_does_not_replace_its_list_of_names() {
+    let list = format!("{CHAT}\tAda\n");
+    let cli = Cli::new().args(["gallery", "--json", ".", "--names", "f", "-o", "./f"]).file("f", &list);
+    is_refused(cli, ["list f", "page ./f"], Some(&list));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_leads_to_the_same_file() {
