@@ -49,6 +49,8 @@ fn every_kind_of_result_is_an_answer() {
         (r#","existsWhatsapp":false"#, "no-account", 0),
         (r#","reason":"get avatar timeout limit exceeded""#, "failed", 75),
         (r#","reason":"bad request data""#, "failed", 65),
+        (r#","reason":"Connection Closed""#, "failed", 76),
+        (r#","reason":"request timeout expired""#, "failed", 76),
     ] {
         let server = Queue::default().serve_with(move |seen, queue| {
             queue.push(result(&seen.chat(), jiff::Timestamp::now().as_second(), rest));
