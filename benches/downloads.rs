@@ -9,27 +9,18 @@ mod support;
 
 use std::cell::Cell;
 use std::ffi::OsStr;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use support::{TOKEN, cost, greenavatar, is_installed, median, request_end, time, write_list};
+use support::{TOKEN, cost, greenavatar, is_installed, median, serve_pictures, time, write_list};
 
 const PICTURES: u64 = 2_000;
 const SIZE: usize = 20 * 1024;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let base = url.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let base = base.clone();
-            std::thread::spawn(move || serve(stream, &base));
-        }
-    });
+    let url = serve_pictures(SIZE, [Duration::ZERO; 2]);
     println!("{PICTURES} pictures of {} KiB, 16 at a time, wget one after the other", SIZE / 1024);
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {
@@ -112,37 +103,4 @@ fn compare(url: &str, place: &Path, synced: bool) {
     }
     let memory = |list| cost(&ours(list, &fresh())).map_or(f64::NAN, |cost| cost.memory);
     println!("peak memory: {:.1} MiB, {:.1} for a tenth of the list", memory(&path("list")), memory(&path("tenth")));
-}
-
-fn serve(mut stream: TcpStream, url: &str) {
-    stream.set_nodelay(true).expect("no delay");
-    let mut picture = vec![0x5a; SIZE];
-    picture[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xda]);
-    picture[SIZE - 2..].copy_from_slice(&[0xff, 0xd9]);
-    let mut buffer = [0; 8192];
-    let mut filled = 0;
-    let mut asked = 0_u64;
-    loop {
-        match stream.read(&mut buffer[filled..]) {
-            Ok(n) if n > 0 => filled += n,
-            _ => return,
-        }
-        while let Some(end) = request_end(&buffer[..filled]) {
-            let mut answer;
-            if buffer.starts_with(b"GET") {
-                answer = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {SIZE}\r\n\r\n")
-                    .into_bytes();
-                answer.extend_from_slice(&picture);
-            } else {
-                asked += 1;
-                let body = format!(r#"{{"urlAvatar":"{url}/pictures/{asked}.jpg","available":true}}"#);
-                answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
-            }
-            if stream.write_all(&answer).is_err() {
-                return;
-            }
-            buffer.copy_within(end..filled, 0);
-            filled -= end;
-        }
-    }
 }

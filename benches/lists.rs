@@ -8,8 +8,9 @@ mod support;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use support::{Server, TOKEN, cost, greenavatar, is_installed, median, time, write_list};
+use support::{Server, TOKEN, cost, greenavatar, is_installed, median, serve_pictures, time, write_list};
 
 const CHATS: u64 = 10_000;
 const FEW: u64 = 1_000;
@@ -31,6 +32,7 @@ fn main() {
     memory(&Server::http(), folder.path());
     resolutions(&Server::http(), folder.path());
     slow(&Server::http(), folder.path());
+    paced(folder.path());
 }
 
 /// The program over a list, with everything else left as it is.
@@ -197,4 +199,19 @@ fn slow(server: &Server, folder: &Path) {
         let share = cost.cpu / cost.wall * 100.0;
         println!("\n10 requests a second for {:.0} s: {share:.2} % of a core (under 0.3)", cost.wall);
     }
+}
+
+/// Pictures at 15 a second, from a service that takes 100 ms and a picture host that takes 300.
+fn paced(folder: &Path) {
+    let (chats, rate) = (300, 15);
+    let list = folder.join("paced");
+    write_list(&list, chats);
+    let url = serve_pictures(1024, [Duration::from_millis(100), Duration::from_millis(300)]);
+    let mut command = greenavatar(&url);
+    command.args(["get", "--rate", &rate.to_string(), "--dir"]).arg(folder.join("pictures")).arg("--from").arg(&list);
+    let took = time(&mut command);
+    let share = took * f64::from(rate) / chats as f64;
+    println!(
+        "\n{chats} pictures at {rate} a second: {took:.1} s, {share:.2} times as long as that takes (at most 1.1)"
+    );
 }

@@ -115,6 +115,9 @@ pub struct OutputFlags {
     /// Print every request and response; the token is shown as ***
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Show neither a progress bar nor what is waited for
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_progress: bool,
     /// When to use colours
     #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", default_value = "auto")]
     #[arg(value_parser = PossibleValuesParser::new(["auto", "always", "never"]).map(|word| usage::color(&word)))]

@@ -37,6 +37,7 @@ const CHECKS: [(&str, MakeCheck); 5] = [
 pub fn run(settings: &Settings, output: &Output) -> Result<u8, OutputError> {
     let client = Client::new(&settings.instance, Agent::new(&settings.http), settings.http.timeout, output);
     let mut doctor = Doctor { settings, client, state: None };
+    let _wait = output.wait("waiting for GREEN-API's answer", None);
     let mut exit = 0;
     let mut skipped = None;
     for (name, make) in CHECKS {

@@ -29,7 +29,8 @@ fn main() -> ExitCode {
         Err(exit) => return ExitCode::from(exit),
     };
     let flags = &cli.output;
-    let options = Options { json: flags.json, quiet: flags.quiet, verbose: flags.verbose, color: flags.color };
+    let (json, quiet, verbose, no_progress) = (flags.json, flags.quiet, flags.verbose, flags.no_progress);
+    let options = Options { json, quiet, verbose, no_progress, color: flags.color };
     let output = Output::new(options);
     let context = Context { flags: &cli.settings, output: &output };
     let run = || {

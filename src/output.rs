@@ -3,16 +3,18 @@
 //! Nothing else writes to them, so that secrets are masked in all text ([`Masked`]), text of others is escaped in every
 //! message, and the progress bar is never torn. What a result looks like is not known here.
 
+mod progress;
+
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::iter;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::json;
 
+pub use self::progress::{Progress, Wait};
 use crate::failure::{EXIT_USAGE, Error, ErrorBody, Failure, Kind};
 use crate::platform::check_stdout;
 use crate::text::{sanitize, sanitize_json};
@@ -56,6 +58,8 @@ pub struct Options {
     pub quiet: bool,
     /// `-v`: requests and answers too.
     pub verbose: bool,
+    /// `--no-progress`.
+    pub no_progress: bool,
     /// `--color`.
     pub color: Color,
 }
@@ -121,7 +125,7 @@ pub struct Output {
     hides_notes: bool,
     colors_stdout: bool,
     colors_stderr: bool,
-    bar: Mutex<Option<ProgressBar>>,
+    progress: Arc<Progress>,
     hinted: Mutex<HashSet<Kind>>,
 }
 
@@ -130,6 +134,7 @@ impl Output {
     pub fn new(options: Options) -> Output {
         Output {
             options,
+            progress: Arc::new(Progress::new(!options.quiet && !options.no_progress)),
             colors_stdout: !options.json && options.color.applies_to(&io::stdout()),
             colors_stderr: !options.json && options.color.applies_to(&io::stderr()),
             ..Output::default()
@@ -138,12 +143,12 @@ impl Output {
 
     /// The same streams without result lines, for a run whose standard output is something else.
     pub fn without_lines(&self) -> Output {
-        Output { hides_lines: true, ..Output::new(self.options) }
+        Output { hides_lines: true, progress: Arc::clone(&self.progress), ..Output::new(self.options) }
     }
 
     /// The same streams without notes, for a run that prints nothing if nothing has changed.
     pub fn without_notes(&self) -> Output {
-        Output { hides_notes: true, ..Output::new(self.options) }
+        Output { hides_notes: true, progress: Arc::clone(&self.progress), ..Output::new(self.options) }
     }
 
     /// Fails if nothing can be written to standard output, before anything is read or sent.
@@ -200,26 +205,24 @@ impl Output {
         })
     }
 
-    /// Shows a bar that text is written around, until [`Output::clear_bar`].
-    pub fn attach_bar(&self, bar: ProgressBar) {
-        *self.bar.lock().expect("no holder of this lock panics") = Some(bar);
+    /// The line that shows progress.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
-    /// Removes the bar from the screen.
-    pub fn clear_bar(&self) {
-        if let Some(bar) = self.bar.lock().expect("no holder of this lock panics").take() {
-            bar.finish_and_clear();
-        }
+    /// Says on a terminal what is waited for, until the result is dropped; `{}` in the text is the time until `until`.
+    pub fn wait(&self, text: impl Into<String>, until: Option<Instant>) -> Wait {
+        self.progress.wait(text, until)
     }
 
-    /// Writes to a stream; if it is a terminal, the bar is hidden while that lasts.
+    /// Says on a terminal that a failed call is repeated after a pause.
+    pub fn wait_for_retry(&self, failure: &Failure, until: Instant) -> Wait {
+        self.wait(format!("retrying in {{}}: {}", failure.kind.code().replace('-', " ")), Some(until))
+    }
+
+    /// Writes to a stream; if it is a terminal, the line that shows progress is removed while that lasts.
     fn around_bar<T>(&self, stream: &impl IsTerminal, write: impl FnOnce() -> T) -> T {
-        // The lock is not held during the write: a stalled standard output must not hold up errors.
-        let bar = self.bar.lock().expect("no holder of this lock panics").clone();
-        match bar.filter(|_| stream.is_terminal()) {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
+        if stream.is_terminal() { self.progress.suspend(write) } else { write() }
     }
 
     /// Under `-v`, prints what is sent or answered.

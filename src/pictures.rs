@@ -94,6 +94,7 @@ impl<'a> Pictures<'a> {
         let agent = self.agent(&target)?;
         let Options { http, retries, time_limit, .. } = &self.options;
         let (mut retries, began) = (RetryPolicy::new(*retries), Instant::now());
+        let _wait = self.output.wait("downloading a picture", None);
         loop {
             let left = time_limit.map(|limit| limit.saturating_sub(began.elapsed()));
             let timeout = left.unwrap_or(http.timeout).min(http.timeout);
@@ -102,7 +103,12 @@ impl<'a> Pictures<'a> {
                 downloaded => return downloaded,
             };
             match retries.pause_after(&error.failure) {
-                Some(pause) if time_limit.is_none_or(|limit| began.elapsed() + pause < limit) && stop.sleep(pause) => {}
+                Some(pause) if time_limit.is_none_or(|limit| began.elapsed() + pause < limit) => {
+                    let _wait = self.output.wait_for_retry(&error.failure, Instant::now() + pause);
+                    if !stop.sleep(pause) {
+                        return Err(error);
+                    }
+                }
                 _ => return Err(error),
             }
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -205,4 +205,54 @@ pub fn paired(runs: usize, mut a: impl FnMut() -> Command, mut b: impl FnMut() -
         of_b.push(time(&mut b()));
     }
     (median(&mut of_a), median(&mut of_b))
+}
+
+/// A GREEN-API that finds a picture of `size` bytes for every chat, and the pictures' host. `delays`: the time that an
+/// answer takes, and that a picture takes.
+pub fn serve_pictures(size: usize, delays: [Duration; 2]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let base = url.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let base = base.clone();
+            std::thread::spawn(move || answer_with_pictures(stream, &base, size, delays));
+        }
+    });
+    url
+}
+
+fn answer_with_pictures(mut stream: TcpStream, url: &str, size: usize, delays: [Duration; 2]) {
+    stream.set_nodelay(true).expect("no delay");
+    let mut picture = vec![0x5a; size];
+    picture[..4].copy_from_slice(&[0xff, 0xd8, 0xff, 0xda]);
+    picture[size - 2..].copy_from_slice(&[0xff, 0xd9]);
+    let mut buffer = [0; 8192];
+    let mut filled = 0;
+    let mut asked = 0_u64;
+    loop {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(n) if n > 0 => filled += n,
+            _ => return,
+        }
+        while let Some(end) = request_end(&buffer[..filled]) {
+            let mut answer;
+            let is_download = buffer.starts_with(b"GET");
+            std::thread::sleep(delays[usize::from(is_download)]);
+            if is_download {
+                answer = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {size}\r\n\r\n")
+                    .into_bytes();
+                answer.extend_from_slice(&picture);
+            } else {
+                asked += 1;
+                let body = format!(r#"{{"urlAvatar":"{url}/pictures/{asked}.jpg","available":true}}"#);
+                answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
+            }
+            if stream.write_all(&answer).is_err() {
+                return;
+            }
+            buffer.copy_within(end..filled, 0);
+            filled -= end;
+        }
+    }
 }

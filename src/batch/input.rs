@@ -105,7 +105,7 @@ impl Input {
     /// The number of chats ahead, duplicates included. Files are read for it; `None` if there is a pipe.
     pub fn count_ahead(&self) -> Option<u64> {
         let is_new = |key| u64::from(!self.dedup.is_done(key));
-        let mut count = 0;
+        let mut count = self.dedup.awaited();
         for source in &self.sources {
             let path = match source {
                 Source::Argument(_) => {
@@ -223,8 +223,14 @@ enum Dedup {
 }
 
 impl Dedup {
+    /// Whether the entry is not counted: it is done, or its chat is waited for already.
     fn is_done(&self, key: ChatKey) -> bool {
-        matches!(self, Dedup::Journal(done) if done.contains(key))
+        matches!(self, Dedup::Journal(done) if done.contains(key) || done.awaited.contains(&key))
+    }
+
+    /// Chats that an earlier run requested, and that have a line in this one.
+    fn awaited(&self) -> u64 {
+        if let Dedup::Journal(done) = self { done.awaited.len() as u64 } else { 0 }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::batch::rate::RateLimiter;
 use crate::batch::writer::{Event, Line, RunContext, StopReason};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
+use crate::output::Output;
 use crate::record::Record;
 use crate::retry;
 use crate::shutdown::StopFlag;
@@ -111,6 +112,11 @@ impl RunHandle<'_> {
         self.state.context.stop
     }
 
+    /// Both streams.
+    pub fn output(&self) -> &Output {
+        self.state.context.output
+    }
+
     /// The failure that stopped the run, if one did.
     pub fn stop_reason(&self) -> Option<(Kind, String)> {
         self.state.reason.get().cloned()
@@ -129,6 +135,7 @@ impl RunHandle<'_> {
 
     /// Waits until a request may be sent. Returns `false` if none may be any more.
     pub fn await_turn(&self) -> bool {
+        lock(&self.state.limiter).arrive(Instant::now());
         loop {
             let now = Instant::now();
             let wait = lock(&self.state.limiter).acquire(now);
@@ -166,6 +173,11 @@ impl RunHandle<'_> {
     /// Reports a chat that needs no request.
     pub fn note_skipped(&self) {
         let _ = self.events.send(Event::Skipped);
+    }
+
+    /// Reports entries of the list that came before.
+    pub fn note_repeated(&self, count: u64) {
+        let _ = self.events.send(Event::Repeated(count));
     }
 
     /// Reports a chat that was taken from the list and not requested.

@@ -52,7 +52,7 @@ pub struct JournalFilter<'a> {
 pub struct Done {
     journaled: BTreeSet<ChatKey>,
     /// Requested by an earlier run, and waited for in this one.
-    awaited: BTreeSet<ChatKey>,
+    pub awaited: BTreeSet<ChatKey>,
     seen: BTreeSet<ChatKey>,
 }
 

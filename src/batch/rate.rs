@@ -10,13 +10,19 @@ pub struct RateLimiter {
     interval: Duration,
     next: Option<Instant>,
     paused_until: Option<Instant>,
+    granted: u32,
+    /// Time in which a request might have been sent and no worker was free.
+    lost: Duration,
 }
+
+/// A loss of less time is not worth mentioning.
+const SMALL_LOSS: Duration = Duration::from_millis(500);
 
 impl RateLimiter {
     /// At most `rate` requests a second; 0: no limit.
     pub fn new(rate: f64) -> RateLimiter {
         let interval = if rate > 0.0 { Duration::from_secs_f64(1.0 / rate) } else { Duration::ZERO };
-        RateLimiter { interval, next: None, paused_until: None }
+        RateLimiter { interval, next: None, paused_until: None, granted: 0, lost: Duration::ZERO }
     }
 
     /// Returns how long to wait before asking again. Zero: a request may be sent now, and its slot is taken.
@@ -31,7 +37,28 @@ impl RateLimiter {
         }
         let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
         self.next = Some(slot.max(earliest) + self.interval);
+        self.granted += 1;
         Duration::ZERO
+    }
+
+    /// A worker is free and will ask. The time since the next slot was due is lost.
+    pub fn arrive(&mut self, now: Instant) {
+        if let Some(slot) = self.next {
+            let due = self.paused_until.map_or(slot, |until| slot.max(until));
+            self.lost += now.saturating_duration_since(due);
+            self.excuse(now);
+        }
+    }
+
+    /// There was nothing to send until now, so no time is lost.
+    pub fn excuse(&mut self, now: Instant) {
+        let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
+        self.next = self.next.map(|slot| slot.max(earliest));
+    }
+
+    /// Whether the requests took over 1.1 times as long as their rate says because no worker was free.
+    pub fn was_late(&self) -> bool {
+        !self.interval.is_zero() && self.lost > (self.interval * self.granted / 10).max(SMALL_LOSS)
     }
 
     /// No request may be sent before `until`.
@@ -99,5 +126,34 @@ mod tests {
         limiter.pause(start + Duration::from_secs(2));
         assert_eq!(limiter.acquire(start), Duration::from_secs(5));
         assert_eq!(limiter.acquire(start + Duration::from_secs(5)), Duration::ZERO);
+    }
+
+    #[test]
+    fn time_is_lost_while_no_worker_is_free() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let run = |times: &[u64], excused: bool| {
+            let mut limiter = RateLimiter::new(10.0);
+            for time in times {
+                if excused {
+                    limiter.excuse(at(*time));
+                }
+                limiter.arrive(at(*time));
+                let mut now = at(*time);
+                while let wait @ 1.. = limiter.acquire(now).as_micros() {
+                    now += Duration::from_micros(wait as u64);
+                }
+            }
+            limiter.was_late()
+        };
+        assert!(!run(&[0, 10, 20, 30, 40, 250, 300, 500], false), "a worker is there in time");
+        assert!(run(&[0, 400, 800, 1_200], false));
+        assert!(!run(&[0, 400, 800, 1_200], true), "the list was waited for");
+        assert!(!run(&[0, 400], false), "too little to be mentioned");
+        let mut limiter = RateLimiter::new(0.0);
+        limiter.arrive(start);
+        limiter.acquire(start);
+        limiter.arrive(at(9_000));
+        assert!(!limiter.was_late(), "there is no rate to reach");
     }
 }

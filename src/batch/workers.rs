@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Condvar, Mutex};
 use std::thread::{self, Scope};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::batch::input::{Entry, Input, Next};
 use crate::batch::job::{Attempt, BackgroundTask, FallbackQueue, Job, RunHandle, RunState, lock};
@@ -29,6 +29,8 @@ const WAITING_EVENTS: usize = 1024;
 const FILES_OF_A_WORKER: u64 = 4;
 /// Files that are open besides: the standard streams, a list, a journal, a spool, locks and a connection to a queue.
 const OTHER_FILES: u64 = 10;
+/// A list that takes longer for an entry is waited for.
+const INPUT_TIME: Duration = Duration::from_millis(1);
 /// Enough for a call through TLS.
 const STACK_SIZE: usize = 512 * 1024;
 
@@ -84,7 +86,8 @@ pub fn run(
         drop(events);
         let interrupt = || background.iter().for_each(|background| background.interrupt());
         if writer.receive(&receiver, &interrupt) {
-            return writer.finish(Some(&mut *lock(&input)));
+            let is_slow = lock(&state.limiter).was_late();
+            return writer.finish(Some(&mut *lock(&input)), is_slow);
         }
         // The cut-off: what still runs is not waited for.
         for slot in &in_flight {
@@ -93,7 +96,7 @@ pub fn run(
                 writer.print_cut_off(&flight.record(), cut_off_failure());
             }
         }
-        writer.finish(input.try_lock().ok().as_deref_mut())?;
+        writer.finish(input.try_lock().ok().as_deref_mut(), false)?;
         shutdown::die(shutdown::signal().expect("only a signal has a cut-off"))
     })
 }
@@ -211,7 +214,18 @@ impl Worker<'_> {
     /// Waits for the list's next entry; serves re-queued chats while a pipe is silent.
     fn next_entry(&self) -> Option<Entry> {
         while !self.handle.stop().is_set() {
-            let next = lock(self.input).next(Some(Instant::now() + SLICE));
+            let asked = Instant::now();
+            let (next, repeats) = {
+                let mut input = lock(self.input);
+                let before = input.duplicates;
+                (input.next(Some(Instant::now() + SLICE)), input.duplicates - before)
+            };
+            if asked.elapsed() > INPUT_TIME {
+                lock(&self.state.limiter).excuse(Instant::now());
+            }
+            if repeats > 0 {
+                self.handle.note_repeated(repeats);
+            }
             match next {
                 Ok(Next::Entry(entry)) => return Some(entry),
                 Ok(Next::End) => return None,
@@ -240,6 +254,8 @@ impl Worker<'_> {
         let mut attempts = 0;
         let mut began = None;
         let mut last = None;
+        let output = self.handle.output();
+        let mut wait = None;
         let result = loop {
             if !self.handle.await_turn() {
                 match last {
@@ -249,6 +265,7 @@ impl Worker<'_> {
                 }
                 return;
             }
+            drop(wait.take());
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
             *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), attempts, began: Some(began) });
@@ -257,7 +274,10 @@ impl Worker<'_> {
                 (false, 1) => Attempt::First,
                 (false, _) => Attempt::Retry,
             };
-            let failure = match self.job.attempt(chat, attempt) {
+            let calling = output.wait("waiting for GREEN-API's answer", None);
+            let answer = self.job.attempt(chat, attempt);
+            drop(calling);
+            let failure = match answer {
                 Ok(mut record) => {
                     note_effort(&mut record, attempts, began);
                     break self.job.after_response(chat, record.named_as(chat), &self.handle);
@@ -265,11 +285,11 @@ impl Worker<'_> {
                 Err(failure) => failure,
             };
             self.handle.slow_down_after(&failure, attempts);
-            match retries.pause_after(&failure) {
-                // It waits for its turn, like all workers.
-                Some(_) if failure.kind == Kind::TooManyRequests => {}
-                Some(pause) if self.handle.stop().sleep(pause) => {}
-                _ => break Err(failure),
+            let Some(pause) = retries.pause_after(&failure) else { break Err(failure) };
+            wait = Some(output.wait_for_retry(&failure, Instant::now() + pause));
+            // After a 429 it waits for its turn, like all workers.
+            if failure.kind != Kind::TooManyRequests && !self.handle.stop().sleep(pause) {
+                break Err(failure);
             }
             last = Some(failure);
         };

@@ -2,14 +2,12 @@
 //!
 //! It takes what has arrived at once, so that many lines share one sync and one write.
 
-use std::fmt;
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::batch::input::Input;
 use crate::batch::journal::Journal;
@@ -71,6 +69,8 @@ pub enum Event {
     Answered,
     /// A chat needs no request.
     Skipped,
+    /// Entries of the list came before.
+    Repeated(u64),
     /// A chat was taken from the list and not requested.
     Untried,
     /// Something is left undone that is not a chat of the list.
@@ -125,7 +125,7 @@ impl<'a> Writer<'a> {
         Writer {
             config,
             context,
-            bar: progress_bar(context.output, count),
+            bar: context.output.progress().start_bar(count),
             tally: Tally::default(),
             in_a_row: 0,
             given_up: None,
@@ -149,6 +149,7 @@ impl<'a> Writer<'a> {
     /// when the run stops.
     pub fn receive(&mut self, events: &Receiver<Event>, interrupt: &dyn Fn()) -> bool {
         let mut is_interrupted = false;
+        let mut wait = None;
         loop {
             match events.recv_timeout(SLICE) {
                 Ok(first) => self.write([first].into_iter().chain(events.try_iter()).take(MOST_AT_ONCE).collect()),
@@ -159,8 +160,12 @@ impl<'a> Writer<'a> {
                 is_interrupted = true;
                 interrupt();
             }
-            if shutdown::cut_off().is_some_and(|cut_off| Instant::now() >= cut_off + LAST_WORDS) {
-                return false;
+            if let Some(cut_off) = shutdown::cut_off() {
+                let text = "requests in flight may take {} more; a second Ctrl-C ends the run at once";
+                wait.get_or_insert_with(|| self.context.output.wait(text, Some(cut_off)));
+                if Instant::now() >= cut_off + LAST_WORDS {
+                    return false;
+                }
             }
         }
     }
@@ -188,10 +193,9 @@ impl<'a> Writer<'a> {
                 Event::Answered => self.in_a_row = 0,
                 Event::Skipped => {
                     self.tally.skipped_existing += 1;
-                    if let Some(bar) = &self.bar {
-                        bar.inc(1);
-                    }
+                    self.advance(1);
                 }
+                Event::Repeated(count) => self.advance(count),
                 Event::Untried => self.untried += 1,
                 Event::Incomplete => self.is_incomplete = true,
                 Event::End(failure) => {
@@ -205,6 +209,12 @@ impl<'a> Writer<'a> {
                 }
                 Event::Text(_) => self.is_incomplete |= self.is_broken,
             }
+        }
+    }
+
+    fn advance(&self, chats: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(chats);
         }
     }
 
@@ -235,12 +245,9 @@ impl<'a> Writer<'a> {
                 None => self.in_a_row = 0,
                 Some(failure) => self.note_failure(failure),
             }
-            if let Some(bar) = &self.bar {
-                bar.inc(1);
-                match self.tally.failures() {
-                    0 => {}
-                    failures => bar.set_message(format!("{failures} failed")),
-                }
+            self.advance(1);
+            if let (Some(bar), failures @ 1..) = (&self.bar, self.tally.failures()) {
+                bar.set_message(format!("{failures} failed"));
             }
         }
         if let Some(written) = line.written {
@@ -292,11 +299,9 @@ impl<'a> Writer<'a> {
 
     /// Prints the summary. Returns the exit status, or the error of standard output or the journal. `list`: what
     /// is left of it; `None` if it cannot be looked at.
-    pub fn finish(mut self, list: Option<&mut Input>) -> Result<u8, Error> {
-        if let Some(bar) = &self.bar {
-            self.context.output.clear_bar();
-            bar.finish_and_clear();
-        }
+    /// `is_slow`: it took longer than its rate says because all workers were busy.
+    pub fn finish(mut self, list: Option<&mut Input>, is_slow: bool) -> Result<u8, Error> {
+        self.context.output.progress().clear();
         if let Some(list) = list {
             self.tally.duplicates = list.duplicates;
             self.tally.already_done = list.already_done;
@@ -317,7 +322,12 @@ impl<'a> Writer<'a> {
         let is_worth_it = if self.config.only_changes { self.has_news || is_cut_short } else { true };
         if is_read && is_worth_it && self.config.has_summary && (!self.config.is_single || self.tally.lines() == 0) {
             let saved_to = self.config.saved_to.as_deref();
-            self.context.output.summary(self.tally.text(saved_to), &self.tally.json(saved_to));
+            let (mut text, mut json) = (self.tally.text(saved_to), self.tally.json(saved_to));
+            if let Some(hint) = self.hint(is_slow) {
+                text += &format!("; {hint}");
+                json["hint"] = hint.into();
+            }
+            self.context.output.summary(text, &json);
         }
         match self.output_error {
             Some(OutputError::BrokenPipe) if !is_cut_short => {}
@@ -332,6 +342,15 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// What the summary recommends for the next run.
+    fn hint(&self, is_slow: bool) -> Option<&'static str> {
+        match (self.tally.not_tried, self.context.journal) {
+            (Some(0), _) => is_slow.then_some("all workers were busy: a higher --concurrency takes less time"),
+            (_, Some(_)) => Some("the same --journal resumes the list"),
+            (_, None) => Some("--journal FILE makes a list that can be resumed"),
+        }
+    }
+
     fn giving_up(&self, failure: Failure) -> Failure {
         let chats = self.config.give_up_after;
         let kind = if failure.kind == Kind::Timeout { Kind::Unreachable } else { failure.kind };
@@ -343,28 +362,4 @@ impl<'a> Writer<'a> {
 /// Whether the run's own end cut the request off, which says nothing about the service.
 fn was_cut_off(failure: &Failure) -> bool {
     failure.kind == Kind::Timeout && failure.is_final
-}
-
-/// A bar on standard error: done of total, rate, failures, time left. Only on a terminal, and for more than one chat.
-fn progress_bar(output: &Output, count: impl FnOnce() -> Option<u64>) -> Option<ProgressBar> {
-    if output.is_quiet() || !io::stderr().is_terminal() {
-        return None;
-    }
-    let total = count();
-    if total.is_some_and(|total| total < 2) {
-        return None;
-    }
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8));
-    let template = match total {
-        Some(_) => "{wide_bar} {pos}/{len} {per_sec} {msg} {eta} left",
-        None => "{pos} done {per_sec} {msg} {elapsed}",
-    };
-    let style = ProgressStyle::with_template(template).expect("a template of ours");
-    let style = style.with_key("per_sec", |state: &ProgressState, to: &mut dyn fmt::Write| {
-        let _ = write!(to, "{:.1}/s", state.per_sec());
-    });
-    // Plain characters: a terminal need not know Unicode.
-    bar.set_style(style.progress_chars("=> "));
-    output.attach_bar(bar.clone());
-    Some(bar)
 }

@@ -1,7 +1,7 @@
 //! The contacts of the account: fetched, each chat once, and asked for again while the service has none yet.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::chat_id::{ChatId, ChatKey};
 use crate::failure::{Failure, Kind};
@@ -25,6 +25,7 @@ pub fn fetch(
     output: &Output,
     emit: &mut dyn FnMut(ChatId) -> bool,
 ) -> Result<(), Failure> {
+    let _wait = output.wait("waiting for the list of contacts", None);
     let mut seen: HashSet<ChatKey> = HashSet::new();
     for empty_answers in 0..=retries {
         if empty_answers > 0 {
@@ -48,9 +49,11 @@ pub fn fetch(
             true
         }) {
             unusable = 0;
-            match policy.pause_after(&failure) {
-                Some(pause) if stop.sleep(pause.max(CALL_PAUSE)) => {}
-                _ => return Err(failure),
+            let Some(pause) = policy.pause_after(&failure) else { return Err(failure) };
+            let until = Instant::now() + pause.max(CALL_PAUSE);
+            let _wait = output.wait_for_retry(&failure, until);
+            if !stop.sleep_until(until) {
+                return Err(failure);
             }
         }
         if unusable > 0 {

@@ -1,7 +1,7 @@
 //! Windows.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -42,6 +42,13 @@ pub fn check_stdin() -> io::Result<()> {
 /// Does nothing, as [`check_stdin`].
 pub fn check_stdout() -> io::Result<()> {
     Ok(())
+}
+
+/// Whether standard output is a pipe. `NUL` counts as one.
+pub fn stdout_is_pipe() -> bool {
+    let stdout = io::stdout();
+    let file = stdout.as_handle().try_clone_to_owned().map(File::from);
+    !stdout.is_terminal() && !file.and_then(|file| file.metadata()).is_ok_and(|file| file.is_file())
 }
 
 /// Standard input as a file. Bytes that [`io::stdin`] has buffered are not in it.
@@ -131,11 +138,6 @@ pub fn shell_id() -> Option<u32> {
 
 /// `false`: there is no [`shell_id`] to ask about.
 pub fn is_running(_pid: u32) -> bool {
-    false
-}
-
-/// `false`: only a hint for shells of Unix depends on it.
-pub fn stdout_is_pipe() -> bool {
     false
 }
 

@@ -31,6 +31,7 @@ pub struct PendingRequests {
     chats: HashMap<ChatKey, Request>,
     /// Min-heap of deadlines. Entries of removed or re-queued chats are skipped.
     deadlines: BinaryHeap<Reverse<(Instant, ChatKey)>>,
+    last_deadline: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl PendingRequests {
     pub fn accept(&mut self, chat: &ChatId, deadline: Instant) {
         if let Some(request) = self.chats.get_mut(&chat.key()) {
             request.deadline = Some(deadline);
+            self.last_deadline = Some(deadline);
             self.deadlines.push(Reverse((deadline, chat.key())));
         }
     }
@@ -99,6 +101,16 @@ impl PendingRequests {
             }
             self.deadlines.pop();
         }
+    }
+
+    /// The number of chats.
+    pub fn count(&self) -> usize {
+        self.chats.len()
+    }
+
+    /// The last deadline that was set: no other one is later.
+    pub fn last_deadline(&self) -> Option<Instant> {
+        self.last_deadline
     }
 
     /// Removes every chat, in no order.

@@ -133,6 +133,11 @@ impl<'a> Queue<'a> {
         Queue { is_patient: true, ..self }
     }
 
+    /// Both streams.
+    pub fn output(&self) -> &'a Output {
+        self.output
+    }
+
     /// Since when nothing has come.
     pub fn quiet_since(&self) -> Instant {
         self.quiet_since
@@ -239,6 +244,8 @@ impl<'a> Queue<'a> {
 
     /// Waits until a call may be made. Returns `false` if `until` or the run's end comes first.
     fn wait(&self, until: Option<Instant>) -> bool {
+        let retry = |failure| self.output.wait_for_retry(failure, self.not_before);
+        let _wait = self.failure.as_ref().map(retry);
         match until {
             Some(until) if until < self.not_before => {
                 self.stop.sleep_until(until);

@@ -49,6 +49,9 @@ pub fn receive_loop(
         (None, true) => LONGEST_POLL,
         (None, false) => SHORTEST_POLL,
     };
+    let waits = condition.follow || condition.idle.is_some();
+    let text = if waits { "waiting for results; Ctrl-C ends the run" } else { "reading the queue" };
+    let _wait = queue.output().wait(text, None);
     let (mut printed, mut some_failed) = (0, false);
     while !stop.is_set() && condition.max != Some(printed) {
         let until = condition.idle.map(|idle| (queue.quiet_since() + idle).max(Instant::now() + LEAST_POLL));

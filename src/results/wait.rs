@@ -17,6 +17,7 @@ use crate::batch::journal::Requested;
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
+use crate::output::{Output, Wait};
 use crate::pictures::url;
 use crate::record::{Record, Status};
 use crate::shutdown::{self, SLICE};
@@ -71,6 +72,7 @@ impl<'a> Collector<'a> {
     /// stays in the queue.
     pub fn look_first(&self) -> Result<(), Failure> {
         let until = Instant::now() + FIRST_LOOK;
+        let _wait = lock(&self.queue).output().wait("looking at the queue", None);
         // A result stays, too: it may be an older answer to what is requested now. A service that is unavailable for
         // the moment is tried again beside the requests.
         while let Next::Skipped = lock(&self.queue).next(SHORTEST_POLL, Some(until))? {}
@@ -94,7 +96,9 @@ impl<'a> Collector<'a> {
                 continue;
             };
             let until = extended.map_or(deadline, |_| deadline.max(Instant::now() + FIRST_LOOK));
+            let wait = self.show_wait(run.output());
             let next = lock(&self.queue).next(SHORTEST_POLL, Some(until));
+            drop(wait);
             match next {
                 Ok(Next::Result(message)) => {
                     self.deliver(message, until, run);
@@ -139,6 +143,13 @@ impl<'a> Collector<'a> {
         } else if let Err(failure) = lock(&self.queue).ack(message, Some(until)) {
             run.end(failure);
         }
+    }
+
+    /// Says on a terminal how many results are waited for, and how long at most.
+    fn show_wait(&self, output: &Output) -> Wait {
+        let pending = lock(&self.pending);
+        let results = if pending.count() == 1 { "result" } else { "results" };
+        output.wait(format!("waiting for {} {results}, {{}} left", pending.count()), pending.last_deadline())
     }
 
     fn expire(&self, run: &RunHandle<'_>) {

@@ -208,7 +208,7 @@ fn an_interrupted_list_of_a_file_says_how_many_are_left() {
     let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
     let list: String = (0..45).map(|n| chat(n) + "\n").collect();
     let cli = in_order(&server).args(["--from", "list"]).file("list", list).dies(15);
-    let running = cli.stdout(lines(&[&chat(0)])).stderr_has("1 accepted, 44 not tried").start();
+    let running = cli.stdout(lines(&[&chat(0)])).stderr_has("1 accepted, 44 not tried; --journal FILE").start();
     server.wait_for(1);
     running.signal(rustix::process::Signal::TERM);
     gate.open();
@@ -449,4 +449,16 @@ fn a_night_job_says_nothing_when_all_is_well() {
     let server = Server::with(|_| Answer::status(200)).times(20);
     let list: String = (0..20).map(|n| chat(n) + "\n").collect();
     Cli::request(&server, ["-q", "--rate", "0", "--journal", "j", "-"]).stdin(list).run();
+}
+
+/// The body comes byte by byte, 20 a second.
+#[test]
+fn the_summary_of_a_list_whose_workers_were_all_busy_names_the_option() {
+    let server = Server::with(|_| Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n").then_drip("        "));
+    let run = |workers| {
+        let cli = Cli::request(&server, ["--concurrency", workers]).args((0..5).map(chat));
+        cli.any_stdout().any_stderr().run().stderr
+    };
+    assert!(run("1").ends_with("5 accepted; all workers were busy: a higher --concurrency takes less time\n"));
+    assert!(run("8").ends_with("5 accepted\n"));
 }

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::{Answer, CHAT, Cli, Server, chat};
+use crate::support::queue::method;
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat};
 
 /// A terminal for standard output, and what will have been written to it.
 fn terminal() -> (File, JoinHandle<String>) {
@@ -84,4 +85,68 @@ fn a_sandbox_in_a_pipe_says_on_the_terminal_that_it_serves_in_the_foreground() {
     };
     assert!(serve("fifo").contains(r#"eval "$(greenavatar sandbox --detach)""#));
     assert!(!serve("lines").contains("eval"));
+}
+
+/// What a run writes to its standard error, which is a terminal; `stdout` is a redirection.
+fn progress(cli: Cli, stdout: &str) -> String {
+    written(cli.env("TERM", "xterm").any_stdout().shell(&format!(r#"exec 3>&1; "$0" "$@" 2>&3 3>&- {stdout}"#)))
+}
+
+#[test]
+fn a_bar_is_shown_unless_standard_output_is_a_pipe() {
+    let list = || Cli::new().args(["--sandbox", "request", CHAT, GROUP, &chat(1)]);
+    for stdout in ["", ">lines", ">/dev/null"] {
+        assert!(progress(list(), stdout).contains("/3 "), "{stdout}");
+    }
+    let tally = "3 accepted\r\n";
+    for (cli, stdout) in [
+        (list(), "| cat >lines"),
+        (list().arg("--no-progress"), ">lines"),
+        (Cli::new().args(["--sandbox", "request", "--no-progress", CHAT, GROUP, &chat(1), "--json"]), ">lines"),
+        (list().arg("-q"), ">lines"),
+    ] {
+        let said = progress(cli, stdout);
+        assert!(!said.contains("/3 ") && !said.contains("\u{1b}[2K"), "{stdout}: {said:?}");
+        assert!(said.is_empty() || said.contains(tally) || said.contains("tally"), "{said:?}");
+    }
+}
+
+#[test]
+fn the_bar_counts_repeated_entries_and_is_as_wide_as_it_needs() {
+    let mut is_first = true;
+    let server = Server::with(move |seen| match seen.chat() == GROUP && std::mem::take(&mut is_first) {
+        true => Answer::status(503).header("Retry-After", "2"),
+        false => Answer::status(200),
+    });
+    let (slave, reader) = terminal();
+    rustix::termios::tcsetwinsize(
+        &slave,
+        rustix::termios::Winsize { ws_row: 24, ws_col: u16::MAX, ws_xpixel: 0, ws_ypixel: 0 },
+    )
+    .expect("a size");
+    let cli = Cli::request(&server, ["--rate=0", CHAT, CHAT, CHAT, GROUP]).env("TERM", "xterm");
+    cli.shell(r#"exec 2>&1 >lines; exec "$0" "$@""#).stdout_to(slave).any_stderr().run();
+    let said = reader.join().expect("a reader");
+    assert!(said.contains(" 3/4 ") && said.contains("retrying in 2 s: server error"), "{said:?}");
+    assert!(said.len() < 20_000, "{}", said.len());
+}
+
+#[test]
+fn what_is_waited_for_is_said() {
+    let server = Server::answering([Answer::status(503).header("Retry-After", "2"), Answer::status(200)]);
+    let said = progress(Cli::request(&server, [CHAT]), ">lines");
+    assert!(said.contains("retrying in 2 s: server error"), "{said:?}");
+    let server = Queue::default().serve_with(|_, _| Answer::status(200));
+    let said = progress(Cli::request(&server, ["--wait=1500ms", CHAT]).exits(75), ">lines");
+    assert!(said.contains("waiting for 1 result, 2 s left"), "{said:?}");
+    // It is removed from the screen: what follows is on a line of its own.
+    assert!(said.contains("\u{1b}[2Kgreenavatar: \u{1b}[1;31merror:"), "{said:?}");
+    let server = Server::with(|seen| match method(seen) {
+        "getAvatar" => {
+            Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n").then_drip(r#"{"urlAvatar":"","x":"12345"}"#)
+        }
+        _ => Answer::status(404),
+    });
+    let said = progress(Cli::on(&server).args(["get", CHAT]).exits(76), ">lines");
+    assert!(said.contains("waiting for GREEN-API's answer"), "{said:?}");
 }
