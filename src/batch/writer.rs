@@ -161,7 +161,7 @@ impl<'a> Writer<'a> {
                 interrupt();
             }
             if let Some(cut_off) = shutdown::cut_off() {
-                let text = "requests in flight may take {} more; a second Ctrl-C ends the run at once";
+                let text = "finishing requests, {} left; Ctrl-C again ends the run";
                 wait.get_or_insert_with(|| self.context.output.wait(text, Some(cut_off)));
                 if Instant::now() >= cut_off + LAST_WORDS {
                     return false;

@@ -123,7 +123,7 @@ impl Progress {
         self.clear();
         let bar = ProgressBar::with_draw_target(
             total,
-            ProgressDrawTarget::term_like_with_hz(Box::new(Narrow(Term::buffered_stderr())), 8),
+            ProgressDrawTarget::term_like_with_hz(Box::new(Unfilled(Term::buffered_stderr())), 8),
         );
         let style = ProgressStyle::with_template(template).expect("a template of ours");
         let style = style.with_key("per_sec", |state: &ProgressState, to: &mut dyn fmt::Write| {
@@ -157,16 +157,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder of this lock panics")
 }
 
-/// A terminal that claims no more than [`MOST_COLUMNS`], since each drawing fills the whole width.
+/// A terminal that leaves out the spaces with which each line is filled to the terminal's width, up to 65,535 columns:
+/// a `^C` that is typed stays on the line, and is removed with it.
 #[derive(Debug)]
-struct Narrow(Term);
+struct Unfilled(Term);
 
-/// No line of ours is longer. A terminal may say that it has 65,535 columns.
-const MOST_COLUMNS: u16 = 300;
-
-impl TermLike for Narrow {
+impl TermLike for Unfilled {
     fn width(&self) -> u16 {
-        self.0.width().min(MOST_COLUMNS)
+        self.0.width()
     }
 
     fn height(&self) -> u16 {
@@ -194,7 +192,7 @@ impl TermLike for Narrow {
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        self.0.write_str(text)
+        if text.trim_matches(' ').is_empty() { Ok(()) } else { self.0.write_str(text) }
     }
 
     fn clear_line(&self) -> io::Result<()> {
