@@ -14,6 +14,9 @@ use crate::shutdown::StopFlag;
 /// The time that one download may take, with its retries: the queue is not read during it.
 pub const DOWNLOAD_LIMIT: Duration = Duration::from_secs(120);
 
+/// Chats whose newest timestamp is known at a time, so that memory does not grow with the list.
+const MOST_CHATS: usize = 65_536;
+
 /// Saves the pictures of a run's results.
 #[derive(Debug)]
 pub struct Saver<'a> {
@@ -69,6 +72,9 @@ impl<'a> Saver<'a> {
     fn is_newest(&self, chat: &ChatId, timestamp: Option<i64>) -> bool {
         let Some(timestamp) = timestamp else { return true };
         let mut newest = self.newest.lock().expect("no holder of this lock panics");
+        if newest.len() >= MOST_CHATS {
+            newest.clear();
+        }
         let newest = newest.entry(chat.key()).or_insert(timestamp);
         *newest = timestamp.max(*newest);
         *newest == timestamp
