@@ -1,6 +1,7 @@
 //! The webhook: pushes each notification to one URL, in order, until the receiver answers 200.
 
 use std::io;
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,9 @@ impl Webhook {
     /// Pushes a notification. Returns whether the receiver answered 200.
     async fn push(&self, body: Bytes) -> Option<bool> {
         let host = self.url.host()?.trim_matches(['[', ']']);
-        let stream = TcpStream::connect((host, self.url.port_u16().unwrap_or(80))).await.ok()?;
+        // Looked up here: tokio panics if it cannot start a thread for that.
+        let addresses: Vec<_> = (host, self.url.port_u16().unwrap_or(80)).to_socket_addrs().ok()?.collect();
+        let stream = TcpStream::connect(&addresses[..]).await.ok()?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         tokio::spawn(connection);
         let mut request = Request::post(self.url.path_and_query()?.as_str())
