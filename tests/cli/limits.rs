@@ -1,7 +1,7 @@
 //! Limits of the system on processes and open files: fewer workers, or one error that names the limit.
 
 use crate::support::gallery::{JPEG, gallery, picture};
-use crate::support::{CHAT, Cli, GROUP, Server, at_once, chat};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, at_once, chat};
 
 /// Root has no limit on processes, and another user must be able to read the program.
 #[cfg(target_os = "linux")]
@@ -33,6 +33,33 @@ fn where_no_thread_can_be_started_one_error_names_the_limit_and_nothing_is_sent(
         assert!(said.stderr.starts_with("greenavatar: error: cannot start a thread\n"), "{command:?}: {}", said.stderr);
         assert!(said.stderr.contains("`ulimit -u`") && said.stderr.matches("error:").count() == 1, "{}", said.stderr);
     });
+}
+
+/// Only root can become a user without other processes, whose threads count as well.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_low_limit_on_threads_means_fewer_workers_but_never_a_chat_without_a_line() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let run = |limit: u32, server: &Server| {
+        let user = 54_320 + limit;
+        let script = format!(
+            r#"chmod 755 .. && chmod 777 . && cp "$0" ga || exit 99
+            exec setpriv --reuid={user} --clear-groups prlimit --nproc={limit} env HOME="$PWD" ./ga "$@""#
+        );
+        let args = ["--wait=1s", "--rate=0", CHAT, GROUP, &chat(1), &chat(2)];
+        Cli::request(server, args).shell(&script).any_stdout().any_stderr()
+    };
+    for limit in [2, 3] {
+        run(limit, &Server::unasked()).exits(78).stdout("").run();
+    }
+    // The thread for signals, the collector, and one worker or more.
+    for limit in [4, 5] {
+        let server = Queue::default().serve_with(|_, _| Answer::status(200));
+        let said = run(limit, &server).exits(1).run();
+        assert_eq!(said.stdout.matches("\ttimed-out").count(), 4, "{limit}: {}", said.stdout);
+    }
 }
 
 #[test]
