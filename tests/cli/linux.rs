@@ -112,12 +112,16 @@ fn a_signal_that_the_parent_ignores_stays_ignored() {
     });
 }
 
-/// That bash forked once more is in /proc.
+/// That bash forked once more for the redirection is in /proc.
 #[test]
 fn eval_gets_the_lines_of_a_command_with_a_redirection() {
-    let script =
-        r#"exec bash -c 'eval "$(env "$0" sandbox --detach 2>/dev/null)"; sleep 0.5; "$0" request "$1"' "$0" "$1""#;
-    Cli::new().arg(CHAT).shell(script).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+    for lines in [
+        r#"eval "$(env "$0" sandbox --detach 2>/dev/null)""#,
+        r#"lines=$("$0" sandbox --detach 2>&1); eval "$(echo "$lines" | grep export)""#,
+    ] {
+        let script = format!(r#"exec bash -c '{lines}; sleep 0.5; "$0" request "$1"' "$0" "$1""#);
+        Cli::new().arg(CHAT).shell(&script).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+    }
 }
 
 /// A small pipe whose writer does not wait: it gets an error while the pipe is full. Only Linux has small ones.

@@ -4,11 +4,7 @@ use crate::support::{CHAT, Cli};
 
 #[test]
 fn eval_gets_the_lines_and_a_sandbox_in_the_background() {
-    for lines in [
-        r#"eval "$("$0" sandbox --detach)""#,
-        r#"eval `"$0" sandbox --detach`"#,
-        r#"lines=$("$0" sandbox --detach 2>&1); eval "$(echo "$lines" | grep export)""#,
-    ] {
+    for lines in [r#"eval "$("$0" sandbox --detach)""#, r#"eval `"$0" sandbox --detach`"#] {
         // A sandbox that watches a process that has already ended is gone after half a second.
         for shell in ["sh", "bash"] {
             let script = format!(r#"exec {shell} -c '{lines}; sleep 0.5; "$0" request "$1"' "$0" "$1""#);

@@ -277,9 +277,12 @@ impl Cli {
             .stderr(Stdio::piped());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        // Without it no socket can be created.
+        // Without SystemRoot no socket can be created. The user's directories are where they are on Unix.
         #[cfg(windows)]
-        command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
+        command
+            .envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)))
+            .env("APPDATA", self.home.path().join(".config"))
+            .env("LOCALAPPDATA", self.home.path().join(".local/state"));
         let line = self.args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
         Running::start(command, line, self.expected, self.home)
     }

@@ -202,9 +202,14 @@ pub fn is_private(path: &Path) -> bool {
     return true;
 }
 
-/// Whether a signal to the process waits for one of its threads. Where there is no /proc, none is seen.
+/// Whether a signal to the process waits for one of its threads.
 #[cfg(unix)]
 fn has_pending_signals(pid: Pid) -> bool {
+    if !Path::new("/proc/self/status").exists() {
+        // It cannot be seen: 100 ms are enough.
+        std::thread::sleep(Duration::from_millis(100));
+        return false;
+    }
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let is_alive = !status.lines().any(|line| line.starts_with("State:\tZ"));
     let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:\t")).unwrap_or("0");
