@@ -8,6 +8,7 @@ pub mod setup;
 mod usage;
 
 use std::ffi::OsString;
+use std::sync::LazyLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -16,7 +17,14 @@ use self::pictures::{ContactsArgs, GalleryArgs, GetArgs, RequestArgs};
 use self::results::{ListenArgs, ReceiveArgs};
 use self::setup::{CompletionsArgs, DoctorArgs, ManArgs, SandboxArgs};
 use crate::output::Color;
+use crate::platform;
 use crate::settings::Flags;
+
+/// The version, the target and, in a package, the commit that it was built from.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("GREENAVATAR_COMMIT").map(|commit| format!(", {commit}")).unwrap_or_default();
+    format!("{} ({}{commit})", env!("CARGO_PKG_VERSION"), platform::target())
+});
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +35,7 @@ Examples:
 
 /// Get WhatsApp profile pictures (avatars) from GREEN-API
 #[derive(Debug, Parser)]
-#[command(name = "greenavatar", bin_name = "greenavatar", version, max_term_width = 100)]
+#[command(name = "greenavatar", bin_name = "greenavatar", version = VERSION.as_str(), max_term_width = 100)]
 #[command(after_help = help::footer(&format!("{EXAMPLES}\n\nOptions of a command: greenavatar get -h\n{}", help::CREDENTIALS)))]
 #[command(after_long_help = help::with_service(&[EXAMPLES]))]
 #[command(arg_required_else_help = true, disable_help_flag = true, disable_version_flag = true)]

@@ -16,6 +16,17 @@ pub use unix::*;
 #[cfg(windows)]
 pub use windows::*;
 
+/// The system that the program was built for, as in `x86_64-linux-gnu`.
+pub fn target() -> String {
+    let environments = [
+        (cfg!(target_env = "gnu"), "-gnu"),
+        (cfg!(target_env = "musl"), "-musl"),
+        (cfg!(target_env = "msvc"), "-msvc"),
+    ];
+    let environment = environments.iter().find(|(is_it, _)| *is_it).map_or("", |(_, name)| name);
+    format!("{}-{}{environment}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
 /// Whether `path` is still the name of the open file: `false` once it was removed, renamed or replaced.
 pub fn is_name_of(path: &Path, file: &File) -> bool {
     let compare = || -> io::Result<bool> { Ok(Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?) };

@@ -13,7 +13,10 @@ fn the_first_screen_of_a_newcomer_is_help() {
     for word in ["getAvatarAsync", "--retries", "--timeout", "--dry-run", "--lenient", "process list"] {
         assert!(said.stdout.contains(word), "{word} is in\n{}", said.stdout);
     }
-    Cli::new().arg("--version").stdout(concat!("greenavatar ", env!("CARGO_PKG_VERSION"), "\n")).run();
+    let said = Cli::new().arg("--version").any_stdout().run().stdout;
+    let target = format!("({}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    assert!(said.starts_with(&format!("greenavatar {} {target}", env!("CARGO_PKG_VERSION"))), "{said}");
+    assert!(said.ends_with(")\n") && said.lines().count() == 1, "{said}");
 }
 
 #[test]
