@@ -27,7 +27,8 @@ fn whenever_it_is_killed_nothing_is_lost() {
     let sandbox = cli.start();
     sandbox.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
     let lines = sandbox.stdout_so_far();
-    let address = lines.split_once("http://").and_then(|(_, rest)| rest.lines().next()).expect("an address");
+    let address =
+        lines.split_once("http://").and_then(|(_, rest)| rest.split(['\'', '\n']).next()).expect("an address");
     let address: SocketAddr = address.parse().expect("an address");
 
     let mut control = Client::connect(address);

@@ -242,6 +242,7 @@ fn a_named_pipe_is_opened_once() {
     cli.stdout(lines(&["11001234561@c.us", "11001234562@c.us"])).stderr_has("2 accepted").run();
 }
 
+#[cfg(unix)]
 #[test]
 fn standard_input_that_cannot_be_read_is_input_unreadable() {
     let server = Server::unasked();

@@ -48,7 +48,8 @@ fn an_error_that_is_about_no_chat_is_one_object_in_the_order_of_the_contract() {
     assert!(said.stderr.starts_with(r#"{"error":{"code":"input-unreadable","message":""#), "{}", said.stderr);
     let said = Cli::on(&Server::unasked()).args(["request", "--from", "missing"]).exits(66).any_stderr().run();
     let cause = said.stderr.lines().nth(1).expect("a cause");
-    assert!(cause.starts_with("  caused by: no such file"), "the system's words in lower case: {cause}");
+    let words = cause.strip_prefix("  caused by: ").expect("a cause");
+    assert!(words.starts_with(char::is_lowercase), "the system's words in lower case: {cause}");
 }
 
 #[test]

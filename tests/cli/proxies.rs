@@ -78,6 +78,8 @@ fn the_variable_for_all_is_the_last_choice() {
     }
 }
 
+/// On Windows names of variables have no case.
+#[cfg(unix)]
 #[test]
 fn plain_http_has_its_own_variable_in_lower_case_alone() {
     let other = Tunnel::refusing();

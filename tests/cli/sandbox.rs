@@ -200,7 +200,8 @@ fn contacts_may_be_late() {
         cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped().start();
     running.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
     let lines = running.stdout_so_far();
-    let address = lines.split_once("http://").and_then(|(_, rest)| rest.lines().next()).expect("an address");
+    let address =
+        lines.split_once("http://").and_then(|(_, rest)| rest.split(['\'', '\n']).next()).expect("an address");
     let mut client = Client::connect(address.parse().expect("an address"));
     let mut get = |method: &str| {
         client.send(request("GET", &format!("/waInstance{INSTANCE}/{method}/sandbox-token-1"), "", ""));

@@ -152,7 +152,7 @@ impl Running {
 
     fn said(&mut self) -> (String, String) {
         let read = |reader: &mut Option<Reader>| reader.take().map(Reader::end).unwrap_or_default();
-        (without_times(&read(&mut self.stdout)), read(&mut self.stderr))
+        (with_slashes(without_times(&read(&mut self.stdout))), with_slashes(read(&mut self.stderr)))
     }
 }
 
@@ -253,6 +253,15 @@ impl Reader {
         let text = std::mem::take(&mut *self.text.0.lock().expect("a lock"));
         String::from_utf8(text).expect("all that is printed is UTF-8")
     }
+}
+
+/// On Windows a backslash in a path, two in JSON, is written as a slash, as tests name paths. Escapes stay.
+fn with_slashes(text: String) -> String {
+    if !cfg!(windows) {
+        return text;
+    }
+    let escapes = text.replace("\\\\", "/").replace("\\\"", "\0\"").replace("\\u", "\0u");
+    escapes.replace('\\', "/").replace('\0', "\\")
 }
 
 /// `"elapsedMs":41` is written `"elapsedMs":_`.
