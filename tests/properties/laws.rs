@@ -198,7 +198,7 @@ pub fn address_book(bytes: &[u8]) {
 
 /// A `.env` is read, or refused by file and line without a word of its text.
 pub fn env_file(bytes: &[u8]) {
-    const PROBLEMS: [&str; 2] = ["not NAME=value", "a $ outside of single quotes, and nothing is substituted"];
+    const PROBLEMS: [&str; 2] = ["not NAME=value", "a $ outside of single quotes: variables are not substituted"];
     let file = file_of(bytes);
     let Err(failure) = EnvFile::read(file.path(), false, is_ours, &Output::default()) else { return };
     let place = format!("{}, line ", file.path().display());
