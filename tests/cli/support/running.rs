@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::expected::Expected;
 
-/// No run of any test takes longer.
+/// The longest time that a test waits for a program's end, or for something that it does.
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// A program that runs.
@@ -133,8 +133,9 @@ impl Running {
     #[track_caller]
     pub fn finish(mut self) -> Said {
         drop(self.stdin.take());
+        let waiting_since = Instant::now();
         while self.is_running() {
-            if self.began.elapsed() > LIMIT {
+            if waiting_since.elapsed() > LIMIT {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 let (stdout, stderr) = self.said();
