@@ -243,10 +243,10 @@ fn links_lead_to_files_and_headings() {
 }
 
 #[test]
-fn the_readme_names_every_page_and_is_short() {
+fn the_readme_leads_to_every_page_and_is_short() {
     let readme = read("README.md");
     for page in pages().iter().filter(|page| page.name != "README.md") {
-        assert!(readme.contains(&page.name), "README names {}", page.name);
+        assert!(readme.contains(&format!("]({})", page.name)), "README has a link to {}", page.name);
     }
     assert!(readme.lines().count() <= 200, "README has {} lines", readme.lines().count());
 }
