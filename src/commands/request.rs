@@ -1,6 +1,8 @@
 //! `request`: asks with getAvatarAsync and reports whether GREEN-API accepted the request; with `--wait`, its result.
 
+use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::batch::input::Input;
 use crate::batch::job::{Attempt, Job, RunHandle};
@@ -47,7 +49,12 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     let pictures = saver.as_ref().map(|saver| &saver.pictures);
     let open = args.chats.open(origins, "request", settings, args.wait.is_none(), pictures)?;
     let Some(wait) = args.wait else {
-        return open.run(config, &Request { client }, None, &stop, context.output);
+        let job = Request { client, has_accepted: AtomicBool::new(false) };
+        let result = open.run(config, &job, None, &stop, context.output);
+        if job.has_accepted.into_inner() && io::stderr().is_terminal() {
+            context.output.note(LATER);
+        }
+        return result;
     };
     if open.journal.is_none() {
         require_lines(context.output)?;
@@ -67,14 +74,20 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     open.run(config, &collector, Some(&collector), &stop, context.output)
 }
 
+const LATER: &str =
+    "the picture is available later: --wait or `greenavatar receive` collects it, `greenavatar get` answers at once";
+
 /// Requests without collecting the results.
 struct Request<'a> {
     client: Client<'a>,
+    /// Whether a request was accepted.
+    has_accepted: AtomicBool,
 }
 
 impl Job for Request<'_> {
     fn attempt(&self, chat: &ChatId, _: Attempt) -> Result<Record, Failure> {
         let status = self.client.request_avatar(chat)?;
+        self.has_accepted.store(true, Ordering::Relaxed);
         Ok(Record { http_status: Some(status), ..Record::new(chat.as_str(), Status::Accepted) })
     }
 }

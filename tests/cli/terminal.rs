@@ -150,3 +150,11 @@ fn what_is_waited_for_is_said() {
     let said = progress(Cli::on(&server).args(["get", CHAT]).exits(76), ">lines");
     assert!(said.contains("waiting for GREEN-API's answer"), "{said:?}");
 }
+
+#[test]
+fn a_request_says_on_the_terminal_that_the_picture_comes_later() {
+    let later = "the picture is available later: --wait or `greenavatar receive` collects it";
+    let request = |chat: &str| progress(Cli::new().args(["--sandbox", "request", chat]), ">lines || true");
+    assert!(request(CHAT).contains(later));
+    assert!(!request("11001234400@c.us").contains(later));
+}
