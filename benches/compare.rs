@@ -1,6 +1,6 @@
 //! greenavatar beside what people use today, in one run, as the tables of docs/performance.md: `cargo bench --bench compare`.
 //!
-//! One request by a cold process over HTTP and TLS, and a list; GREEN-API's package knows getAvatar alone, and so calls
+//! One request by a cold process over HTTP and TLS, and a list; GREEN-API's package knows only getAvatar, and so calls
 //! that. Python's packages are looked for in the interpreter that PYTHON names, else python3. What is not installed is
 //! left out and said, once.
 

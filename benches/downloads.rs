@@ -1,7 +1,7 @@
 //! Pictures of a list beside wget and curl fetching the same URLs: `cargo bench --bench downloads`.
 //!
 //! greenavatar does more: it asks for each URL first, and every file is on disk before it has its name. So curl comes
-//! twice, the second time asking as often. In memory (/dev/shm) the programs are compared alone. On disk (TMPDIR) what
+//! twice, the second time asking as often. In memory (/dev/shm) only the programs are compared. On disk (TMPDIR) what
 //! others wrote is put there too before it counts, by one sync in the end; files that are still in the page cache are not
 //! there, and to write them is most of the time.
 

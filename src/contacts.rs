@@ -50,7 +50,7 @@ pub struct Summary {
 /// Receives the contacts of a file, and what is wrong with parts of it, with the line.
 pub type Emit<'a> = dyn FnMut(u64, Result<ChatId, NoContact>) -> ControlFlow<()> + 'a;
 
-/// Why a part of a file is no contact.
+/// Why a part of a file is not a contact.
 #[derive(Debug)]
 pub struct NoContact {
     /// What is wrong, with the text that it is about.
@@ -125,7 +125,7 @@ impl<'a> Bytes<'a> {
         &self.piece[self.at..]
     }
 
-    /// Consumes so many bytes of [`Bytes::rest`].
+    /// Consumes this number of bytes of [`Bytes::rest`].
     pub fn consume(&mut self, bytes: usize) {
         self.at += bytes;
     }

@@ -9,7 +9,7 @@ pub const CAPACITY: usize = 65_536;
 /// The last [`CAPACITY`] different keys, as hashes.
 ///
 /// Two different keys are taken for the same with a probability below 2⁻⁴⁷ each time one is looked up. The hash is
-/// seeded at random, so nobody can choose keys that collide.
+/// seeded at random, so that a list cannot hold keys chosen to collide.
 #[derive(Debug, Default)]
 pub struct Deduplicator {
     hasher: RandomState,

@@ -1,7 +1,7 @@
 //! The results of getAvatarAsync: off the queue or in at the webhook endpoint, and to whom they belong.
 //!
 //! Nothing is ever lost here: a notification is deleted or acknowledged only after its line is flushed, and one for
-//! another program only after it is on disk. This room knows nothing of flags, settings or lists.
+//! another program only after it is on disk. This module knows nothing of flags, settings or lists.
 
 pub mod lock;
 pub mod pending;

@@ -17,7 +17,7 @@ pub struct Tally {
     pub already_done: u64,
     /// Chats that were not requested because they have a picture.
     pub skipped_existing: u64,
-    /// Chats that were left when the run ended; `None`: nobody knows how many.
+    /// Chats that were left when the run ended; `None`: the number is unknown.
     pub not_tried: Option<u64>,
 }
 

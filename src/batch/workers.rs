@@ -101,7 +101,7 @@ pub fn run(
     })
 }
 
-/// Fails if so many threads cannot be started at once.
+/// Fails if this number of threads cannot be started at once.
 pub fn check_threads(count: usize) -> Result<(), Failure> {
     let wait = Mutex::new(());
     thread::scope(|scope| {

@@ -99,7 +99,7 @@ impl Resolver for CachingResolver {
         });
         let mut found = self.empty();
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            // Whoever let a literal through has decided about it.
+            // The caller has checked a literal address already.
             found.push(SocketAddr::new(literal, port));
             return Ok(found);
         }
@@ -108,7 +108,7 @@ impl Resolver for CachingResolver {
             return Ok(addresses);
         }
         let _looking = self.looking.lock().expect("no holder of this lock panics");
-        // Whoever looked before us may have found it, or used up our time.
+        // Another thread may have found it in the meantime, or used up our time.
         if let Some(addresses) = self.recall(host, port) {
             return Ok(addresses);
         }

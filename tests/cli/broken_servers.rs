@@ -72,7 +72,7 @@ fn a_connection_that_is_refused_is_unreachable() {
     );
 }
 
-/// Before TLS or a proxy is done with it, a connection is nobody's that was kept alive.
+/// A connection that TLS or a proxy has not finished setting up is not one that was kept alive.
 #[test]
 fn a_connection_that_ends_before_it_is_ready_is_not_opened_again_at_once() {
     at_once(["https", "socks5", "socks5h", "socks4", "http"], |scheme| {

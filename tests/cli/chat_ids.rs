@@ -1,4 +1,4 @@
-//! What is no chat id is never sent, has its own line, and is told what it might have meant.
+//! A text that is not a chat id is never sent; it has its own line, and a hint with the likely chat id.
 
 use std::ffi::OsStr;
 #[cfg(unix)]

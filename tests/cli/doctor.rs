@@ -150,7 +150,7 @@ fn settings_that_cannot_be_used_are_the_first_check() {
 
 #[test]
 fn a_service_that_is_not_there_fails_the_connection() {
-    // A port that nobody listens at: it was free a moment ago.
+    // A port without a listener: it was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let said = Cli::at(&format!("http://{address}")).args(["doctor", "--json"]).exits(69).any_stdout().run();
     let lines = jsons(&said.stdout);

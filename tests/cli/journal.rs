@@ -301,7 +301,7 @@ fn a_journal_that_cannot_be_written_stops_the_run_before_anything_is_sent() {
         .stderr_has("greenavatar: error: ")
         .run();
     let cli = Cli::request(&server, ["--journal", "j", CHAT]).file("j", "").mode("j", 0o400);
-    // Root may write where nobody may.
+    // Root may write to a read-only file.
     let path = cli.dir().join("j");
     if std::fs::OpenOptions::new().append(true).open(&path).is_err() {
         assert_eq!(path.metadata().expect("a file").permissions().mode() & 0o777, 0o400);

@@ -224,7 +224,7 @@ fn what_is_left_of_a_silent_pipe_nobody_knows() {
         running.type_in(format!("{CHAT}\n"));
         running.wait_for_lines(1);
         running.signal(rustix::process::Signal::TERM);
-        // Its standard input stays open meanwhile.
+        // Its standard input stays open.
         while running.is_running() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
@@ -362,7 +362,7 @@ fn a_list_that_breaks_off_is_told_once() {
     let said = cli.exits(66).any_stderr().run();
     let objects = jsons(&said.stderr);
     assert_eq!(objects[0]["error"]["code"], "input-unreadable");
-    assert_eq!(objects[1]["tally"]["notTried"], serde_json::Value::Null, "nobody knows what was in it");
+    assert_eq!(objects[1]["tally"]["notTried"], serde_json::Value::Null, "the rest of the list is unknown");
     assert_eq!(objects.len(), 2, "{}", said.stderr);
     let cli = Cli::request(&Server::unasked(), ["--json", CHAT, "--from", "/proc/self/mem"]).exits(66).any_stderr();
     assert_eq!(json(&cli.run().stderr)["error"]["code"], "input-unreadable");
@@ -429,7 +429,7 @@ fn every_input_has_exactly_one_line_whatever_becomes_of_it() {
 
 #[test]
 fn an_answer_that_broke_off_is_not_asked_for_again_in_secret() {
-    // The first keeps the connection, the second breaks it off in the middle of an answer: that is no idle connection.
+    // The first keeps the connection, the second breaks it off in the middle of an answer: it is not an idle connection.
     let server = Server::answering([Answer::status(200), Answer::raw("HTTP/1.1 2")]);
     let args = ["--retries", "0", "--json", &chat(1), &chat(2)];
     let said = in_order(&server).args(args).exits(1).any_stdout().any_stderr().run();

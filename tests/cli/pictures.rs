@@ -171,7 +171,7 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     for (cli, flag) in [(next, "--color=auto"), (json_too, "--json")] {
         let out = said.path("out");
         cli.arg(flag).args(args).stdout_to(std::fs::File::create(&out).expect("a file")).run();
-        assert_eq!(std::fs::read(&out).expect("a picture"), PNG, "the picture alone");
+        assert_eq!(std::fs::read(&out).expect("a picture"), PNG, "only the picture");
     }
     let server = Server::answering([said_none()]);
     get(&server, ["-o", "-", CHAT]).stderr_has("none, so there is no picture").run();

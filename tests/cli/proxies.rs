@@ -8,7 +8,7 @@ use crate::support::{Answer, CHAT, Cli, Server, TOKEN, Tunnel, at_once, json};
 
 const HOST: &str = "api.green-api.com";
 
-/// A service behind proxies: `https://api.green-api.com` for whoever trusts its authority.
+/// A service behind proxies: `https://api.green-api.com` for clients that trust its authority.
 struct Service {
     server: Server,
     pem: String,

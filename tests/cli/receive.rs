@@ -142,7 +142,7 @@ fn a_line_is_out_and_a_spool_written_before_the_notification_is_deleted() {
 fn what_cannot_be_written_is_not_deleted() {
     let queue = Queue::of([plain(1)]);
     let server = queue.serve();
-    // A reader that has gone is no news to anybody.
+    // A reader that has gone is not reported.
     receive(&server, []).stdout_to(closed_pipe()).exits(74).run();
     assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
     let queue = Queue::of([sample("device-info.json")]);

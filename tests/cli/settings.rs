@@ -584,7 +584,7 @@ fn an_env_file_does_not_send_a_token_from_elsewhere_to_a_strange_host() {
     assert_eq!(error["error"]["code"], "bad-settings");
     let story = error["error"].to_string();
     assert!(story.contains("--api-url") || story.contains("--env-file"), "it says how to mean it: {story}");
-    // Found in a parent it is no better.
+    // The same if it is found in a parent.
     let cli = Cli::on(&server).without("GREEN_API_URL").file("../.env", &text);
     refused(cli.args(["request", CHAT]), 78, ".env");
     // A token from a file that somebody else named came from elsewhere too.
@@ -655,7 +655,7 @@ fn plain_http_goes_to_loopback_alone() {
         let cli = Cli::at(url);
         let said = cli.again().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
         assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{url}");
-        // A flag of the right shape that must not be used is no usage error.
+        // A well-formed flag that must not be used is not a usage error.
         refused(cli.args(["--api-url", url, "request", CHAT]), 78, "--insecure-http");
     }
     let server = well();

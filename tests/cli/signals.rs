@@ -126,7 +126,7 @@ fn a_shell_loop_stops_at_the_signal() {
     running.finish();
 }
 
-/// A listener whose queue of connections is full: whoever connects waits.
+/// A listener whose queue of connections is full: a new connection waits.
 fn full_listener() -> (OwnedFd, Vec<TcpStream>, SocketAddr) {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("bound");

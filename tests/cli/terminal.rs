@@ -1,4 +1,4 @@
-//! What is for a terminal alone: colours, and pictures that are drawn there.
+//! What only a terminal gets: colours, progress, and pictures that are drawn there.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -21,7 +21,7 @@ fn terminal() -> (File, JoinHandle<String>) {
     let slave = File::options().read(true).write(true).open(name).expect("the other side");
     let reader = std::thread::spawn(move || {
         let (mut master, mut said, mut piece) = (File::from(master), Vec::new(), [0; 4096]);
-        // An error is its end: nobody has the other side open any more.
+        // An error is its end: the other side is closed everywhere.
         while let Ok(got @ 1..) = master.read(&mut piece) {
             said.extend_from_slice(&piece[..got]);
         }

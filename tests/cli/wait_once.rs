@@ -38,11 +38,11 @@ fn times_asked(server: &Server, chat: &str) -> usize {
     requests.iter().filter(|seen| method(seen) == "getAvatarAsync" && seen.chat() == chat).count()
 }
 
-/// The answer is lost, but the request was taken: its result answers the chat, and nobody asks again.
+/// The answer is lost, but the request was taken: its result answers the chat, which is not asked again.
 #[test]
 fn a_result_that_comes_before_a_repeat_is_the_only_line() {
     let server = Queue::default().serve_with(|seen, queue| {
-        // The other chat's wait keeps the queue read meanwhile.
+        // The other chat's wait keeps the queue being read.
         if seen.chat() != CHAT {
             return Answer::status(200);
         }

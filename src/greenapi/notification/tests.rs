@@ -119,7 +119,7 @@ fn a_head_that_is_not_json_gives_its_receipt_and_its_text() {
     assert_eq!(receipt(r#"{"receiptId":5,"body":{"a":"#), Some("5".into()));
     assert_eq!(receipt(r#"{"text":"\"receiptId\":6","#), None);
     assert_eq!(receipt(r#"{"body":{"typeWebhook":"quoted","receiptId":7},}"#), None);
-    // Brackets that don't match: the only one is it, and of two nobody knows which.
+    // Brackets that do not match: a single receiptId is taken, and of two neither is.
     assert_eq!(receipt(r#"{"body":{"a":[1,2},"receiptId":101}"#), Some("101".into()));
     assert_eq!(receipt(r#"{"body":{"a":[1,2,"receiptId":7},"receiptId":101}"#), None);
     assert_eq!(receipt("<html>"), None);

@@ -99,7 +99,7 @@ fn failures_are_repeated_and_what_is_nothing_is_not_a_failure() {
         queue.ack(message, None).expect("it was gone");
         for _ in 0..4 {
             assert!(matches!(look(queue), Ok(Next::Empty)));
-            assert!(queue.not_before > Instant::now(), "an answer that came at once is no long poll");
+            assert!(queue.not_before > Instant::now(), "an answer that came at once is not a long poll");
             queue.not_before = Instant::now();
         }
     });

@@ -120,7 +120,7 @@ impl Cli {
         self.home.path().join("work")
     }
 
-    /// A file, relative to where the program runs, that its owner alone can read.
+    /// A file, relative to where the program runs, that only its owner can read.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Cli {
         let path = self.dir().join(name);
         std::fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
@@ -164,7 +164,7 @@ impl Cli {
         self
     }
 
-    /// Standard output goes elsewhere: to a full disk, to a pipe that nobody reads.
+    /// Standard output goes elsewhere: to a full disk, to a pipe without a reader.
     pub fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Cli {
         self.stdout = Some(stdout.into());
         self

@@ -1,4 +1,4 @@
-//! A program that was started: what it says meanwhile, signals for it, and its end in bounded time.
+//! A running program: its output so far, signals to it, and its end in bounded time.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -39,14 +39,14 @@ impl Running {
         Running { stdin: child.stdin.take(), child, line, stdout, stderr, began, expected, home }
     }
 
-    /// Writes to its standard input; that it may have stopped reading is no concern of ours.
+    /// Writes to its standard input. An error is ignored: the program may have stopped reading.
     pub fn type_in(&mut self, text: impl AsRef<[u8]>) {
         if let Some(stdin) = &mut self.stdin {
             let _ = stdin.write_all(text.as_ref()).and_then(|()| stdin.flush());
         }
     }
 
-    /// Waits until so many lines have come out.
+    /// Waits until this number of lines was printed.
     #[track_caller]
     pub fn wait_for_lines(&self, lines: usize) {
         self.stdout.as_ref().expect("a pipe").wait(|text| text.iter().filter(|&&b| b == b'\n').count() >= lines);
@@ -81,7 +81,7 @@ impl Running {
     #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        // It may have ended meanwhile; then what it said tells.
+        // It may have ended; its output then tells why.
         let _ = kill_process(pid, signal);
         let began = Instant::now();
         while has_pending_signals(pid) && began.elapsed() < LIMIT {

@@ -76,7 +76,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// One answer for each request, in this order, and exactly so many requests.
+    /// One answer for each request, in this order, and exactly this number of requests.
     pub fn answering(answers: impl IntoIterator<Item = Answer>) -> Server {
         let mut answers: VecDeque<Answer> = answers.into_iter().collect();
         let times = Times::Exactly(answers.len());
@@ -112,7 +112,7 @@ impl Server {
         server
     }
 
-    /// Exactly so many requests are expected.
+    /// Exactly this number of requests is expected.
     pub fn times(mut self, times: usize) -> Server {
         self.times = Times::Exactly(times);
         self
@@ -167,7 +167,7 @@ impl Server {
         self.memory.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until this number of requests has arrived.
     #[track_caller]
     pub fn wait_for(&self, requests: usize) {
         let seen = self.memory.requests.lock().expect("a lock");
