@@ -18,7 +18,8 @@ pub struct NotConverted {
 /// The numbers of one field: `+1 100 123 4567 ::: +1 100 123 4568` are two. A part that is too short for a number, after
 /// another one, is its extension and is left out.
 pub fn split(field: &str) -> Vec<&str> {
-    if Number::read(field) == Err(Unclear::Exponent) {
+    // 1.10012E+10 is not two numbers. Few fields need this look.
+    if field.contains(['e', 'E', 'ｅ', 'Ｅ']) && Number::read(field) == Err(Unclear::Exponent) {
         return vec![field];
     }
     let digits = |text: &str| text.chars().filter(|c| c.is_numeric()).count();
