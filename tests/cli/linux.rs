@@ -1,5 +1,8 @@
 //! What can be tried on Linux only: a full disk (/dev/full), and what the program or a test reads in /proc.
 
+#[cfg(target_env = "gnu")]
+mod preload;
+
 use std::io::{PipeReader, PipeWriter, Read};
 use std::time::{Duration, Instant};
 
