@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 #[cfg(unix)]
 use rustix::process::Signal;
 
-use crate::support::{Answer, CHAT, Cli, Said, Server, at_once, json};
+use crate::support::{Answer, CHAT, Cli, Finished, Server, in_parallel, json};
 
 /// One attempt that may last two seconds.
 fn ask(server: &Server) -> Cli {
@@ -18,7 +18,7 @@ fn ask_briefly(server: &Server) -> Cli {
 }
 
 /// The code word of the only line, whose exit status it must be too.
-fn code(said: &Said) -> String {
+fn code(said: &Finished) -> String {
     let line = json(&said.stdout);
     assert_eq!((&line["chatId"], &line["status"], &line["attempts"]), (&CHAT.into(), &"failed".into(), &1.into()));
     line["error"]["code"].as_str().expect("a code word").to_owned()
@@ -34,7 +34,7 @@ fn fails(cli: Cli, word: &str, status: u8, what: &str) {
 #[test]
 fn an_answer_that_is_closed_at_any_byte_is_unreachable() {
     let whole = Answer::status(500).header("X", "y").body(r#"{"message":"no"}"#).bytes();
-    at_once(0..whole.len(), |end| {
+    in_parallel(0..whole.len(), |end| {
         let server = Server::answering([Answer::raw(&whole[..end])]);
         fails(ask(&server), "unreachable", 69, &format!("closed after {end} bytes"));
     });
@@ -43,7 +43,7 @@ fn an_answer_that_is_closed_at_any_byte_is_unreachable() {
 #[test]
 fn an_answer_that_is_reset_at_any_byte_is_unreachable() {
     let whole = Answer::status(200).body("{}").bytes();
-    at_once(0..whole.len(), |end| {
+    in_parallel(0..whole.len(), |end| {
         let server = Server::answering([Answer::raw(&whole[..end]).then_reset()]);
         fails(ask(&server), "unreachable", 69, &format!("reset after {end} bytes"));
     });
@@ -53,7 +53,7 @@ fn an_answer_that_is_reset_at_any_byte_is_unreachable() {
 fn a_chunked_answer_that_is_closed_at_any_byte_is_unreachable() {
     let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
     // The last two bytes are the end of trailers that are not there; an answer without them may count as whole.
-    at_once(0..whole.len() - 2, |end| {
+    in_parallel(0..whole.len() - 2, |end| {
         let server = Server::answering([Answer::raw(&whole[..end])]);
         fails(ask(&server), "unreachable", 69, &format!("closed after {end} bytes"));
     });
@@ -75,8 +75,8 @@ fn a_connection_that_is_refused_is_unreachable() {
 /// A connection that TLS or a proxy has not finished setting up is not one that was kept alive.
 #[test]
 fn a_connection_that_ends_before_it_is_ready_is_not_opened_again_at_once() {
-    at_once(["https", "socks5", "socks5h", "socks4", "http"], |scheme| {
-        let server = Server::blurting(b"");
+    in_parallel(["https", "socks5", "socks5h", "socks4", "http"], |scheme| {
+        let server = Server::speaking_first(b"");
         let (url, proxy) = match scheme {
             "https" => (format!("https://{}", server.address()), String::new()),
             // Nobody comes to the port that is discarded.
@@ -97,7 +97,7 @@ fn a_host_that_does_not_exist_is_unreachable() {
 #[test]
 fn silence_ends_with_the_timeout() {
     let whole = Answer::status(200).body("{}").bytes();
-    at_once([0, 1, 15, whole.len() - 1], |end| {
+    in_parallel([0, 1, 15, whole.len() - 1], |end| {
         let server = Server::answering([Answer::raw(&whole[..end]).then_silence()]);
         let said = ask_briefly(&server).exits(75).run();
         assert_eq!(code(&said), "timeout", "silent after {end} bytes");
@@ -109,7 +109,7 @@ fn silence_ends_with_the_timeout() {
 fn the_timeout_bounds_an_answer_that_drips() {
     let body = Answer::status(200).body("x".repeat(1000)).bytes();
     let header_end = body.windows(4).position(|four| four == b"\r\n\r\n").expect("a header") + 4;
-    at_once([0, 17, header_end], |start| {
+    in_parallel([0, 17, header_end], |start| {
         let server = Server::answering([Answer::raw(&body[..start]).then_drip(&body[start..])]);
         let said = ask_briefly(&server).exits(75).run();
         assert_eq!(code(&said), "timeout", "dripping from byte {start}");
@@ -126,7 +126,7 @@ fn the_timeout_bounds_chunks_that_drip() {
 
 #[test]
 fn an_endless_header_is_no_answer() {
-    at_once(["X: y\r\n", "X", "\r\nX-Long: ", " "], |piece| {
+    in_parallel(["X: y\r\n", "X", "\r\nX-Long: ", " "], |piece| {
         let server = Server::answering([Answer::raw("HTTP/1.1 200 OK\r\n").then_endlessly(piece.repeat(1000))]);
         let said = ask(&server).exits(76).run();
         assert_eq!(code(&said), "unexpected-response", "endless {piece:?}");
@@ -135,7 +135,7 @@ fn an_endless_header_is_no_answer() {
 
 #[test]
 fn an_endless_body_is_read_to_its_limit() {
-    at_once(
+    in_parallel(
         [
             ("HTTP/1.1 200 OK\r\n\r\n", "unexpected-response", 76),
             ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "unexpected-response", 76),
@@ -160,12 +160,12 @@ fn endless_chunks_are_read_to_their_limit() {
 #[test]
 fn endless_parts_of_chunks_end_in_bounded_time() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    at_once([("", "0"), ("", "1;x"), ("0\r\n", "X: y\r\n"), ("0\r\n", "X")], |(start, piece)| {
+    in_parallel([("", "0"), ("", "1;x"), ("0\r\n", "X: y\r\n"), ("0\r\n", "X")], |(start, piece)| {
         let server = Server::answering([Answer::raw(format!("{head}{start}")).then_endlessly(piece.repeat(1000))]);
         let said = Cli::request(&server, ["--json", "--retries", "0", "--timeout", "500ms", CHAT])
             .any_stdout()
             .any_stderr()
-            .ends_somehow()
+            .any_status()
             .run();
         assert_eq!(json(&said.stdout)["chatId"], CHAT);
         assert!(said.took < Duration::from_secs(3), "{piece:?}: {:?}", said.took);
@@ -174,7 +174,7 @@ fn endless_parts_of_chunks_end_in_bounded_time() {
 
 #[test]
 fn a_wrong_length_ends_in_bounded_time() {
-    at_once(
+    in_parallel(
         [
             "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
             "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
@@ -187,7 +187,7 @@ fn a_wrong_length_ends_in_bounded_time() {
         ],
         |head| {
             let server = Server::answering([Answer::raw(head)]);
-            let said = ask(&server).ends_somehow().run();
+            let said = ask(&server).any_status().run();
             let code = code(&said);
             assert!(code == "unreachable" || code == "unexpected-response", "{head:?}: {code}");
             assert!(said.took < Duration::from_secs(2), "{head:?}: {:?}", said.took);
@@ -204,7 +204,7 @@ fn bytes_after_the_answer_do_no_harm() {
 
 #[test]
 fn what_is_not_http_is_one_line_all_the_same() {
-    at_once(
+    in_parallel(
         [
             &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
             b"HTTP/9.9 200 OK\r\n\r\n",
@@ -220,7 +220,7 @@ fn what_is_not_http_is_one_line_all_the_same() {
         ],
         |bytes| {
             let server = Server::answering([Answer::raw(bytes)]);
-            let said = ask(&server).ends_somehow().run();
+            let said = ask(&server).any_status().run();
             let code = code(&said);
             let shown = String::from_utf8_lossy(bytes);
             assert!(code == "unexpected-response" || code == "unreachable", "{shown:?}: {code}");
@@ -230,8 +230,8 @@ fn what_is_not_http_is_one_line_all_the_same() {
 
 #[test]
 fn a_server_that_speaks_first_is_one_line_all_the_same() {
-    let server = Server::blurting(b"SSH-2.0-OpenSSH_9.2\r\n");
-    let said = ask(&server).ends_somehow().run();
+    let server = Server::speaking_first(b"SSH-2.0-OpenSSH_9.2\r\n");
+    let said = ask(&server).any_status().run();
     assert!(["unexpected-response", "unreachable"].contains(&code(&said).as_str()));
 }
 
@@ -271,7 +271,7 @@ fn deeply_nested_json_is_an_answer_like_any_other() {
 fn control_and_bidirectional_characters_of_a_server_are_never_printed_raw() {
     // The harness looks for them in both outputs of every run.
     let odd = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\u{2066}\u{200b}\u{0}\r\nnext";
-    at_once(
+    in_parallel(
         [
             odd.to_owned(),
             serde_json::json!({ "message": odd }).to_string(),

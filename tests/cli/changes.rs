@@ -6,13 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use crate::support::gallery::{JPEG, names, picture, said};
+use crate::support::pictures::{JPEG, OTHER, PNG, names, ok, picture};
 use crate::support::queue::method;
 use crate::support::running::is_private;
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
-
-const OTHER: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 another\xff\xda\xff\xd9";
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture\0\0\0\0IEND\xaeB`\x82";
 
 /// What the service says of each chat; of any other one it says that there is no picture.
 #[derive(Clone, Default)]
@@ -44,10 +41,10 @@ impl Book {
             }
             let (host, chat) = (seen.header("host").expect("a host"), seen.chat());
             match book.entry(&chat) {
-                Some(Entry::Picture(_)) => said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{chat}"}}"#)),
-                Some(Entry::Hidden) => said(r#"{"urlAvatar":"","available":false}"#),
+                Some(Entry::Picture(_)) => ok(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{chat}"}}"#)),
+                Some(Entry::Hidden) => ok(r#"{"urlAvatar":"","available":false}"#),
                 Some(Entry::Fails) => Answer::status(400).body("bad request data"),
-                None => said(r#"{"urlAvatar":"","available":true}"#),
+                None => ok(r#"{"urlAvatar":"","available":true}"#),
             }
         })
     }
@@ -173,7 +170,7 @@ fn a_kill_loses_no_picture() {
     for kill in 0..6 {
         let next = |n: usize| [Some(OTHER), Some(PNG), None][(n + kill) % 3];
         all(&next);
-        let running = run().ends_somehow().start();
+        let running = run().any_status().start();
         running.wait_for_lines(1 + kill);
         running.kill();
         for n in 0..CHATS {
@@ -230,7 +227,7 @@ fn only_changes_are_printed_and_nothing_on_a_quiet_night() {
     let list: String = (0..6).map(|n| chat(n) + "\n").collect();
     let night = |args: &[&str]| {
         let cli = get(&cli, ["--history", "--only-changes", "--from", "list"]).file("list", &list).args(args);
-        let mut said = cli.ends_somehow().any_stdout().any_stderr().run();
+        let mut said = cli.any_status().any_stdout().any_stderr().run();
         let mut lines: Vec<_> = said.stdout.lines().map(|line| line.to_owned() + "\n").collect();
         lines.sort();
         said.stdout = lines.concat();

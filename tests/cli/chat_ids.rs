@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 #[cfg(unix)]
 use std::os::unix::ffi::OsStrExt;
 
-use crate::support::{Answer, CHAT, Cli, Server, at_once, chat, json, jsons};
+use crate::support::{Answer, CHAT, Cli, Server, chat, in_parallel, json, jsons};
 
 /// What people type, and the id that the hint must name, if there is one.
 const MISTYPED: &[(&str, Option<&str>)] = &[
@@ -63,7 +63,7 @@ fn names_an_id(hint: &str) -> bool {
 #[test]
 fn what_is_mistyped_is_never_sent_and_has_its_line() {
     let server = Server::unasked();
-    at_once(MISTYPED, |(text, meant)| {
+    in_parallel(MISTYPED, |(text, meant)| {
         let said = Cli::request(&server, ["--json", "--", text]).exits(65).any_stdout().run();
         let line = json(&said.stdout);
         assert_eq!(line["status"], "invalid", "{text:?}");
@@ -81,7 +81,7 @@ fn what_is_mistyped_is_never_sent_and_has_its_line() {
 #[test]
 fn what_is_mistyped_is_told_in_text_too() {
     let server = Server::unasked();
-    at_once(MISTYPED, |(text, meant)| {
+    in_parallel(MISTYPED, |(text, meant)| {
         let said = Cli::request(&server, ["--", text]).exits(65).any_stdout().stderr_has("greenavatar: error: ").run();
         assert!(said.stdout.ends_with("\tinvalid\tinvalid-chat-id\n"), "{text:?}: {}", said.stdout);
         assert_eq!((said.stdout.lines().count(), said.stdout.matches('\t').count()), (1, 2), "{text:?}");

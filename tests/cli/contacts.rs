@@ -292,7 +292,7 @@ fn what_is_not_a_list_is_the_failure_that_it_is() {
         assert_eq!(json(&said.stderr)["error"]["code"], code, "{status} {body}");
     }
     let server = account(|_, _| Answer::status(200).body(r#"{"reason":"Connection Closed"}"#)).times(1);
-    let said = contacts(&server).args(["--retries", "0"]).ends_somehow().any_stderr().run();
+    let said = contacts(&server).args(["--retries", "0"]).any_status().any_stderr().run();
     assert!(said.stderr.contains("Connection Closed"), "{}", said.stderr);
 }
 
@@ -369,7 +369,7 @@ fn the_list_of_the_account_goes_with_no_other_list() {
 fn a_signal_ends_the_wait_for_the_list() {
     let server = account(|_, _| Answer::status(200).body("[]")).times(1);
     let running = contacts(&server).dies(15).any_stderr().start();
-    running.wait_for_word("asking again");
+    running.wait_for_stderr("asking again");
     running.signal(rustix::process::Signal::TERM);
     assert!(running.finish().took < std::time::Duration::from_secs(4));
 }

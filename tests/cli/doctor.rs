@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 
+use crate::support::pictures::ok;
 use crate::support::queue::{calls, method};
 use crate::support::tls::Authority;
-use crate::support::{Answer, Cli, INSTANCE, Server, TOKEN, Tunnel, at_once, json, jsons};
+use crate::support::{Answer, Cli, INSTANCE, Proxy, Server, TOKEN, in_parallel, json, jsons};
 
 const AUTHORIZED: &str = r#"{"stateInstance":"authorized"}"#;
 const SETTINGS: &str = r#"{"wid":"11001234567@c.us","webhookUrl":"","webhookUrlToken":"","incomingWebhook":"yes","deviceWebhook":"no","outgoingWebhook":true}"#;
@@ -18,10 +19,6 @@ fn instance(state: Answer, settings: Answer) -> Server {
     })
 }
 
-fn said(body: &str) -> Answer {
-    Answer::status(200).body(body)
-}
-
 /// Check and status of each line.
 fn marks(stdout: &str) -> Vec<(String, String)> {
     let word = |value: &serde_json::Value| value.as_str().expect("a word").to_owned();
@@ -32,7 +29,7 @@ const CHECKS: [&str; 5] = ["settings", "name", "connection", "state", "notificat
 
 #[test]
 fn all_is_well() {
-    let server = instance(said(AUTHORIZED), said(SETTINGS));
+    let server = instance(ok(AUTHORIZED), ok(SETTINGS));
     let said = Cli::on(&server).arg("doctor").any_stdout().run();
     let lines: Vec<_> = said.stdout.lines().filter(|line| !line.trim_start().starts_with("hint: ")).collect();
     assert_eq!(lines.len(), 5, "{}", said.stdout);
@@ -49,7 +46,7 @@ fn all_is_well() {
 
 #[test]
 fn each_check_is_a_line_of_json() {
-    let server = instance(said(AUTHORIZED), said(SETTINGS));
+    let server = instance(ok(AUTHORIZED), ok(SETTINGS));
     let cli = Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").without("GREEN_API_ID_INSTANCE");
     let cli = cli.file(".env", format!("ID_INSTANCE={INSTANCE}\nGREEN_API_URL=unused\n"));
     let said = cli.file("token", TOKEN).args(["doctor", "--json", "--api-token-file", "token"]).any_stdout().run();
@@ -77,8 +74,8 @@ fn every_state_has_its_meaning() {
         ("", "warning", None, 0),
         (r#"{"stateInstance":null}"#, "warning", None, 0),
     ];
-    at_once(rows, |(body, status, code, exit)| {
-        let server = instance(said(body), said(SETTINGS));
+    in_parallel(rows, |(body, status, code, exit)| {
+        let server = instance(ok(body), ok(SETTINGS));
         let said = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
         let line = &jsons(&said.stdout)[3];
         assert_eq!((&line["check"], &line["status"]), (&"state".into(), &status.into()), "{body}");
@@ -93,18 +90,18 @@ fn every_state_has_its_meaning() {
 #[test]
 fn the_first_check_that_fails_gives_the_exit_status() {
     let rows = [
-        (Answer::status(401), said(SETTINGS), "unauthorized", 77, "skipped"),
-        (said(r#"{"code":401,"description":"Unauthorized"}"#), said(SETTINGS), "unauthorized", 77, "skipped"),
+        (Answer::status(401), ok(SETTINGS), "unauthorized", 77, "skipped"),
+        (ok(r#"{"code":401,"description":"Unauthorized"}"#), ok(SETTINGS), "unauthorized", 77, "skipped"),
         (
             Answer::status(403).body("<html><title>403 Forbidden</title></html>"),
-            said(SETTINGS),
+            ok(SETTINGS),
             "forbidden",
             77,
             "skipped",
         ),
-        (Answer::status(404), said(SETTINGS), "not-found", 69, "skipped"),
-        (said(r#"{"stateInstance":"notAuthorized"}"#), Answer::status(500), "instance-not-authorized", 77, "failed"),
-        (said("<html><title>Log in</title></html>"), said(SETTINGS), "unexpected-response", 76, "ok"),
+        (Answer::status(404), ok(SETTINGS), "not-found", 69, "skipped"),
+        (ok(r#"{"stateInstance":"notAuthorized"}"#), Answer::status(500), "instance-not-authorized", 77, "failed"),
+        (ok("<html><title>Log in</title></html>"), ok(SETTINGS), "unexpected-response", 76, "ok"),
     ];
     for (state, settings, code, exit, rest) in rows {
         let server = instance(state, settings);
@@ -119,10 +116,10 @@ fn the_first_check_that_fails_gives_the_exit_status() {
     }
     for (settings, code, exit) in [
         (Answer::status(500), "server-error", 69),
-        (said("null"), "unexpected-response", 76),
+        (ok("null"), "unexpected-response", 76),
         (Answer::status(466), "quota-exceeded", 69),
     ] {
-        let server = instance(said(AUTHORIZED), settings);
+        let server = instance(ok(AUTHORIZED), settings);
         let said = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
         assert_eq!(jsons(&said.stdout)[4]["error"]["code"], code);
     }
@@ -165,8 +162,8 @@ fn a_service_that_is_not_there_fails_the_connection() {
 fn behind_a_proxy_the_name_is_left_to_it_and_a_strange_certificate_fails_the_connection() {
     const HOST: &str = "api.green-api.com";
     let authority = Authority::new();
-    let server = Server::tls(authority.server(HOST), said(AUTHORIZED)).times(2);
-    let proxy = Tunnel::http(server.address());
+    let server = Server::tls(authority.server(HOST), ok(AUTHORIZED)).times(2);
+    let proxy = Proxy::http(server.address());
     let cli = || {
         let cli = Cli::at(&format!("https://{HOST}")).env("https_proxy", format!("http://{}", proxy.address()));
         cli.file("ca.pem", authority.pem()).args(["doctor", "--json"]).any_stdout()
@@ -184,7 +181,7 @@ fn behind_a_proxy_the_name_is_left_to_it_and_a_strange_certificate_fails_the_con
 #[test]
 fn a_webhook_is_a_warning_and_its_secrets_are_not_shown() {
     let settings = r#"{"webhookUrl":"https://user:hush-hush@hooks.example:8443/hush-hush?key=hush-hush","webhookUrlToken":"hush-hush","incomingWebhook":"yes"}"#;
-    let server = instance(said(AUTHORIZED), said(settings));
+    let server = instance(ok(AUTHORIZED), ok(settings));
     for flags in [&["--json"][..], &[], &["-v"], &["-v", "--json"]] {
         let said = Cli::on(&server).arg("doctor").args(flags).secret("hush-hush").any_stdout().any_stderr().run();
         assert!(said.stdout.contains("https://hooks.example:8443"), "{}", said.stdout);
@@ -198,9 +195,9 @@ fn a_webhook_is_a_warning_and_its_secrets_are_not_shown() {
 
 #[test]
 fn quiet_says_what_failed_and_nothing_else() {
-    let server = instance(said(AUTHORIZED), said(SETTINGS));
+    let server = instance(ok(AUTHORIZED), ok(SETTINGS));
     Cli::on(&server).args(["doctor", "-q"]).run();
-    let server = instance(Answer::status(401), said(SETTINGS));
+    let server = instance(Answer::status(401), ok(SETTINGS));
     let said = Cli::on(&server).args(["doctor", "-q"]).exits(77).any_stdout().run();
     assert!(said.stdout.starts_with("FAIL  state"), "{}", said.stdout);
     assert_eq!(said.stdout.matches("FAIL").count() + said.stdout.matches("skip").count(), 1, "{}", said.stdout);
@@ -213,8 +210,8 @@ fn a_call_that_came_too_fast_is_made_again() {
         asked += 1;
         match (asked, method(seen)) {
             (1, _) => Answer::status(429).header("Retry-After", "0"),
-            (_, "getStateInstance") => said(AUTHORIZED),
-            _ => said(SETTINGS),
+            (_, "getStateInstance") => ok(AUTHORIZED),
+            _ => ok(SETTINGS),
         }
     });
     Cli::on(&server).args(["doctor", "-q"]).run();

@@ -4,7 +4,7 @@ use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN};
 
 /// The method, path, content type and body of a request: what counts on the wire.
 fn asked(server: &Server) -> Vec<(String, String, Option<String>, String)> {
-    let of = |name: &str, request: &crate::support::Seen| request.header(name).map(str::to_owned);
+    let of = |name: &str, request: &crate::support::Request| request.header(name).map(str::to_owned);
     server
         .requests()
         .iter()

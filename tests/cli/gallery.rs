@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::support::gallery::{JPEG, names};
+use crate::support::pictures::{JPEG, names};
 use crate::support::{Cli, GROUP, chat, json};
 
 /// `gallery` for a directory `d` with these files, each a second older than the one before.

@@ -1,13 +1,13 @@
 //! `get`: one verdict a chat, for one chat or a list.
 
-use crate::support::gallery::{JPEG, SHA256, gallery, get, names, picture, said};
+use crate::support::pictures::{JPEG, SHA256, get, names, ok, picture, picture_service};
 use crate::support::queue::{calls, method};
-use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, at_once, chat, json, jsons, sample};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, chat, in_parallel, json, jsons, sample};
 
 #[test]
 fn a_line_says_all_that_the_answer_said() {
     let body = r#"{"urlAvatar":"https://pps.whatsapp.net/v/s96x96/x.jpg?oe=6B0E9AA0","available":true}"#;
-    let server = Server::answering([said(body)]);
+    let server = Server::answering([ok(body)]);
     Cli::on(&server)
         .args(["get", "--json", CHAT])
         .stdout(format!(
@@ -47,8 +47,8 @@ fn every_shape_of_answer_has_its_verdict() {
         rows.push((format!(r#"{{"urlAvatar":{nothing},"available":true}}"#), "none", 0));
         rows.push((format!(r#"{{"urlAvatar":{nothing},"available":false}}"#), "hidden", 0));
     }
-    at_once(rows, |(body, word, exit)| {
-        let server = Server::answering([said(&body)]);
+    in_parallel(rows, |(body, word, exit)| {
+        let server = Server::answering([ok(&body)]);
         let args = ["get", "--json", "--retries", "0", CHAT];
         let line = json(&Cli::on(&server).args(args).exits(exit).any_stdout().run().stdout);
         let code = line["error"]["code"].as_str().or(line["status"].as_str());
@@ -67,7 +67,7 @@ fn a_text_line_has_the_url_or_the_error_code() {
         (r#"{"existsWhatsapp":false,"urlAvatar":""}"#, "no-account", 0),
         (r#"{"reason":"bad request data"}"#, "failed\tbad-request-data", 65),
     ] {
-        let server = Server::answering([said(body)]);
+        let server = Server::answering([ok(body)]);
         let cli = Cli::on(&server).args(["get", CHAT]).stdout(format!("{CHAT}\t{rest}\n")).exits(exit);
         if exit == 0 {
             cli.run()
@@ -79,14 +79,14 @@ fn a_text_line_has_the_url_or_the_error_code() {
 
 #[test]
 fn whatsapps_own_limit_and_a_host_that_fails_are_asked_again() {
-    at_once([true, false], |is_limit| {
+    in_parallel([true, false], |is_limit| {
         let mut asked = 0;
         let server = Server::with(move |seen| {
             asked += 1;
             let url = format!("http://{}/pictures/1", seen.header("host").expect("a host"));
             match (method(seen), asked, is_limit) {
-                ("getAvatar", 1, true) => said(&sample("error-200-rate-overlimit.json")),
-                ("getAvatar", _, _) => said(&format!(r#"{{"urlAvatar":"{url}"}}"#)),
+                ("getAvatar", 1, true) => ok(&sample("error-200-rate-overlimit.json")),
+                ("getAvatar", _, _) => ok(&format!(r#"{{"urlAvatar":"{url}"}}"#)),
                 (_, 2, false) => Answer::status(503),
                 _ => picture(JPEG),
             }
@@ -101,7 +101,7 @@ fn whatsapps_own_limit_and_a_host_that_fails_are_asked_again() {
 
 #[test]
 fn a_list_goes_as_for_request() {
-    let server = gallery(|seen| if method(seen).ends_with('2') { Answer::status(404) } else { picture(JPEG) });
+    let server = picture_service(|seen| if method(seen).ends_with('2') { Answer::status(404) } else { picture(JPEG) });
     let list = format!("# people\n{}\n\nnonsense\n{}\n{}\n{}\n", chat(1), chat(2), chat(3), chat(1));
     let args = ["--json", "--rate=0", "--dir", "d", "--from", "list"];
     let said = get(&server, args).file("list", &list).exits(1).any_stdout().any_stderr().run();
@@ -138,9 +138,7 @@ fn what_ends_a_run_ends_this_one() {
 fn a_journal_is_by_command_and_has_the_picture() {
     let server = Server::with(|seen| match method(seen) {
         "getAvatarAsync" => Answer::status(200),
-        "getAvatar" => {
-            said(&format!(r#"{{"urlAvatar":"http://{}/pictures/1"}}"#, seen.header("host").expect("a host")))
-        }
+        "getAvatar" => ok(&format!(r#"{{"urlAvatar":"http://{}/pictures/1"}}"#, seen.header("host").expect("a host"))),
         _ => picture(JPEG),
     });
     let cli = Cli::on(&server);
@@ -163,7 +161,7 @@ fn a_journal_is_by_command_and_has_the_picture() {
 #[test]
 fn show_draws_nothing_where_there_is_no_terminal() {
     for extra in [&["--show"][..], &["--show", "--color=always"], &["--show", "--json"]] {
-        let server = gallery(|_| Answer::status(500)).times(1);
+        let server = picture_service(|_| Answer::status(500)).times(1);
         let cli = Cli::on(&server).env("TERM", "xterm-kitty").env("COLORTERM", "truecolor").arg("get").args(extra);
         let said = cli.arg(CHAT).any_stdout().raw().run();
         assert_eq!(said.stdout.lines().count(), 1, "{:?}", said.stdout);

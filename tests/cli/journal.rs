@@ -4,7 +4,7 @@ use std::collections::HashMap;
 #[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Answer, CHAT, Cli, GROUP, Gate, INSTANCE, Server, at_once, chat, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, INSTANCE, Server, chat, in_parallel, json, jsons};
 
 fn well(times: usize) -> Server {
     Server::with(|_| Answer::status(200)).times(times)
@@ -108,7 +108,7 @@ fn a_chat_that_comes_twice_is_asked_once_with_a_journal_too() {
 fn a_torn_last_line_is_cut_off() {
     let whole = line(&chat(1), "accepted", "request", INSTANCE, LONG_AGO);
     let torn = line(CHAT, "accepted", "request", INSTANCE, LONG_AGO);
-    at_once(1..torn.len() - 1, |end| {
+    in_parallel(1..torn.len() - 1, |end| {
         // Every byte in turn takes long; the edges and every seventh tell as much.
         if end > 14 && end < torn.len() - 4 && end % 7 != 0 {
             return;
@@ -128,7 +128,7 @@ fn a_torn_last_line_is_cut_off() {
 fn a_tail_of_any_bytes_without_a_newline_is_cut_off() {
     let whole = line(&chat(1), "accepted", "request", INSTANCE, LONG_AGO);
     let tails = [vec![0; 4], vec![0; 9 * 1024 * 1024], b"\xff\x01{\"a\":1}".to_vec()];
-    at_once(tails, |tail| {
+    in_parallel(tails, |tail| {
         let server = well(1);
         let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT, &chat(1)]);
         let said = cli.file("j", [whole.as_bytes(), &tail].concat()).run();
@@ -152,7 +152,7 @@ fn a_line_from_the_future_is_not_young() {
 fn a_file_that_is_no_journal_is_refused_and_left_as_it_is() {
     let server = Server::unasked();
     let ours = line(CHAT, "accepted", "request", INSTANCE, LONG_AGO);
-    at_once(
+    in_parallel(
         [
             format!("{CHAT}\n{GROUP}\n"),
             CHAT.to_owned(),
@@ -220,7 +220,7 @@ fn a_line_is_in_the_journal_before_it_is_shown() {
     let cli = Cli::request(&server, ["--journal", "j", "-"]).any_stdout().any_stderr();
     let path = cli.dir().join("j");
     let mut running = cli.start();
-    running.type_in(format!("{CHAT}\n"));
+    running.write_stdin(format!("{CHAT}\n"));
     running.wait_for_lines(1);
     let kept = std::fs::read_to_string(path).expect("a journal");
     assert!(kept.ends_with("}\n") && kept.contains(CHAT), "{kept}");
@@ -232,14 +232,14 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
     const CHATS: usize = 300;
     const WORKERS: usize = 4;
     let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
-    at_once(0..6, |round| {
+    in_parallel(0..6, |round| {
         let server = Server::with(|_| Answer::status(200));
         let args = ["request", "-q", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
         let cli = Cli::on(&server).file("list", &list);
         let (mut kills, mut second) = (0, cli.again());
         // Killed once or twice, at any moment; then run to the end.
         while kills <= round % 2 {
-            let running = second.args(args).ends_somehow().start();
+            let running = second.args(args).any_status().start();
             let asked = server.requests().len();
             let more = fastrand::usize(1..CHATS / 3);
             server.wait_for((asked + more).min(CHATS));
@@ -287,7 +287,7 @@ fn a_device_is_no_journal() {
     let server = Server::unasked();
     for device in ["/dev/null", "/"] {
         let cli = Cli::request(&server, ["--journal", device, CHAT]);
-        let said = cli.ends_somehow().stderr_has("greenavatar: error: ").run();
+        let said = cli.any_status().stderr_has("greenavatar: error: ").run();
         assert!(said.stdout.is_empty());
     }
 }
@@ -297,7 +297,7 @@ fn a_device_is_no_journal() {
 fn a_journal_that_cannot_be_written_stops_the_run_before_anything_is_sent() {
     let server = Server::unasked();
     Cli::request(&server, ["--journal", "no/such/folder/j", CHAT])
-        .ends_somehow()
+        .any_status()
         .stderr_has("greenavatar: error: ")
         .run();
     let cli = Cli::request(&server, ["--journal", "j", CHAT]).file("j", "").mode("j", 0o400);
@@ -305,7 +305,7 @@ fn a_journal_that_cannot_be_written_stops_the_run_before_anything_is_sent() {
     let path = cli.dir().join("j");
     if std::fs::OpenOptions::new().append(true).open(&path).is_err() {
         assert_eq!(path.metadata().expect("a file").permissions().mode() & 0o777, 0o400);
-        cli.ends_somehow().stderr_has("greenavatar: error: ").run();
+        cli.any_status().stderr_has("greenavatar: error: ").run();
     }
 }
 
@@ -315,10 +315,10 @@ fn a_journal_that_was_removed_is_created_anew() {
     let cli = Cli::request(&server, ["--rate", "0", "--concurrency", "1", "--journal", "j", "-"]);
     let path = cli.dir().join("j");
     let mut running = cli.any_stdout().any_stderr().start();
-    running.type_in(format!("{}\n", chat(1)));
+    running.write_stdin(format!("{}\n", chat(1)));
     running.wait_for_lines(1);
     std::fs::remove_file(&path).expect("it is there");
-    running.type_in(format!("{}\n", chat(2)));
+    running.write_stdin(format!("{}\n", chat(2)));
     let said = running.finish();
     let journaled: Vec<_> = jsons(&said.read("j")).iter().map(|line| line["chatId"].clone()).collect();
     assert_eq!(journaled, [chat(2)]);

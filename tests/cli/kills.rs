@@ -25,7 +25,7 @@ fn whenever_it_is_killed_nothing_is_lost() {
     let args = ["sandbox", "--bind", "127.0.0.1:0", "--no-rate-limit", "--id-instance", INSTANCE];
     let cli = Cli::new().args(args).args(["--api-token-instance", TOKEN]).any_stdout().any_stderr().until_stopped();
     let sandbox = cli.start();
-    sandbox.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
+    sandbox.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
     let lines = sandbox.stdout_so_far();
     let address =
         lines.split_once("http://").and_then(|(_, rest)| rest.split(['\'', '\n']).next()).expect("an address");
@@ -41,7 +41,7 @@ fn whenever_it_is_killed_nothing_is_lost() {
                 assert_eq!(control.post("/_sandbox/notifications", "", &body), Some(200));
             }
         }
-        let running = cli.again().args(args).any_stdout().ends_somehow().start();
+        let running = cli.again().args(args).any_stdout().any_status().start();
         running.wait_for_lines(fastrand::usize(1..EACH));
         std::thread::sleep(Duration::from_micros(fastrand::u64(0..4_000)));
         // The last line may be torn.

@@ -1,7 +1,7 @@
 //! Limits of the system on processes and open files: fewer workers, or one error that names the limit.
 
-use crate::support::gallery::{JPEG, gallery, picture};
-use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, at_once, chat};
+use crate::support::pictures::{JPEG, picture, picture_service};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, in_parallel};
 
 /// Root has no limit on processes, and another user must be able to read the program.
 #[cfg(target_os = "linux")]
@@ -28,7 +28,7 @@ fn where_no_thread_can_be_started_one_error_names_the_limit_and_nothing_is_sent(
         &["doctor"],
         &["sandbox", "--bind", "127.0.0.1:0"],
     ];
-    at_once(commands, |command| {
+    in_parallel(commands, |command| {
         let said = Cli::on(&server).args(command).shell(NO_THREAD).exits(78).any_stderr().run();
         assert!(said.stderr.starts_with("greenavatar: error: cannot start a thread\n"), "{command:?}: {}", said.stderr);
         assert!(said.stderr.contains("`ulimit -u`") && said.stderr.matches("error:").count() == 1, "{}", said.stderr);
@@ -64,7 +64,7 @@ fn a_low_limit_on_threads_means_fewer_workers_but_never_a_chat_without_a_line() 
 
 #[test]
 fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
-    let server = gallery(|_| picture(JPEG));
+    let server = picture_service(|_| picture(JPEG));
     let list: String = (0..30).map(|n| chat(n) + "\n").collect();
     let run = |limit: u32| {
         let script = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
@@ -83,7 +83,7 @@ fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
 #[test]
 fn a_limit_that_is_too_low_for_any_run_is_named_by_each_command() {
     let server = Server::unasked();
-    at_once(["receive", "contacts", "doctor"], |command| {
+    in_parallel(["receive", "contacts", "doctor"], |command| {
         let cli = Cli::on(&server).args([command]).shell(r#"ulimit -n 5; exec "$0" "$@""#);
         cli.exits(78).stderr_has("`ulimit -n` shows it").run();
     });

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use rustix::io::ioctl_fionbio;
 use rustix::process::Signal;
 
-use crate::listen::{address_of, listen, plain};
+use crate::listen::{address_of, listen};
+use crate::signals::BOTH;
 use crate::support::cli::full_disk;
 use crate::support::client::Client;
-use crate::support::gallery::{JPEG, gallery, get, picture};
-use crate::support::queue::Queue;
-use crate::support::{Answer, CHAT, Cli, Gate, Server, at_once, chat, json, jsons, sample};
-
-const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
+use crate::support::pictures::{JPEG, get, picture, picture_service};
+use crate::support::queue::{Queue, plain};
+use crate::support::{Answer, CHAT, Cli, Gate, Server, chat, in_parallel, json, jsons, sample};
 
 #[test]
 fn help_that_cannot_be_written_is_output_failed() {
@@ -33,7 +32,7 @@ fn a_full_disk_is_output_failed() {
     let server = Server::answering([Answer::status(200)]);
     let said = Cli::request(&server, ["--json", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
     assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
-    let server = gallery(|_| picture(JPEG));
+    let server = picture_service(|_| picture(JPEG));
     get(&server, ["-o", "-", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
 }
 
@@ -64,7 +63,7 @@ fn what_cannot_be_written_is_not_deleted() {
 #[test]
 fn a_result_that_cannot_be_written_is_not_deleted() {
     let queue = Queue::default();
-    let server = crate::wait::prompt(&queue);
+    let server = crate::wait::with_results(&queue);
     Cli::request(&server, ["--wait", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
     assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
 }
@@ -86,7 +85,7 @@ fn a_notification_that_cannot_be_kept_is_not_acknowledged() {
 #[test]
 fn a_second_signal_ends_at_once_whichever_it_is() {
     let others = [(Signal::TERM, (Signal::INT, 2)), (Signal::INT, (Signal::TERM, 15))];
-    at_once(BOTH.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
+    in_parallel(BOTH.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
         let server = Server::always(Answer::raw("").then_silence());
         let mut running = Cli::request(&server, [CHAT]).dies(number).start();
         server.wait_for(1);
@@ -102,7 +101,7 @@ fn a_second_signal_ends_at_once_whichever_it_is() {
 /// That it was ignored is in /proc.
 #[test]
 fn a_signal_that_the_parent_ignores_stays_ignored() {
-    at_once(BOTH, |(signal, _)| {
+    in_parallel(BOTH, |(signal, _)| {
         let gate = Gate::default();
         let held = gate.clone();
         let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);

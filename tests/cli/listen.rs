@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::client::{Client, ask, request};
-use crate::support::queue::result;
-use crate::support::{CHAT, Cli, Running, Said, Server, at_once, chat, json, jsons, sample};
+use crate::support::queue::{plain, result};
+use crate::support::{CHAT, Cli, Finished, Running, Server, chat, in_parallel, json, jsons, sample};
 
 /// The program on a free port; the test checks both outputs itself.
 pub fn listen<const N: usize>(args: [&str; N]) -> Cli {
@@ -18,14 +18,10 @@ pub fn listen<const N: usize>(args: [&str; N]) -> Cli {
 /// Waits until it listens. Returns the address.
 #[track_caller]
 pub fn address_of(running: &Running) -> SocketAddr {
-    let said = running.wait_for_word("listening on http://");
+    let said = running.wait_for_stderr("listening on http://");
     let rest = said.split_once("listening on http://").expect("an address").1;
     let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ':')).unwrap_or(rest.len());
     rest[..end].parse().expect("an address")
-}
-
-pub fn plain(n: usize) -> String {
-    result(&chat(n), 1_586_700_802, "")
 }
 
 fn post(address: SocketAddr, body: &str) -> u16 {
@@ -145,7 +141,7 @@ fn the_token_comes_in_three_forms_and_from_three_places() {
     let from_stdin = listen(["--discard-foreign", "--webhook-token-file", "-"]);
     for (cli, typed) in [(from_env, ""), (from_dotenv, ""), (from_stdin, "hush-hush\n")] {
         let mut running = cli.secret("hush-hush").until_stopped().start();
-        running.type_in(typed);
+        running.write_stdin(typed);
         let address = address_of(&running);
         let mut client = Client::connect(address);
         for (n, form) in forms.iter().enumerate() {
@@ -378,7 +374,7 @@ fn a_connection_that_cannot_be_accepted_is_reported() {
     let running = cli.start();
     let address = address_of(&running);
     let clients: Vec<_> = (0..16).map(|_| Client::connect(address)).collect();
-    let said = running.wait_for_word("cannot accept a connection");
+    let said = running.wait_for_stderr("cannot accept a connection");
     assert!(said.contains("ulimit -n"), "{said}");
     drop(clients);
     assert_eq!(post(address, &plain(1)), 200);
@@ -412,10 +408,10 @@ fn three_hundred_stalled_clients_do_not_stop_the_next() {
 
 #[test]
 fn an_acknowledged_notification_survives_kill_9() {
-    at_once(0..4, |_| {
-        let running = listen(["--spool", "spool"]).ends_somehow().start();
+    in_parallel(0..4, |_| {
+        let running = listen(["--spool", "spool"]).any_status().start();
         let address = address_of(&running);
-        let (said, acknowledged): (Said, Vec<usize>) = std::thread::scope(|scope| {
+        let (said, acknowledged): (Finished, Vec<usize>) = std::thread::scope(|scope| {
             let client = |first: usize| {
                 move || {
                     let mut client = Client::connect(address);
@@ -461,7 +457,7 @@ fn the_sandbox_pushes_to_it() {
     let mut sandbox = Cli::new().arg(&url).shell(script).any_stdout().any_stderr().start();
     sandbox.wait_for_lines(4);
     running.wait_for_lines(4);
-    sandbox.type_in("");
+    sandbox.write_stdin("");
     sandbox.finish();
     let said = running.stop();
     let mut seen: Vec<_> = jsons(&said.stdout)

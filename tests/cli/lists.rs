@@ -166,7 +166,7 @@ fn a_table_or_a_vcard_is_refused_as_a_whole() {
     ] {
         let server = Server::with(|_| Answer::status(200));
         let args = ["--json", "-", &chat(9)];
-        Cli::request(&server, args).stdin(list).ends_somehow().any_stdout().stderr_has("tally").run();
+        Cli::request(&server, args).stdin(list).any_status().any_stdout().stderr_has("tally").run();
     }
 }
 
@@ -221,7 +221,7 @@ fn what_is_left_of_a_silent_pipe_nobody_knows() {
     for (flags, said) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
         let server = Server::with(|_| Answer::status(200)).times(1);
         let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(said).start();
-        running.type_in(format!("{CHAT}\n"));
+        running.write_stdin(format!("{CHAT}\n"));
         running.wait_for_lines(1);
         running.signal(rustix::process::Signal::TERM);
         // Its standard input stays open.
@@ -256,7 +256,7 @@ fn a_pipe_that_stays_open_is_served_as_lines_come() {
     let cli = Cli::request(&server, ["-", "--rate", "0"]).stdout(lines(&[&chat(1), &chat(2), &chat(3)])).any_stderr();
     let mut running = cli.start();
     for n in 1..=3 {
-        running.type_in(format!("{}\n", chat(n)));
+        running.write_stdin(format!("{}\n", chat(n)));
         running.wait_for_lines(n);
     }
     running.finish();
@@ -267,7 +267,7 @@ fn a_run_that_has_ended_does_not_wait_for_a_pipe_that_stays_open() {
     let server = Server::always(Answer::status(401)).times(1);
     let cli = Cli::request(&server, ["-"]).exits(77).any_stdout().any_stderr();
     let mut running = cli.start();
-    running.type_in(format!("{CHAT}\n"));
+    running.write_stdin(format!("{CHAT}\n"));
     running.wait_for_lines(1);
     let began = std::time::Instant::now();
     while running.is_running() {
@@ -281,8 +281,8 @@ fn a_run_that_has_ended_does_not_wait_for_a_pipe_that_stays_open() {
 fn a_last_line_without_its_end_is_read() {
     let server = Server::with(|_| Answer::status(200)).times(1);
     let mut running = Cli::request(&server, ["-"]).stdout(lines(&[CHAT])).any_stderr().start();
-    running.type_in(&CHAT[..5]);
-    running.type_in(&CHAT[5..]);
+    running.write_stdin(&CHAT[..5]);
+    running.write_stdin(&CHAT[5..]);
     running.finish();
 }
 

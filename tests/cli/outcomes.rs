@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN, at_once, json, sample};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN, in_parallel, json, sample};
 
 #[test]
 fn the_request_is_that_of_the_documentation() {
@@ -54,7 +54,7 @@ fn an_error_that_is_about_no_chat_is_one_object_in_the_order_of_the_contract() {
 
 #[test]
 fn every_way_of_saying_yes_is_accepted() {
-    at_once(
+    in_parallel(
         [
             (200, ""),
             (200, "{}"),
@@ -146,7 +146,7 @@ fn rows() -> Vec<(u16, String, &'static str, u8, &'static str)> {
 
 #[test]
 fn every_documented_error_has_its_line_of_json() {
-    at_once(rows(), |(status, body, code, exit, says)| {
+    in_parallel(rows(), |(status, body, code, exit, says)| {
         let server = Server::answering([Answer::status(status).body(body.as_str())]);
         let said = Cli::request(&server, ["--json", "--retries", "0", CHAT]).exits(exit).any_stdout().run();
         let line = json(&said.stdout);
@@ -164,7 +164,7 @@ fn every_documented_error_has_its_line_of_json() {
 
 #[test]
 fn every_documented_error_has_its_line_of_text_and_its_story() {
-    at_once(rows(), |(status, body, code, exit, says)| {
+    in_parallel(rows(), |(status, body, code, exit, says)| {
         let server = Server::answering([Answer::status(status).body(body.as_str())]);
         let said = Cli::request(&server, ["--retries", "0", CHAT])
             .exits(exit)
@@ -205,7 +205,7 @@ fn a_hint_tells_where_the_instance_is_mended() {
 fn what_is_retried_is_sent_again_after_growing_delays() {
     let broken = Answer::raw("HTTP/1.1 200 OK\r\nContent-Le");
     let silent = Answer::raw("").then_silence();
-    at_once([Answer::status(503), broken, silent], |failing| {
+    in_parallel([Answer::status(503), broken, silent], |failing| {
         let server = Server::answering([failing.clone(), failing, Answer::status(200)]);
         let args = ["--json", "--timeout", "300ms", CHAT];
         let said = Cli::request(&server, args).any_stdout().any_stderr().run();
@@ -252,7 +252,7 @@ fn an_answer_with_a_picture_in_it_is_read() {
 
 #[test]
 fn retries_end_with_the_last_answer() {
-    at_once([0, 1, 2], |retries| {
+    in_parallel([0, 1, 2], |retries| {
         let again = || Answer::status(500).header("Retry-After", "0");
         let server = Server::with(move |_| again()).times(retries + 1);
         let said = Cli::request(&server, ["--json", "--retries", &retries.to_string(), CHAT])
@@ -276,7 +276,7 @@ fn three_retries_are_the_default() {
 
 #[test]
 fn what_cannot_be_mended_by_waiting_is_sent_once() {
-    at_once(rows(), |(status, body, code, exit, _)| {
+    in_parallel(rows(), |(status, body, code, exit, _)| {
         let is_retried = ["instance-starting", "too-many-requests", "client-closed-request", "server-error"];
         let server = Server::with(move |_| Answer::status(status).header("Retry-After", "0").body(body.as_str()))
             .times(if is_retried.contains(&code) { 2 } else { 1 });

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Cli, Gate, Server, at_once, chat, jsons};
+use crate::support::{Answer, Cli, Gate, Server, chat, in_parallel, jsons};
 
 /// The largest number of requests in any window of this length.
 fn most_in(server: &Server, window: Duration) -> usize {
@@ -20,7 +20,7 @@ const WINDOW: Duration = Duration::from_millis(850);
 #[test]
 fn no_second_holds_more_requests_than_the_rate_and_one() {
     // Every chat's first answer makes it be asked about again: repeated requests are counted too.
-    at_once([false, true], |is_repeated| {
+    in_parallel([false, true], |is_repeated| {
         let mut asked = HashSet::new();
         let server = Server::with(move |request| {
             let is_first = asked.insert(request.body.clone());
@@ -57,7 +57,7 @@ fn too_many_requests_pause_all_workers() {
     let said_so = || Answer::status(429).header("Retry-After", "1");
     // The last variant is not repeated: the others are to wait all the same.
     let variants = [(said_so(), 950, 3), (Answer::status(429), 450, 3), (limiter, 450, 3), (said_so(), 950, 0)];
-    at_once(variants, |(limited, pause, retries)| {
+    in_parallel(variants, |(limited, pause, retries)| {
         let mut asked = 0;
         let server = Server::with(move |_| {
             asked += 1;

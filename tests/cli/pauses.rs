@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 #[cfg(unix)]
 use rustix::process::Signal;
 
-use crate::support::gallery::said;
+use crate::support::pictures::ok;
 use crate::support::queue::{calls, fresh, method, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
 
@@ -63,7 +63,7 @@ fn an_idle_time_is_over_although_the_queue_asks_for_a_pause() {
 fn a_picture_host_is_left_alone_when_the_run_has_ended() {
     let server = Server::with(|seen| match (method(seen), seen.header("host")) {
         ("getAvatar", _) if seen.chat() == GROUP => Answer::status(401),
-        ("getAvatar", Some(host)) => said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/1"}}"#)),
+        ("getAvatar", Some(host)) => ok(&format!(r#"{{"urlAvatar":"http://{host}/pictures/1"}}"#)),
         _ => Answer::status(503).header("Retry-After", "30"),
     });
     let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", "--rate", "1", CHAT, GROUP];

@@ -1,9 +1,9 @@
 //! Where pictures may come from, and what their hosts learn of us: as little as can be.
 
-use crate::support::gallery::JPEG;
+use crate::support::pictures::JPEG;
 use crate::support::queue::method;
 use crate::support::tls::Authority;
-use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Seen, Server, TOKEN, Tunnel, at_once, chat, json};
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Proxy, Request, Server, TOKEN, chat, in_parallel, json};
 
 const HOST: &str = "pps.whatsapp.net";
 
@@ -15,7 +15,7 @@ fn finds(url: &str) -> Answer {
 
 /// Nothing of GREEN-API's goes there, and nothing that tells one of us from another.
 #[track_caller]
-fn tells_nothing(seen: &Seen) {
+fn tells_nothing(seen: &Request) {
     assert_eq!((seen.method.as_str(), seen.body.as_str()), ("GET", ""));
     let mut names: Vec<_> = seen.headers.iter().map(|(name, _)| name.to_lowercase()).collect();
     names.sort();
@@ -32,7 +32,7 @@ fn whatsapps_hosts_learn_nothing_of_green_api() {
     let authority = Authority::new();
     let answer = Answer::status(200).header("Set-Cookie", "seen=before").body(JPEG);
     let host = Server::tls(authority.server(HOST), answer);
-    let proxy = Tunnel::http(host.address());
+    let proxy = Proxy::http(host.address());
     let service = Server::always(finds(&format!("https://{HOST}/v/t61.24694-24/x.jpg?ccb=11-4&oe=615A60EB")));
     let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
     let cli = cli.file("ca.pem", authority.pem()).args(["--cacert", "ca.pem", "get", "-q", "--dir", "d", CHAT, GROUP]);
@@ -53,7 +53,7 @@ fn whatsapps_hosts_learn_nothing_of_green_api() {
 fn a_host_whose_certificate_is_anothers_gets_no_request() {
     let authority = Authority::new();
     let host = Server::tls(authority.server("other.whatsapp.net"), Answer::status(200).body(JPEG)).times(0);
-    let proxy = Tunnel::http(host.address());
+    let proxy = Proxy::http(host.address());
     let service = Server::always(finds(&format!("https://{HOST}/x.jpg")));
     let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
     let args = ["--cacert", "ca.pem", "get", "--json", "--dir", "d", CHAT];
@@ -65,7 +65,7 @@ fn a_host_whose_certificate_is_anothers_gets_no_request() {
 fn a_host_that_is_not_whatsapps_is_not_even_connected_to() {
     let stranger = Server::unasked();
     let (address, port) = (stranger.address(), stranger.address().port());
-    let proxy = Tunnel::http(address);
+    let proxy = Proxy::http(address);
     let urls = [
         format!("http://{HOST}/x.jpg"),
         format!("https://{HOST}:{port}/x.jpg"),
@@ -85,7 +85,7 @@ fn a_host_that_is_not_whatsapps_is_not_even_connected_to() {
         "https://2130706433/x.jpg".to_owned(),
         "https:///x.jpg".to_owned(),
     ];
-    at_once(urls, |url| {
+    in_parallel(urls, |url| {
         let service = Server::answering([finds(&url)]);
         let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
         let said = cli.args(["get", "--json", "--dir", "d", CHAT]).exits(76).any_stdout().run();

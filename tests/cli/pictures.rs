@@ -6,18 +6,17 @@ use std::sync::{Arc, OnceLock};
 #[cfg(unix)]
 use rustix::process::Signal;
 
-use crate::support::gallery::{JPEG, SHA256, gallery, get, names, picture, said};
+use crate::support::pictures::{JPEG, PNG, SHA256, get, names, ok, picture, picture_service};
 use crate::support::queue::{calls, method};
-use crate::support::{Answer, CHAT, Cli, GROUP, Server, at_once, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, in_parallel, json, jsons};
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR a picture\0\0\0\0IEND\xaeB`\x82";
 const WEBP: &[u8] = b"RIFF\x11\0\0\0WEBPVP8 a picture";
 const MIB: usize = 1024 * 1024;
 
 #[cfg(unix)]
 #[test]
 fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
-    let server = gallery(|_| picture(JPEG));
+    let server = picture_service(|_| picture(JPEG));
     let cli = get(&server, ["--json", "--dir", "new/d", CHAT]).shell(r#"umask 000; exec "$0" "$@""#);
     let said = cli.any_stdout().run();
     let line = json(&said.stdout);
@@ -34,7 +33,7 @@ fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
 fn the_first_bytes_name_the_extension_and_the_older_picture_goes() {
     let pictures = [(JPEG, "jpg"), (PNG, "png"), (WEBP, "webp"), (JPEG, "jpg")];
     let mut next = pictures.into_iter();
-    let server = gallery(move |_| picture(next.next().expect("four pictures").0));
+    let server = picture_service(move |_| picture(next.next().expect("four pictures").0));
     let first = get(&server, ["--dir", "d", CHAT]).file(&format!("d/{GROUP}.png"), "another chat's");
     let again: Vec<_> = (1..4).map(|_| first.again()).collect();
     let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
@@ -88,8 +87,8 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
         ("broken", Answer::status(500).body(JPEG), "server-error", 69, 1),
         ("a part", Answer::status(206).body(JPEG), "unexpected-response", 76, 1),
     ];
-    at_once(rows, |(name, answer, code, exit, asked)| {
-        let server = gallery(move |_| answer.clone());
+    in_parallel(rows, |(name, answer, code, exit, asked)| {
+        let server = picture_service(move |_| answer.clone());
         let older = format!("d/{CHAT}.jpg");
         let cli = get(&server, ["--json", "--dir", "d", CHAT]).file(&older, "older").exits(exit);
         let next = cli.again();
@@ -113,7 +112,7 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
 fn five_mebibytes_are_taken() {
     let large = [JPEG, &vec![7; 5 * MIB - JPEG.len()]].concat();
     let answer = picture(&large);
-    let server = gallery(move |_| answer.clone());
+    let server = picture_service(move |_| answer.clone());
     let said = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
     assert_eq!(json(&said.stdout)["bytes"], 5 * MIB);
     assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), large);
@@ -127,7 +126,7 @@ fn a_url_that_has_ended_is_asked_for_anew_once() {
         match (method(seen), asked) {
             ("getAvatar", n) => {
                 let host = seen.header("host").expect("a host");
-                said(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{n}"}}"#))
+                ok(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{n}"}}"#))
             }
             ("1", _) => Answer::status(403).body("URL signature expired"),
             _ => picture(JPEG),
@@ -144,12 +143,12 @@ fn a_url_that_has_ended_is_asked_for_anew_once() {
 #[test]
 fn a_fresh_url_may_not_be_there_any_more() {
     let mut asked = 0;
-    let server = gallery(|_| Answer::status(403).body("URL signature expired"));
+    let server = picture_service(|_| Answer::status(403).body("URL signature expired"));
     let host = server.url();
     let service = Server::with(move |_| {
         asked += 1;
         let url = if asked == 1 { format!("{host}/pictures/1") } else { String::new() };
-        said(&format!(r#"{{"urlAvatar":"{url}","available":false}}"#))
+        ok(&format!(r#"{{"urlAvatar":"{url}","available":false}}"#))
     })
     .times(2);
     let older = format!("d/{CHAT}.jpg");
@@ -160,7 +159,7 @@ fn a_fresh_url_may_not_be_there_any_more() {
 
 #[test]
 fn one_picture_goes_to_a_file_or_to_standard_output() {
-    let server = gallery(|_| picture(PNG));
+    let server = picture_service(|_| picture(PNG));
     let cli = get(&server, ["-o", "any.name", CHAT]);
     let (next, json_too) = (cli.again(), cli.again());
     let note = "note: the picture in any.name is of another type, its extension would be png";
@@ -173,13 +172,13 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
         cli.arg(flag).args(args).stdout_to(std::fs::File::create(&out).expect("a file")).run();
         assert_eq!(std::fs::read(&out).expect("a picture"), PNG, "only the picture");
     }
-    let server = Server::answering([said_none()]);
+    let server = Server::answering([none()]);
     get(&server, ["-o", "-", CHAT]).stderr_has("none, so there is no picture").run();
     // Where standard output is the picture's, a failure is told on standard error in JSON, too.
     let server = Server::answering([Answer::status(400).body("bad request data")]);
     let said = get(&server, ["--json", "-o", "-", CHAT]).exits(65).any_stderr().run();
     assert_eq!(json(&said.stderr)["error"]["code"], "bad-request-data");
-    let server = Server::answering([said_none()]);
+    let server = Server::answering([none()]);
     let cli = get(&server, ["-o", "none.jpg", CHAT]).stdout(format!("{CHAT}\tnone\n"));
     let said = cli.stderr_has("none, so there is no picture to save").run();
     assert!(names(said.path("")).is_empty());
@@ -195,14 +194,14 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     }
 }
 
-fn said_none() -> Answer {
-    said(r#"{"urlAvatar":"","available":true}"#)
+fn none() -> Answer {
+    ok(r#"{"urlAvatar":"","available":true}"#)
 }
 
 #[test]
 fn the_host_of_pictures_is_left_alone_for_as_long_as_it_asks() {
     let mut asked = 0;
-    let server = gallery(move |_| {
+    let server = picture_service(move |_| {
         asked += 1;
         if asked <= 2 { Answer::status(429).header("Retry-After", "0") } else { picture(JPEG) }
     });
@@ -217,7 +216,7 @@ fn the_host_of_pictures_is_left_alone_for_as_long_as_it_asks() {
 fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
     for (size, blocks) in [(100 * 1024, 1), (600 * 1024, 600)] {
         let large = picture(&[JPEG, &vec![0; size]].concat());
-        let server = gallery(move |_| large.clone());
+        let server = picture_service(move |_| large.clone());
         let args = ["--json", "--rate=0", "--concurrency=1", "--dir", "d", CHAT, GROUP];
         let full = format!(r#"ulimit -f {blocks}; exec "$0" "$@""#);
         let cli = get(&server, args).file("d/other.jpg", "").shell(&full);
@@ -238,7 +237,7 @@ fn a_directory_that_goes_away_ends_the_run() {
     let dir = Arc::new(OnceLock::<PathBuf>::new());
     let removed = dir.clone();
     let mut asked = 0;
-    let server = gallery(move |_| {
+    let server = picture_service(move |_| {
         asked += 1;
         if asked == 2 {
             std::fs::remove_dir_all(removed.get().expect("a directory")).expect("removed");
@@ -255,7 +254,7 @@ fn a_directory_that_goes_away_ends_the_run() {
 fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     let (whole, half) = (picture(JPEG), JPEG[..10].to_vec());
     let mut asked = 0;
-    let server = gallery(move |_| {
+    let server = picture_service(move |_| {
         asked += 1;
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n".to_vec();
         if asked == 1 { Answer::raw([head, half.clone()].concat()).then_silence() } else { whole.clone() }
@@ -264,7 +263,7 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     let cli = get(&server, ["--dir", "d", CHAT]).file("d/older", "").file(live, "half").file("d/.greenavatar-x", "");
     let locked = std::fs::File::open(cli.dir().join(live)).expect("a file");
     locked.lock().expect("locked, as by a run that writes it");
-    let (again, running) = (cli.again(), cli.ends_somehow().start());
+    let (again, running) = (cli.again(), cli.any_status().start());
     server.wait_for(2);
     let said = running.kill();
     assert_eq!(names(said.path("d")), [".greenavatar-ghijkl.part", ".greenavatar-x", "older"]);
@@ -279,7 +278,7 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
 #[cfg(unix)]
 #[test]
 fn a_download_that_the_end_of_the_run_cuts_off_is_not_a_picture() {
-    let server = gallery(|_| Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_silence());
+    let server = picture_service(|_| Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_silence());
     let cli = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().any_stderr().dies(Signal::TERM.as_raw());
     let running = cli.start();
     server.wait_for(2);

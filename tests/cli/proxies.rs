@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::support::tls::Authority;
-use crate::support::{Answer, CHAT, Cli, Server, TOKEN, Tunnel, at_once, json};
+use crate::support::{Answer, CHAT, Cli, Proxy, Server, TOKEN, in_parallel, json};
 
 const HOST: &str = "api.green-api.com";
 
@@ -30,25 +30,28 @@ fn accepted(cli: Cli) {
     cli.stdout(format!("{CHAT}\taccepted\n")).run();
 }
 
-fn variable(proxy: &Tunnel) -> String {
+fn variable(proxy: &Proxy) -> String {
     format!("http://{}", proxy.address())
 }
 
 #[test]
 fn the_token_goes_through_the_tunnel_unseen() {
     let service = Service::asked(1);
-    let proxy = Tunnel::http(service.server.address());
+    let proxy = Proxy::http(service.server.address());
     accepted(service.cli().env("HTTPS_PROXY", variable(&proxy)));
     assert_eq!(proxy.targets(), [format!("{HOST}:443")]);
-    let saw = proxy.saw();
-    assert!(saw.starts_with(&format!("CONNECT {HOST}:443 HTTP/1.1\r\n")), "{saw}");
-    assert!(!saw.contains(TOKEN) && !saw.contains("getAvatarAsync") && !saw.contains(CHAT), "{saw}");
+    let received = proxy.received();
+    assert!(received.starts_with(&format!("CONNECT {HOST}:443 HTTP/1.1\r\n")), "{received}");
+    assert!(
+        !received.contains(TOKEN) && !received.contains("getAvatarAsync") && !received.contains(CHAT),
+        "{received}"
+    );
 }
 
 #[test]
 fn a_proxy_without_a_scheme_is_an_http_proxy() {
     let service = Service::asked(1);
-    let proxy = Tunnel::http(service.server.address());
+    let proxy = Proxy::http(service.server.address());
     accepted(service.cli().env("https_proxy", proxy.address().to_string()));
     assert_eq!(proxy.targets().len(), 1);
 }
@@ -56,7 +59,7 @@ fn a_proxy_without_a_scheme_is_an_http_proxy() {
 #[test]
 fn the_variable_of_the_scheme_comes_before_the_one_for_all() {
     let service = Service::asked(1);
-    let (proxy, other) = (Tunnel::http(service.server.address()), Tunnel::refusing());
+    let (proxy, other) = (Proxy::http(service.server.address()), Proxy::refusing());
     accepted(
         service
             .cli()
@@ -72,7 +75,7 @@ fn the_variable_of_the_scheme_comes_before_the_one_for_all() {
 fn the_variable_for_all_is_the_last_choice() {
     for name in ["ALL_PROXY", "all_proxy"] {
         let service = Service::asked(1);
-        let proxy = Tunnel::http(service.server.address());
+        let proxy = Proxy::http(service.server.address());
         accepted(service.cli().env(name, variable(&proxy)).env("HTTPS_PROXY", ""));
         assert_eq!(proxy.targets().len(), 1);
     }
@@ -82,23 +85,23 @@ fn the_variable_for_all_is_the_last_choice() {
 #[cfg(unix)]
 #[test]
 fn plain_http_has_its_own_variable_in_lower_case_alone() {
-    let other = Tunnel::refusing();
+    let other = Proxy::refusing();
     let server = Server::answering([Answer::status(200)]);
     let cli = Cli::request(&server, [CHAT]).env("HTTP_PROXY", variable(&other)).env("HTTPS_PROXY", variable(&other));
     accepted(cli);
     assert!(other.targets().is_empty());
     let server = Server::answering([Answer::status(200)]);
-    let proxy = Tunnel::http(server.address());
+    let proxy = Proxy::http(server.address());
     accepted(Cli::request(&server, [CHAT]).env("http_proxy", variable(&proxy)));
     assert_eq!(proxy.targets(), [server.address().to_string()]);
 }
 
 #[test]
 fn an_exempt_host_is_reached_directly() {
-    at_once(["localhost", "*", "example.com,localhost", ".localhost", "example.com localhost"], |list| {
+    in_parallel(["localhost", "*", "example.com,localhost", ".localhost", "example.com localhost"], |list| {
         let authority = Authority::new();
         let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
-        let other = Tunnel::refusing();
+        let other = Proxy::refusing();
         let cli = Cli::on(&server)
             .file("ca.pem", authority.pem())
             .env("HTTPS_PROXY", variable(&other))
@@ -112,7 +115,7 @@ fn an_exempt_host_is_reached_directly() {
 #[test]
 fn a_host_that_only_ends_like_an_exempt_one_is_not_exempt() {
     let service = Service::asked(1);
-    let proxy = Tunnel::http(service.server.address());
+    let proxy = Proxy::http(service.server.address());
     accepted(service.cli().env("HTTPS_PROXY", variable(&proxy)).env("NO_PROXY", "een-api.com,api"));
     assert_eq!(proxy.targets().len(), 1);
 }
@@ -120,14 +123,14 @@ fn a_host_that_only_ends_like_an_exempt_one_is_not_exempt() {
 #[test]
 fn socks5_is_a_proxy_like_any_other() {
     let service = Service::asked(1);
-    let proxy = Tunnel::socks5(service.server.address());
+    let proxy = Proxy::socks5(service.server.address());
     accepted(service.cli().env("ALL_PROXY", format!("socks5h://{}", proxy.address())));
     assert_eq!(proxy.targets(), [format!("{HOST}:443")]);
-    assert!(!proxy.saw().contains(TOKEN));
+    assert!(!proxy.received().contains(TOKEN));
     // With socks5 the name is looked up here: one that is known without a name server.
     let authority = Authority::new();
     let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
-    let proxy = Tunnel::socks5(server.address());
+    let proxy = Proxy::socks5(server.address());
     let cli = Cli::on(&server)
         .file("ca.pem", authority.pem())
         .env("https_proxy", format!("socks5://{}", proxy.address()))
@@ -139,7 +142,7 @@ fn socks5_is_a_proxy_like_any_other() {
 #[test]
 fn socks_without_a_number_is_socks4() {
     let server = Server::answering([Answer::status(200)]);
-    let proxy = Tunnel::socks4(server.address());
+    let proxy = Proxy::socks4(server.address());
     accepted(Cli::request(&server, [CHAT]).env("http_proxy", format!("socks://{}\n", proxy.address())));
     assert_eq!(proxy.targets(), [server.address().to_string()]);
 }
@@ -153,19 +156,19 @@ fn user_name_and_password_are_what_curl_would_send() {
         ("user", "user:"),
     ] {
         let server = Server::answering([Answer::status(200)]);
-        let proxy = Tunnel::http(server.address());
+        let proxy = Proxy::http(server.address());
         let cli = Cli::request(&server, [CHAT]).env("http_proxy", format!("http://{user}@{}", proxy.address()));
         accepted(cli);
-        let saw = proxy.saw().to_lowercase();
+        let received = proxy.received().to_lowercase();
         let header = format!("proxy-authorization: basic {}\r\n", STANDARD.encode(sent).to_lowercase());
-        assert!(saw.contains(&header), "{header} is in {saw}");
+        assert!(received.contains(&header), "{header} is in {received}");
     }
 }
 
 #[test]
 fn a_malformed_proxy_is_never_passed_over() {
     let server = Server::unasked();
-    at_once(
+    in_parallel(
         [
             "http://",
             "http://proxy:port",
@@ -193,17 +196,17 @@ fn a_malformed_proxy_is_never_passed_over() {
 #[test]
 fn a_proxy_that_refuses_is_not_gone_round() {
     let service = Service::asked(0);
-    let proxy = Tunnel::refusing();
+    let proxy = Proxy::refusing();
     let cli = service.cli().env("HTTPS_PROXY", variable(&proxy)).args(["--json", "--retries", "0"]);
     let said = cli.exits(69).any_stdout().run();
     assert_eq!(json(&said.stdout)["error"]["code"], "unreachable");
-    assert!(!proxy.saw().contains(TOKEN));
+    assert!(!proxy.received().contains(TOKEN));
 }
 
 #[test]
 fn a_proxy_that_is_down_is_not_gone_round() {
     let server = Server::unasked();
-    let down = Tunnel::refusing().address();
+    let down = Proxy::refusing().address();
     for scheme in ["http", "socks5"] {
         let cli = Cli::request(&server, ["--json", "--retries", "0", CHAT]);
         let said = cli.env("http_proxy", format!("{scheme}://{down}")).exits(69).any_stdout().run();
@@ -214,9 +217,9 @@ fn a_proxy_that_is_down_is_not_gone_round() {
 #[test]
 fn the_password_of_a_proxy_is_not_told() {
     let server = Server::unasked();
-    let down = Tunnel::refusing().address();
+    let down = Proxy::refusing().address();
     for value in [format!("http://user:hunter2@{down}"), "http://user:hunter2@proxy:port".to_owned()] {
         let cli = Cli::request(&server, ["-v", "--retries", "0", CHAT]).env("http_proxy", value).secret("hunter2");
-        cli.ends_somehow().any_stdout().any_stderr().run();
+        cli.any_status().any_stdout().any_stderr().run();
     }
 }

@@ -6,16 +6,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::cli::closed_pipe;
-use crate::support::queue::{calls, method, result};
-use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, at_once, chat, json, jsons, sample};
+use crate::support::queue::{calls, method, plain, result};
+use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, chat, in_parallel, json, jsons, sample};
 
 fn receive<const N: usize>(server: &Server, args: [&str; N]) -> Cli {
     Cli::on(server).arg("receive").args(args)
-}
-
-/// Of a result that says the least.
-fn plain(n: usize) -> String {
-    result(&chat(n), 1_586_700_802, "")
 }
 
 #[test]
@@ -290,7 +285,7 @@ fn one_run_reads_a_queue_at_a_time_in_a_terminal_or_in_cron() {
         crate::support::INSTANCE,
         crate::support::TOKEN
     );
-    let cli = receive(&server, ["--follow"]).file(".env", settings).ends_somehow();
+    let cli = receive(&server, ["--follow"]).file(".env", settings).any_status();
     let next = || cli.again();
     let (cron, waiting, after) = (next(), next(), next());
     let cron_like = r#"cd "$HOME/work" && exec env -i HOME="$HOME" "$0" "$@""#;
@@ -362,7 +357,7 @@ fn max_ends_the_run_after_so_many_results() {
 
 #[test]
 fn idle_ends_the_run_and_follow_does_not() {
-    at_once(["--idle=300ms", "--follow"], |flag| {
+    in_parallel(["--idle=300ms", "--follow"], |flag| {
         let queue = Queue::of([plain(1)]);
         let server = queue.serve();
         let cli = Cli::on(&server).args(["receive", flag]).any_stdout();

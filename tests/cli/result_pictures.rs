@@ -7,15 +7,9 @@ use std::time::Duration;
 #[cfg(unix)]
 use rustix::process::Signal;
 
-use crate::support::gallery::{JPEG, names, picture};
-use crate::support::queue::{calls, method, result};
+use crate::support::pictures::{JPEG, OTHER, names, picture};
+use crate::support::queue::{calls, method, now, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
-
-const OTHER: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 another\xff\xda\xff\xd9";
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
-}
 
 /// A result with a picture at this path of a host.
 fn found(chat: &str, timestamp: i64, host: &str, path: &str) -> String {
@@ -252,7 +246,7 @@ fn a_kill_loses_neither_a_picture_nor_its_line() {
     };
     let mut printed = String::new();
     for kill in 0..6 {
-        let running = run().ends_somehow().start();
+        let running = run().any_status().start();
         running.wait_for_lines(1 + kill);
         std::thread::sleep(Duration::from_micros(fastrand::u64(0..4_000)));
         running.signal(Signal::KILL);

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 
-use crate::support::gallery::{JPEG, gallery, picture};
+use crate::support::pictures::{JPEG, picture, picture_service};
 use crate::support::{Answer, CHAT, Cli, Server, json};
 
 /// Runs, and is refused with both names in the message; the file is left as it was.
@@ -82,7 +82,7 @@ fn devices_and_equal_inputs_are_no_conflict() {
     let server = Server::always(Answer::status(200)).times(1);
     let null = || OpenOptions::new().write(true).open("/dev/null").expect("it opens");
     Cli::request(&server, ["--from", "f", "--from", "f"]).file("f", CHAT).stdout_to(null()).any_stderr().run();
-    let server = gallery(|_| picture(JPEG));
+    let server = picture_service(|_| picture(JPEG));
     let cli = Cli::on(&server).args(["get", "--allow-host", "127.0.0.1", "-o", "/dev/null", CHAT]);
     cli.stdout_to(null()).any_stderr().run();
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::cli::program;
 use crate::support::client::{Client, request};
-use crate::support::{CHAT, Cli, GROUP, INSTANCE, TOKEN, Tunnel, at_once, json};
+use crate::support::{CHAT, Cli, GROUP, INSTANCE, Proxy, TOKEN, in_parallel, json};
 
 /// The number that makes the sandbox do something.
 fn number(row: &str) -> String {
@@ -23,7 +23,7 @@ fn it_needs_no_account() {
 
 #[test]
 fn each_number_has_its_code_and_exit_status() {
-    at_once(
+    in_parallel(
         [
             ("400", "bad-request-data", 65),
             ("401", "unauthorized", 77),
@@ -47,7 +47,7 @@ fn each_number_has_its_code_and_exit_status() {
 
 #[test]
 fn success_is_accepted_at_the_first_attempt() {
-    at_once(["901", "902", "903", "904", "905", "906", "913", "920", "567"], |row| {
+    in_parallel(["901", "902", "903", "904", "905", "906", "913", "920", "567"], |row| {
         let args = ["--sandbox", "request", "--json", &number(row)];
         let said = Cli::new().args(args).any_stdout().any_stderr().run();
         let line = json(&said.stdout);
@@ -72,7 +72,7 @@ fn a_late_answer_outlasts_a_short_timeout() {
 
 #[test]
 fn real_settings_are_not_read() {
-    let proxy = Tunnel::refusing();
+    let proxy = Proxy::refusing();
     let cli = Cli::new()
         .env("GREEN_API_URL", "nonsense")
         .env("GREEN_API_ID_INSTANCE", "nonsense")
@@ -124,7 +124,7 @@ fn it_ends_with_the_status_of_its_command() {
         let script = format!("exit {status}");
         Cli::new().args(["sandbox", "--", "/bin/sh", "-c", &script]).exits(status).any_stderr().run();
     }
-    Cli::new().args(["sandbox", "--", "/no/such/command"]).ends_somehow().stderr_has("/no/such/command").run();
+    Cli::new().args(["sandbox", "--", "/no/such/command"]).any_status().stderr_has("/no/such/command").run();
 }
 
 #[cfg(unix)]
@@ -158,7 +158,7 @@ fn its_lines_are_for_eval() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE]);
     let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped();
     let running = cli.start();
-    running.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
+    running.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
     let lines = running.stdout_so_far();
     let said = Cli::new()
         .env("LINES_FOR_EVAL", &lines)
@@ -198,7 +198,7 @@ fn contacts_may_be_late() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE, "--contacts-late"]);
     let running =
         cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped().start();
-    running.wait_for_text("GREEN_API_TOKEN_INSTANCE=");
+    running.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
     let lines = running.stdout_so_far();
     let address =
         lines.split_once("http://").and_then(|(_, rest)| rest.split(['\'', '\n']).next()).expect("an address");

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use crate::support::client::{ask, request};
-use crate::support::gallery::JPEG;
+use crate::support::pictures::JPEG;
 use crate::support::queue::{Queue, method};
-use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Said, Seen, Server, TOKEN, at_once, chat, sample};
+use crate::support::{Answer, CHAT, Cli, Finished, GROUP, INSTANCE, Request, Server, TOKEN, chat, in_parallel, sample};
 
 /// A secret of the wrong shape, so that it is not known as a token.
 const MALFORMED: &str = "hunter2 is not a token!";
@@ -14,7 +14,7 @@ const MALFORMED: &str = "hunter2 is not a token!";
 #[test]
 fn a_server_that_echoes_the_token_does_not_get_it_printed() {
     let path = format!("/waInstance{INSTANCE}/getAvatarAsync/{TOKEN}");
-    at_once(
+    in_parallel(
         [
             (400, sample("error-400-envelope.json")),
             (404, sample("error-404-envelope.json")),
@@ -33,7 +33,7 @@ fn a_server_that_echoes_the_token_does_not_get_it_printed() {
                 let server =
                     Server::answering([Answer::status(status).header("Location", &location).body(body.as_str())]);
                 let cli = Cli::request(&server, args).args(["--retries", "0", CHAT]);
-                cli.ends_somehow().any_stdout().any_stderr().run();
+                cli.any_status().any_stdout().any_stderr().run();
             }
         },
     );
@@ -50,7 +50,7 @@ fn what_is_sent_and_answered_is_shown_with_a_mask() {
 #[test]
 fn errors_on_the_way_do_not_tell_the_url() {
     let down = Server::unasked().address();
-    at_once(
+    in_parallel(
         [
             format!("http://{down}"),
             format!("https://{down}"),
@@ -62,7 +62,7 @@ fn errors_on_the_way_do_not_tell_the_url() {
         |url| {
             for args in [&["--json"][..], &["-v"], &[]] {
                 let cli = Cli::at(&url).arg("request").args(args).args(["--retries", "0", "--timeout", "3s", CHAT]);
-                cli.ends_somehow().any_stdout().any_stderr().run();
+                cli.any_status().any_stdout().any_stderr().run();
             }
         },
     );
@@ -74,7 +74,7 @@ fn what_is_not_http_does_not_get_the_token_printed() {
         for args in [&["--json"][..], &["-v"]] {
             let server = Server::answering([Answer::raw(bytes.as_str())]);
             let cli = Cli::request(&server, args).args(["--retries", "0", CHAT]);
-            cli.ends_somehow().any_stdout().any_stderr().run();
+            cli.any_status().any_stdout().any_stderr().run();
         }
     }
 }
@@ -134,7 +134,7 @@ fn a_dry_run_shows_no_token_in_the_url_either() {
 #[test]
 fn the_token_in_the_wrong_place_is_not_told() {
     let server = Server::unasked();
-    at_once(
+    in_parallel(
         [
             vec!["request", TOKEN],
             vec!["request", "--json", TOKEN],
@@ -155,7 +155,7 @@ fn the_token_in_the_wrong_place_is_not_told() {
         ],
         |args| {
             let cli = Cli::on(&server).args(&args);
-            cli.ends_somehow().any_stdout().any_stderr().run();
+            cli.any_status().any_stdout().any_stderr().run();
         },
     );
 }
@@ -198,7 +198,7 @@ fn spellings() -> [String; 5] {
 }
 
 /// Answers every method with the token in every field, and in headers that do not count. `kind` chooses among verdicts.
-fn echo(seen: &Seen, token: &str, kind: usize) -> Answer {
+fn echo(seen: &Request, token: &str, kind: usize) -> Answer {
     let host = seen.header("host").expect("a host");
     let envelope = format!(r#"{{"statusCode":400,"timestamp":"{token}","path":"/{token}","message":"no {token}"}}"#);
     let url = format!(r#""urlAvatar":"http://{host}/{token}/p.jpg?x={token}&oe=615A60EB""#);
@@ -251,7 +251,7 @@ fn has_part_of_token(text: &str) -> bool {
 
 /// Looks for the token and parts of it in both streams and in everything that was written, spools apart.
 #[track_caller]
-fn assert_secret(said: &Said, what: &str) {
+fn assert_secret(said: &Finished, what: &str) {
     for text in [&said.stdout, &said.stderr] {
         let decoded =
             serde_json::from_str(&format!("\"{}\"", text.replace(['"', '\n', '\t'], " "))).unwrap_or_default();
@@ -309,7 +309,7 @@ fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
     ];
     let options: [&[&str]; 5] = [&[], &["-v"], &["--json"], &["--json", "-v"], &["-q"]];
     let cases = commands.into_iter().flat_map(|command| (0..4).map(move |kind| (command, kind)));
-    at_once(cases, |(command, kind)| {
+    in_parallel(cases, |(command, kind)| {
         for (nth, token) in spellings().into_iter().enumerate() {
             let queue = Queue::of(notifications(&token).into_iter().skip(kind));
             let shown = token.clone();
@@ -324,7 +324,7 @@ fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
             } else {
                 cli
             };
-            let said = cli.ends_somehow().any_stdout().any_stderr().run();
+            let said = cli.any_status().any_stdout().any_stderr().run();
             assert_secret(&said, &format!("{options:?} {command:?}, kind {kind}, {token}"));
         }
     });
@@ -332,12 +332,12 @@ fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
 
 #[test]
 fn a_notification_to_the_endpoint_does_not_get_the_token_printed() {
-    at_once(spellings(), |token| {
+    in_parallel(spellings(), |token| {
         for options in [&["--json"][..], &[], &["--json", "-v"]] {
             let cli = Cli::at("http://127.0.0.1:9").args(options).args(["listen", "--bind", "127.0.0.1:0"]);
             let cli = cli.args(["--spool", "spool", "--webhook-token-file", "hook"]).file("hook", "hook-secret-77");
             let running = cli.secret("hook-secret-77").until_stopped().any_stdout().any_stderr().start();
-            let said = running.wait_for_word("listening on http://");
+            let said = running.wait_for_stderr("listening on http://");
             let address = said.split_once("http://").expect("an address").1.trim_end_matches(['"', '}', '\n']);
             let address = address.parse().expect("an address");
             for body in notifications(&token) {
@@ -360,7 +360,7 @@ fn a_notification_to_the_endpoint_does_not_get_the_token_printed() {
 
 #[test]
 fn an_answer_that_ends_within_the_token_does_not_get_a_part_printed() {
-    at_once([8, 9, 20, 49], |length| {
+    in_parallel([8, 9, 20, 49], |length| {
         for body in [
             format!("{}{}", "x".repeat(300 - length), TOKEN),
             format!("no {}", &TOKEN[..length]),

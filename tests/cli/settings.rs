@@ -4,7 +4,7 @@
 use std::os::unix::fs::chown;
 
 use crate::support::tls::Authority;
-use crate::support::{Answer, CHAT, Cli, INSTANCE, Server, TOKEN, Tunnel, at_once, json};
+use crate::support::{Answer, CHAT, Cli, INSTANCE, Proxy, Server, TOKEN, in_parallel, json};
 
 const OTHER_TOKEN: &str = "other-token-of-another-source";
 
@@ -452,7 +452,7 @@ fn a_flag_of_the_wrong_shape_is_a_usage_error() {
     let server = Server::unasked();
     let long_id = "1".repeat(21);
     let long_token = "a".repeat(129);
-    at_once(
+    in_parallel(
         [
             ("--id-instance", "12a"),
             ("--id-instance", ""),
@@ -484,7 +484,7 @@ fn a_flag_of_the_wrong_shape_is_a_usage_error() {
 #[test]
 fn a_variable_of_the_wrong_shape_is_a_bad_setting() {
     let server = Server::unasked();
-    at_once(
+    in_parallel(
         [
             ("GREEN_API_ID_INSTANCE", "12a"),
             ("GREEN_API_TOKEN_INSTANCE", "with a blank in hunter2"),
@@ -605,10 +605,10 @@ fn a_strange_host_that_is_meant_is_asked() {
 
 #[test]
 fn an_env_file_may_name_a_host_of_the_service() {
-    at_once(["api.green-api.com", "api.greenapi.com", "7103.api.greenapi.com", "1101.api.green-api.com"], |host| {
+    in_parallel(["api.green-api.com", "api.greenapi.com", "7103.api.greenapi.com", "1101.api.green-api.com"], |host| {
         let authority = Authority::new();
         let server = Server::tls(authority.server(host), Answer::status(200)).times(1);
-        let proxy = Tunnel::http(server.address());
+        let proxy = Proxy::http(server.address());
         let cli = Cli::on(&server)
             .without("GREEN_API_URL")
             .env("HTTPS_PROXY", format!("http://{}", proxy.address()))
@@ -631,7 +631,7 @@ fn a_host_that_only_looks_like_the_service_is_strange() {
 fn the_service_is_the_default_host() {
     let authority = Authority::new();
     let server = Server::tls(authority.server("api.green-api.com"), Answer::status(200)).times(1);
-    let proxy = Tunnel::http(server.address());
+    let proxy = Proxy::http(server.address());
     let cli = Cli::on(&server)
         .without("GREEN_API_URL")
         .env("ALL_PROXY", format!("http://{}", proxy.address()))
@@ -665,7 +665,7 @@ fn plain_http_goes_to_loopback_alone() {
 #[test]
 fn plain_http_elsewhere_must_be_meant() {
     let server = well();
-    let proxy = Tunnel::http(server.address());
+    let proxy = Proxy::http(server.address());
     let cli = Cli::at("http://green-api.test:8080").env("http_proxy", format!("http://{}", proxy.address()));
     accepted(cli.args(["--insecure-http", "request", CHAT]));
     assert_eq!(proxy.targets(), ["green-api.test:8080"]);

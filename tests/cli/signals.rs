@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
-use crate::support::gallery::{JPEG, gallery, picture};
-use crate::support::{Answer, CHAT, Cli, Gate, Running, Said, Server, at_once, chat, json, jsons};
+use crate::support::pictures::{JPEG, picture, picture_service};
+use crate::support::{Answer, CHAT, Cli, Finished, Gate, Running, Server, chat, in_parallel, json, jsons};
 
-const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
+/// The signals that end a run, and their numbers.
+pub const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
 
 #[test]
 fn what_is_in_flight_is_finished_before_the_process_dies() {
-    at_once(BOTH, |(signal, number)| {
+    in_parallel(BOTH, |(signal, number)| {
         let gate = Gate::default();
         let held = gate.clone();
         let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
@@ -30,10 +31,10 @@ fn what_is_in_flight_is_finished_before_the_process_dies() {
 #[test]
 fn a_wait_for_another_attempt_ends_with_the_signal() {
     let cases = [(Signal::INT, 2, 503, "server-error"), (Signal::TERM, 15, 429, "too-many-requests")];
-    at_once(cases, |(signal, number, status, code)| {
+    in_parallel(cases, |(signal, number, status, code)| {
         let server = Server::always(Answer::status(status).header("Retry-After", "30")).times(1);
         let running = Cli::request(&server, ["-v", "--json", CHAT]).dies(number).any_stdout().any_stderr().start();
-        running.wait_for_word(&format!("< {status}"));
+        running.wait_for_stderr(&format!("< {status}"));
         let began = Instant::now();
         running.signal(signal);
         let said = running.finish();
@@ -61,11 +62,11 @@ fn no_further_chat_is_asked_about_after_the_signal() {
 
 #[test]
 fn a_wait_for_a_list_ends_with_the_signal() {
-    at_once(BOTH, |(signal, number)| {
+    in_parallel(BOTH, |(signal, number)| {
         let server = Server::answering([Answer::status(200)]);
         let cli = Cli::request(&server, ["-"]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().dies(number);
         let mut running = cli.start();
-        running.type_in(format!("{CHAT}\n"));
+        running.write_stdin(format!("{CHAT}\n"));
         running.wait_for_lines(1);
         let began = Instant::now();
         running.signal(signal);
@@ -97,7 +98,7 @@ fn the_journal_is_whole_after_a_signal() {
     let again = cli.again();
     let list: String = (0..2000).map(|n| chat(n) + "\n").collect();
     let mut running = cli.start();
-    running.type_in(&list);
+    running.write_stdin(&list);
     server.wait_for(20);
     running.signal(Signal::TERM);
     let said = running.finish();
@@ -139,7 +140,7 @@ fn full_listener() -> (OwnedFd, Vec<TcpStream>, SocketAddr) {
 }
 
 /// Ends within the grace of five seconds, and a little.
-fn ends_at_the_cut_off(running: Running, signal: Signal) -> Said {
+fn ends_at_the_cut_off(running: Running, signal: Signal) -> Finished {
     let began = Instant::now();
     running.signal(signal);
     let said = running.finish();
@@ -151,10 +152,10 @@ fn ends_at_the_cut_off(running: Running, signal: Signal) -> Said {
 #[test]
 fn a_connect_that_is_stuck_ends_at_the_cut_off() {
     let (_socket, _taken, address) = full_listener();
-    at_once(BOTH, |(signal, number)| {
+    in_parallel(BOTH, |(signal, number)| {
         let cli = Cli::at(&format!("http://{address}")).args(["request", "-v", "--json", "--connect-timeout", "60s"]);
         let running = cli.arg(CHAT).dies(number).any_stdout().any_stderr().start();
-        running.wait_for_word("> POST");
+        running.wait_for_stderr("> POST");
         let line = json(&ends_at_the_cut_off(running, signal).stdout);
         assert_eq!((&line["chatId"], &line["status"]), (&CHAT.into(), &"failed".into()));
         assert_eq!(line["error"]["code"], "timeout");
@@ -168,7 +169,7 @@ fn an_answer_that_our_own_end_cuts_off_is_not_a_success() {
         ("request", "HTTP/1.1 200 OK\r\n\r\n"),
         ("get", "HTTP/1.1 200 OK\r\n\r\n{\"urlAvatar\":\"\",\"available\":true}"),
     ];
-    at_once(answers, |(command, answer)| {
+    in_parallel(answers, |(command, answer)| {
         let server = Server::always(Answer::raw(answer).then_silence()).times(1);
         let running = Cli::on(&server).args([command, "--json", CHAT]).dies(15).any_stdout().any_stderr().start();
         server.wait_for(1);
@@ -208,7 +209,7 @@ fn make_fifo(cli: &Cli) {
 
 #[test]
 fn an_input_that_nobody_writes_to_ends_with_the_signal() {
-    at_once([["--from", "fifo", "-v"], ["--env-file", "fifo", CHAT]], |words| {
+    in_parallel([["--from", "fifo", "-v"], ["--env-file", "fifo", CHAT]], |words| {
         let cli = Cli::request(&Server::unasked(), words).dies(15).any_stdout().any_stderr();
         make_fifo(&cli);
         let running = cli.start();
@@ -219,7 +220,7 @@ fn an_input_that_nobody_writes_to_ends_with_the_signal() {
 
 #[test]
 fn an_output_that_nobody_reads_ends_with_the_signal() {
-    let server = gallery(|_| picture(JPEG));
+    let server = picture_service(|_| picture(JPEG));
     let cli = Cli::on(&server).args(["get", "--allow-host", "127.0.0.1", "-o", "fifo", CHAT]).dies(15);
     make_fifo(&cli);
     let running = cli.any_stdout().any_stderr().start();

@@ -59,7 +59,7 @@ fn a_certificate_that_is_not_valid_yet_is_unreachable() {
 
 #[test]
 fn a_server_without_tls_is_unreachable() {
-    let server = Server::blurting(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let server = Server::speaking_first(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     let url = server.url().replace("http:", "https:");
     refused(Cli::at(&url), &server, "does not speak TLS", "check the port");
 }
@@ -68,7 +68,7 @@ fn a_server_without_tls_is_unreachable() {
 fn a_server_without_a_common_version_is_unreachable() {
     // The alerts protocol_version and handshake_failure.
     for alert in [b"\x15\x03\x01\x00\x02\x02\x46", b"\x15\x03\x01\x00\x02\x02\x28"] {
-        let server = Server::blurting(alert);
+        let server = Server::speaking_first(alert);
         let url = server.url().replace("http:", "https:");
         refused(Cli::at(&url), &server, "no TLS version or cipher in common", "TLS 1.2 or 1.3");
     }

@@ -10,7 +10,7 @@ use crate::support::queue::{calls, fresh, method, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons, sample};
 
 /// Takes every request, and lets the result of each come at once.
-pub fn prompt(queue: &Queue) -> Server {
+pub fn with_results(queue: &Queue) -> Server {
     queue.serve_with(|seen, queue| {
         queue.push(fresh(&seen.chat()));
         Answer::status(200)
@@ -18,7 +18,7 @@ pub fn prompt(queue: &Queue) -> Server {
 }
 
 /// Takes every request, and no result ever comes.
-fn mute(queue: &Queue) -> Server {
+fn without_results(queue: &Queue) -> Server {
     queue.serve_with(|_, _| Answer::status(200))
 }
 
@@ -31,7 +31,7 @@ fn is_timed_out(line: &serde_json::Value, chat: &str, code: &str) {
 #[test]
 fn the_result_is_the_line() {
     let queue = Queue::default();
-    let server = prompt(&queue);
+    let server = with_results(&queue);
     let said = Cli::request(&server, ["--wait", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
     assert!(said.took < Duration::from_secs(2), "it ends as soon as everything is answered: {:?}", said.took);
     let called: Vec<_> = server.requests().iter().map(|seen| method(seen).to_owned()).collect();
@@ -66,7 +66,7 @@ fn every_kind_of_result_is_an_answer() {
 #[test]
 fn another_programs_notification_at_the_head_stops_it_before_anything_is_sent() {
     let queue = Queue::of([sample("device-info.json")]);
-    let server = mute(&queue);
+    let server = without_results(&queue);
     let said = Cli::request(&server, ["--json", "--wait", CHAT]).exits(75).any_stderr().run();
     let error = &json(&said.stderr)["error"];
     assert_eq!(error["code"], "foreign-notification");
@@ -74,7 +74,7 @@ fn another_programs_notification_at_the_head_stops_it_before_anything_is_sent() 
     assert_eq!(calls(&server, ["getAvatarAsync", "deleteNotification"]), [0, 0]);
     // With a spool it is kept, and what is asked for is asked.
     let queue = Queue::of([sample("device-info.json"), sample("incoming-message.json")]);
-    let server = prompt(&queue);
+    let server = with_results(&queue);
     let said = Cli::request(&server, ["--wait", "--spool", "spool", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
     assert_eq!(said.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
     assert_eq!(queue.left(), 0);
@@ -90,7 +90,7 @@ fn a_queue_that_cannot_be_read_stops_it_before_anything_is_sent() {
 #[test]
 fn a_wait_that_is_over_says_why_and_names_the_ways_out() {
     let queue = Queue::default();
-    let server = mute(&queue);
+    let server = without_results(&queue);
     let said = Cli::request(&server, ["--wait=200ms", CHAT])
         .exits(75)
         .stdout(format!("{CHAT}\ttimed-out\n"))
@@ -164,7 +164,7 @@ fn fallback_and_spool_are_for_those_who_wait() {
 fn a_stale_result_is_printed_as_such_and_answers_nothing() {
     let old = jiff::Timestamp::now().as_second() - 60;
     let queue = Queue::of([result(CHAT, old, r#","urlAvatar":"https://a.example/old""#)]);
-    let server = prompt(&queue);
+    let server = with_results(&queue);
     let said = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
     let lines = jsons(&said.stdout);
     assert_eq!(lines.len(), 2);
@@ -172,7 +172,7 @@ fn a_stale_result_is_printed_as_such_and_answers_nothing() {
     assert_eq!((&lines[1]["status"], lines[1].get("stale")), (&"none".into(), None));
     assert_eq!(queue.left(), 0);
     let queue = Queue::of([result(CHAT, old, "")]);
-    let server = mute(&queue);
+    let server = without_results(&queue);
     let said = Cli::request(&server, ["--json", "--wait=100ms", CHAT]).exits(75).any_stdout().run();
     let lines = jsons(&said.stdout);
     assert_eq!((lines.len(), &lines[0]["stale"]), (2, &true.into()));
@@ -193,7 +193,7 @@ fn what_nobody_asked_for_is_printed_as_it_is() {
         result(GROUP, 1, r#","existsWhatsapp":false"#),
         result("status@broadcast", now, r#","reason":"bad request data""#),
     ]);
-    let server = prompt(&queue);
+    let server = with_results(&queue);
     let said = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
     let lines = jsons(&said.stdout);
     let of = |n: usize| (lines[n]["chatId"].as_str().unwrap_or_default(), lines[n]["status"].as_str());
@@ -224,12 +224,12 @@ fn a_result_that_comes_twice_makes_one_line() {
 
 #[test]
 fn each_chat_is_waited_for_from_its_own_request_on() {
-    let server = mute(&Queue::default());
+    let server = without_results(&Queue::default());
     let mut running = Cli::request(&server, ["--json", "--wait=200ms", "-"]).exits(1).any_stdout().any_stderr().start();
-    running.type_in(format!("{}\n", chat(1)));
+    running.write_stdin(format!("{}\n", chat(1)));
     // Its wait is over although the list is not at its end.
     running.wait_for_lines(1);
-    running.type_in(format!("{}\n", chat(2)));
+    running.write_stdin(format!("{}\n", chat(2)));
     running.wait_for_lines(2);
     let requests = server.requests();
     let waited = requests.iter().rfind(|seen| method(seen) == "getAvatarAsync").expect("a request").at.elapsed();
@@ -301,7 +301,7 @@ fn what_ends_the_run_is_the_reason_of_those_still_waited_for() {
 fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let queue = Queue::default();
-        let server = mute(&queue);
+        let server = without_results(&queue);
         let args = ["request", "--json", "--wait", "--journal", "j", CHAT];
         let cli = Cli::on(&server).args(args);
         let again = cli.again().args(args);
@@ -321,7 +321,7 @@ fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
 #[cfg(unix)]
 #[test]
 fn a_full_disk_ends_the_run_where_nothing_is_shown_yet() {
-    let server = mute(&Queue::default());
+    let server = without_results(&Queue::default());
     let args = ["--wait", "--rate", "0", "--concurrency", "4", "--journal", "j"];
     let full = r#"ulimit -f 8; exec "$0" "$@""#;
     let said =
@@ -333,11 +333,11 @@ fn a_full_disk_ends_the_run_where_nothing_is_shown_yet() {
 
 #[test]
 fn what_is_waited_for_again_is_not_counted_as_done_before() {
-    let server = mute(&Queue::default());
+    let server = without_results(&Queue::default());
     let args = ["request", "--journal", "j", CHAT, GROUP];
     let cli = Cli::on(&server).args(args).arg("--wait");
     let again = cli.again().args(args).arg("--wait=50ms");
-    let running = cli.ends_somehow().any_stderr().start();
+    let running = cli.any_status().any_stderr().start();
     server.wait_for(3);
     running.kill();
     let said = again.exits(1).any_stdout().stderr_has("2 timed out").run();
@@ -346,7 +346,7 @@ fn what_is_waited_for_again_is_not_counted_as_done_before() {
 
 #[test]
 fn what_timed_out_is_asked_again_by_the_next_run() {
-    let server = mute(&Queue::default());
+    let server = without_results(&Queue::default());
     let args = ["request", "--json", "--wait=50ms", "--journal", "j", CHAT];
     let cli = Cli::on(&server);
     for asked in [1, 2] {
@@ -362,10 +362,10 @@ fn what_timed_out_is_asked_again_by_the_next_run() {
 fn a_run_that_was_killed_while_it_waited_goes_on_waiting_without_asking_again() {
     const CHATS: usize = 20;
     let queue = Queue::default();
-    let server = mute(&queue);
+    let server = without_results(&queue);
     let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
     let args = ["request", "--json", "--rate=0", "--wait=10s", "--journal", "j", "--from", "list"];
-    let cli = Cli::on(&server).file("list", list).args(args).any_stdout().any_stderr().ends_somehow();
+    let cli = Cli::on(&server).file("list", list).args(args).any_stdout().any_stderr().any_status();
     let journal = cli.dir().join("j");
     let next = || cli.again().args(args).any_stdout().any_stderr();
     let (second, third) = (next(), next());
@@ -425,7 +425,7 @@ fn a_result_is_in_the_journal_and_out_before_it_is_deleted() {
 #[test]
 fn a_result_that_nobody_reads_is_not_deleted() {
     let queue = Queue::default();
-    let server = prompt(&queue);
+    let server = with_results(&queue);
     Cli::request(&server, ["--wait", CHAT]).stdout_to(closed_pipe()).exits(74).run();
     assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
 }

@@ -1,11 +1,7 @@
 //! `request --wait`: one line a chat and one request, however results, repeats and the run's end fall together.
 
-use crate::support::queue::{calls, fresh, method, result};
+use crate::support::queue::{calls, fresh, method, now, result};
 use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, chat, json, jsons};
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
-}
 
 /// What a run says of one chat.
 fn of<'a>(lines: &'a [serde_json::Value], chat: &str) -> Vec<&'a serde_json::Value> {
@@ -131,7 +127,7 @@ fn a_chat_in_flight_at_the_runs_end_has_the_line_of_its_answer_alone() {
     let args = ["--json", "--rate", "0", "--wait=10s", CHAT, &chat(2)];
     let running = Cli::request(&server, args).any_stdout().any_stderr().exits(75).start();
     // The foreign notification ends the run while the other chat has no answer.
-    running.wait_for_word("foreign-notification");
+    running.wait_for_stderr("foreign-notification");
     gate.open();
     let said = running.finish();
     let lines = jsons(&said.stdout);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::gallery::{JPEG, picture, said};
+use crate::support::pictures::{JPEG, ok, picture};
 use crate::support::queue::method;
 use crate::support::tls::Authority;
 use crate::support::{Answer, CHAT, Cli, Server, json};
@@ -59,7 +59,7 @@ fn without_locks_a_journal_and_the_queue_are_refused_with_what_to_change() {
 #[test]
 fn without_locks_pictures_are_saved() {
     let server = Server::with(|seen| match method(seen) {
-        "getAvatar" => said(&format!(r#"{{"urlAvatar":"http://{}/1"}}"#, seen.header("host").expect("a host"))),
+        "getAvatar" => ok(&format!(r#"{{"urlAvatar":"http://{}/1"}}"#, seen.header("host").expect("a host"))),
         _ => picture(JPEG),
     });
     let cli = preload(Cli::on(&server), FLOCK).args(["get", "--dir", "d", CHAT]);
@@ -70,7 +70,7 @@ fn without_locks_pictures_are_saved() {
 fn a_picture_host_that_resolves_to_a_reserved_address_is_refused_and_can_be_allowed() {
     const HOST: &str = "pps.whatsapp.net";
     for address in ["198.18.0.1", "0.0.0.0", "127.0.0.1", "10.0.0.1", "::1"] {
-        let service = Server::answering([said(&format!(r#"{{"urlAvatar":"https://{HOST}/x.jpg"}}"#))]);
+        let service = Server::answering([ok(&format!(r#"{{"urlAvatar":"https://{HOST}/x.jpg"}}"#))]);
         let cli = preload(Cli::on(&service), GETADDRINFO).env("ADDRESS", address).args(["get", "--dir", "d", CHAT]);
         let refused = format!(
             "greenavatar: error: {CHAT}: picture URL rejected: {HOST} resolves to {address}, which is not a public address\n  \
@@ -82,7 +82,7 @@ fn a_picture_host_that_resolves_to_a_reserved_address_is_refused_and_can_be_allo
     let authority = Authority::new();
     let host = Server::tls(authority.server(HOST), Answer::status(200).body(JPEG)).times(1);
     let url = format!("https://{HOST}:{}/x.jpg", host.address().port());
-    let service = Server::answering([said(&format!(r#"{{"urlAvatar":"{url}"}}"#))]);
+    let service = Server::answering([ok(&format!(r#"{{"urlAvatar":"{url}"}}"#))]);
     let cli = preload(Cli::on(&service), GETADDRINFO).env("ADDRESS", "127.0.0.1").file("ca.pem", authority.pem());
     let cli = cli.args(["--cacert", "ca.pem", "get", "--allow-host", HOST, "--dir", "d", CHAT]);
     cli.stdout(format!("{CHAT}\tfound\td/{CHAT}.jpg\tnew\n")).run();

@@ -1,19 +1,17 @@
-//! What a server says to one request, down to the single byte, and when.
+//! What a server sends in answer to one request, to the byte, and when.
 
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
-/// Nothing that a test waits for takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+use super::LIMIT;
 
-/// What is said to a request.
+/// The answer to a request.
 #[derive(Clone)]
 pub struct Answer {
     before: Vec<Step>,
     head: String,
     body: Option<Vec<u8>>,
     after: Vec<Step>,
-    /// The connection ends with it.
+    /// Whether the connection is closed after it.
     pub closes: bool,
 }
 
@@ -29,18 +27,18 @@ pub enum Step {
 }
 
 impl Answer {
-    /// A status with an empty body. The connection stays open.
+    /// A status and an empty body. The connection stays open.
     pub fn status(status: u16) -> Answer {
         Answer {
             before: Vec::new(),
-            head: format!("HTTP/1.1 {status} Said So\r\n"),
+            head: format!("HTTP/1.1 {status} Status\r\n"),
             body: Some(Vec::new()),
             after: Vec::new(),
             closes: false,
         }
     }
 
-    /// Bytes and nothing else; then the connection is closed.
+    /// These bytes only. Then the connection is closed.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Answer {
         Answer {
             before: vec![Step::Send(bytes.into())],
@@ -61,43 +59,43 @@ impl Answer {
         self
     }
 
-    /// Not before the gate is opened.
+    /// Waits for the gate before the answer.
     pub fn held(mut self, gate: &Gate) -> Answer {
         self.before.push(Step::Hold(gate.clone()));
         self
     }
 
-    /// Then these bytes one by one, 20 a second.
+    /// Then sends these bytes one by one, 20 a second.
     pub fn then_drip(mut self, bytes: impl Into<Vec<u8>>) -> Answer {
         self.after.push(Step::Drip(bytes.into()));
         self
     }
 
-    /// Then these bytes again and again.
+    /// Then sends these bytes again and again.
     pub fn then_endlessly(mut self, bytes: impl Into<Vec<u8>>) -> Answer {
         self.after.push(Step::Endless(bytes.into()));
         self
     }
 
-    /// Then nothing until the other side hangs up.
+    /// Then sends nothing until the client closes the connection.
     pub fn then_silence(mut self) -> Answer {
         self.after.push(Step::Silence);
         self
     }
 
-    /// Then a reset.
+    /// Then resets the connection.
     pub fn then_reset(mut self) -> Answer {
         self.after.push(Step::Reset);
         self
     }
 
-    /// Then the connection is closed, though nothing in the answer said so.
+    /// Then closes the connection, without announcing it in a header.
     pub fn then_closed(mut self) -> Answer {
         self.closes = true;
         self
     }
 
-    /// The bytes of the answer.
+    /// The bytes of the head and body.
     pub fn bytes(&self) -> Vec<u8> {
         match &self.body {
             Some(body) => {
@@ -108,7 +106,7 @@ impl Answer {
         }
     }
 
-    /// Its parts, in their order.
+    /// The parts of the answer, in order.
     pub fn steps(&self) -> Vec<Step> {
         let mut steps = self.before.clone();
         steps.push(Step::Send(self.bytes()));
@@ -117,7 +115,7 @@ impl Answer {
     }
 }
 
-/// Opened once, by a test that knows when.
+/// Holds answers back until the test opens it.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -127,9 +125,9 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// Returns when it is open.
+    /// Waits until it is open.
     pub fn wait(&self) {
         let is_open = self.0.0.lock().expect("a lock");
-        let _ = self.0.1.wait_timeout_while(is_open, PATIENCE, |is_open| !*is_open).expect("a lock");
+        let _ = self.0.1.wait_timeout_while(is_open, LIMIT, |is_open| !*is_open).expect("a lock");
     }
 }

@@ -1,4 +1,4 @@
-//! The program's command line, run in a directory and an environment of its own.
+//! A command line of the program, run in its own temporary directory and environment.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,12 +10,12 @@ use std::sync::{Arc, Once};
 use tempfile::TempDir;
 
 use super::expected::{End, Expected};
-use super::running::{Running, Said};
+use super::running::{Finished, Running};
 use super::server::Server;
 use super::{INSTANCE, TOKEN};
 
-/// A command line with its surroundings and what is expected of it.
-#[must_use = "nothing happens before run() or start()"]
+/// A command line, its directory and environment, and what is expected of the run.
+#[must_use = "nothing runs before run() or start()"]
 pub struct Cli {
     interpreter: &'static str,
     script: Option<String>,
@@ -28,8 +28,8 @@ pub struct Cli {
     expected: Expected,
 }
 
-/// Makes SIGINT and SIGTERM what they always are in every program that is started, even if the tests themselves were
-/// started with them ignored, as in the background of a shell: a signal that is caught here is not ignored there.
+/// Handles SIGINT and SIGTERM in the tests, with their default effect. A child inherits an ignored signal but not a
+/// handler: without this, runs would ignore both signals if the tests are in the background of a shell.
 #[cfg(unix)]
 fn handle_signals() {
     static ONCE: Once = Once::new();
@@ -80,7 +80,7 @@ impl Cli {
         Cli::on(server).arg("request").args(args)
     }
 
-    /// The same program in the same directory and environment, with nothing typed and nothing claimed yet.
+    /// Another run in the same directory and environment, without arguments and expectations.
     pub fn again(&self) -> Cli {
         Cli {
             interpreter: "",
@@ -115,12 +115,12 @@ impl Cli {
         self
     }
 
-    /// Where the program runs.
+    /// The directory in which the program runs.
     pub fn dir(&self) -> PathBuf {
         self.home.path().join("work")
     }
 
-    /// A file, relative to where the program runs, that only its owner can read.
+    /// Writes a file that only its owner can read. The name is relative to the program's directory.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Cli {
         let path = self.dir().join(name);
         std::fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
@@ -128,7 +128,7 @@ impl Cli {
         self.mode(name, 0o600)
     }
 
-    /// The permission bits of a file. Windows has none.
+    /// Sets the permission bits of a file. Windows has none.
     #[cfg_attr(windows, allow(unused_variables))]
     pub fn mode(self, name: &str, mode: u32) -> Cli {
         #[cfg(unix)]
@@ -144,19 +144,19 @@ impl Cli {
         self
     }
 
-    /// Standard input comes from elsewhere.
+    /// Standard input is this file or pipe.
     pub fn stdin_from(mut self, stdin: impl Into<Stdio>) -> Cli {
         self.stdin_from = Some(stdin.into());
         self
     }
 
-    /// A shell runs this instead, with the program as `$0` and the arguments as `"$@"`.
+    /// Runs a script of `/bin/sh` instead, with the program as `$0` and the arguments as `"$@"`.
     #[cfg(unix)]
     pub fn shell(self, script: &str) -> Cli {
         self.script("/bin/sh", script)
     }
 
-    /// The same in a shell of one's choice.
+    /// The same for another shell.
     #[cfg(unix)]
     pub fn script(mut self, interpreter: &'static str, script: &str) -> Cli {
         self.interpreter = interpreter;
@@ -164,40 +164,40 @@ impl Cli {
         self
     }
 
-    /// Standard output goes elsewhere: to a full disk, to a pipe without a reader.
+    /// Standard output is this file or pipe.
     pub fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Cli {
         self.stdout = Some(stdout.into());
         self
     }
 
-    /// The exit status; 0 where nothing is said.
+    /// The exit status; 0 unless this is called.
     pub fn exits(mut self, status: u8) -> Cli {
         self.expected.end = End::Exit(status.into());
         self
     }
 
-    /// Death by a signal.
+    /// The process dies by this signal.
     #[cfg(unix)]
     pub fn dies(mut self, signal: i32) -> Cli {
         self.expected.end = End::Signal(signal);
         self
     }
 
-    /// It runs until [`Running::stop`].
+    /// The process runs until [`Running::stop`].
     pub fn until_stopped(self) -> Cli {
         #[cfg(unix)]
         return self.dies(15);
         #[cfg(windows)]
-        return self.ends_somehow();
+        return self.any_status();
     }
 
-    /// However it ends: for runs that are killed at any moment.
-    pub fn ends_somehow(mut self) -> Cli {
+    /// Any exit status or signal: for runs that are killed at any moment.
+    pub fn any_status(mut self) -> Cli {
         self.expected.end = End::Any;
         self
     }
 
-    /// All of standard output, `elapsedMs` written as `_`.
+    /// All of standard output, with `_` as the value of `elapsedMs`.
     pub fn stdout(mut self, text: impl Into<String>) -> Cli {
         self.expected.stdout.exact = Some(text.into());
         self
@@ -209,52 +209,52 @@ impl Cli {
         self
     }
 
-    /// A part of standard output; the test looks at the rest itself or has no claim on it.
+    /// Standard output contains this; the rest is not checked.
     pub fn stdout_has(mut self, part: impl Into<String>) -> Cli {
         self.expected.stdout.parts.push(part.into());
         self
     }
 
-    /// A part of standard error; the test has no claim on the rest.
+    /// Standard error contains this; the rest is not checked.
     pub fn stderr_has(mut self, part: impl Into<String>) -> Cli {
         self.expected.stderr.parts.push(part.into());
         self
     }
 
-    /// Standard output is looked at by the test itself.
+    /// Standard output is not checked here.
     pub fn any_stdout(mut self) -> Cli {
         self.expected.stdout.any = true;
         self
     }
 
-    /// Standard error is looked at by the test itself.
+    /// Standard error is not checked here.
     pub fn any_stderr(mut self) -> Cli {
         self.expected.stderr.any = true;
         self
     }
 
-    /// Control characters are wanted: colours.
+    /// Control characters are allowed in both outputs: colours.
     pub fn raw(mut self) -> Cli {
         self.expected.raw = true;
         self
     }
 
-    /// Another text that must stay out of both outputs, as the token must.
+    /// Another text that must be in neither output, like the token.
     pub fn secret(mut self, secret: &str) -> Cli {
         self.expected.secret = Some(secret.to_owned());
         self
     }
 
-    /// Runs to the end and checks everything that was claimed.
+    /// Runs to the end and checks all expectations.
     #[track_caller]
-    pub fn run(mut self) -> Said {
+    pub fn run(mut self) -> Finished {
         let stdin = self.stdin.take().unwrap_or_default();
         let mut running = self.start();
-        running.type_in(&stdin);
+        running.write_stdin(&stdin);
         running.finish()
     }
 
-    /// Starts it; standard input stays open.
+    /// Starts the run; standard input stays open.
     #[track_caller]
     pub fn start(self) -> Running {
         let program = program();
@@ -277,7 +277,7 @@ impl Cli {
             .stderr(Stdio::piped());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        // Without SystemRoot no socket can be created. The user's directories are where they are on Unix.
+        // Without SystemRoot no socket can be created. The user's directories are those of Unix.
         #[cfg(windows)]
         command
             .envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)))
@@ -288,7 +288,7 @@ impl Cli {
     }
 }
 
-/// A file that every write fails on, as on a full disk. Only Linux has one.
+/// A file to which every write fails, as on a full disk. Only Linux has one.
 #[cfg(target_os = "linux")]
 pub fn full_disk() -> std::fs::File {
     std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full")
@@ -299,7 +299,7 @@ pub fn program() -> &'static Path {
     assert_cmd::cargo::cargo_bin!("greenavatar")
 }
 
-/// A pipe whose reader is gone.
+/// A pipe whose reader is closed.
 pub fn closed_pipe() -> std::io::PipeWriter {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

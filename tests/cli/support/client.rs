@@ -1,11 +1,10 @@
-//! A client that sends what a test tells it to, and says what came back.
+//! An HTTP client for the program's own servers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Nothing that a test waits for takes longer.
-const PATIENCE: Duration = Duration::from_secs(15);
+use super::LIMIT;
 
 /// One connection.
 pub struct Client(TcpStream);
@@ -13,17 +12,17 @@ pub struct Client(TcpStream);
 impl Client {
     pub fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_read_timeout(Some(LIMIT)).expect("a socket");
         stream.set_nodelay(true).expect("a socket");
         Client(stream)
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        // The other side may have said enough and closed: its answer tells.
+        // The server may have answered and closed already.
         let _ = self.0.write_all(bytes.as_ref());
     }
 
-    /// Sends a request again and again until no more is taken for half a second; how many were sent in whole.
+    /// Sends a request again and again until the server reads nothing for half a second. Returns how many were sent.
     pub fn send_until_blocked(&mut self, request: &str) -> usize {
         // Few unread answers fill a small buffer.
         socket2::SockRef::from(&self.0).set_recv_buffer_size(4096).expect("a socket");
@@ -36,20 +35,20 @@ impl Client {
         sent / request.len()
     }
 
-    /// Nothing more is sent; answers are still read.
+    /// Sends nothing more; answers are still read.
     pub fn half_close(&self) {
         self.0.shutdown(Shutdown::Write).expect("a socket");
     }
 
-    /// Everything that still comes before the connection ends.
+    /// Everything up to the end of the connection.
     pub fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
-        // A connection that is reset has an end, too.
+        // A reset is an end, too.
         let _ = self.0.read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Whether the other side closes the connection without another answer.
+    /// Whether the server closes the connection without another answer.
     pub fn is_dropped(&mut self) -> bool {
         match self.0.read(&mut [0]) {
             Ok(read) => read == 0,
@@ -74,7 +73,7 @@ impl Client {
         Some((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    /// Posts a body and gives the answer's status.
+    /// Posts a body. Returns the status of the answer.
     pub fn post(&mut self, path: &str, headers: &str, body: &str) -> Option<u16> {
         self.send(request("POST", path, headers, body));
         self.answer().map(|(status, _)| status)
@@ -86,12 +85,12 @@ impl Client {
     }
 }
 
-/// The bytes of a request; each header ends with a line's end.
+/// The text of a request. Each of the headers ends with a line end.
 pub fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// Sends one request on a connection of its own; the status and the body of the answer.
+/// Sends one request on a new connection. Returns the status and the body of the answer.
 pub fn ask(address: SocketAddr, request: &str) -> (u16, String) {
     let mut client = Client::connect(address);
     client.send(request);

@@ -1,4 +1,4 @@
-//! What a run must say, and what none may: both outputs are compared, and what a test does not claim must be empty.
+//! What is expected of a run. An output of which a test says nothing must be empty, and no output may hold a secret.
 
 use std::process::{ExitStatus, Output};
 
@@ -7,15 +7,15 @@ use predicates::str::contains;
 
 use super::TOKEN;
 
-/// What is expected; by default status 0 and silence.
+/// What is expected; by default status 0 and empty outputs.
 #[derive(Default)]
 pub struct Expected {
     pub end: End,
-    pub stdout: Claims,
-    pub stderr: Claims,
-    /// Control characters are wanted.
+    pub stdout: Text,
+    pub stderr: Text,
+    /// Whether control characters are allowed.
     pub raw: bool,
-    /// Another text that must stay out, as the token must.
+    /// Another text that must be in neither output, like the token.
     pub secret: Option<String>,
 }
 
@@ -33,17 +33,17 @@ impl Default for End {
     }
 }
 
-/// What is claimed of one output.
+/// What is expected of one output.
 #[derive(Default)]
-pub struct Claims {
+pub struct Text {
     pub exact: Option<String>,
     pub parts: Vec<String>,
-    /// The test looks itself.
+    /// Whether the test checks the output itself.
     pub any: bool,
 }
 
-impl Claims {
-    /// The whole text: what was said to be, nothing where nothing was said, `None` where only parts were.
+impl Text {
+    /// The whole text; empty if nothing is expected, `None` if only parts are known.
     fn all(&self) -> Option<String> {
         match &self.exact {
             Some(exact) => Some(exact.clone()),
@@ -54,7 +54,7 @@ impl Claims {
 }
 
 impl Expected {
-    /// Compares; panics with both outputs where something is amiss. `command` is named then.
+    /// Panics with `command` and both outputs if the run is not as expected.
     #[track_caller]
     pub fn check(&self, status: ExitStatus, stdout: &str, stderr: &str, command: &str) {
         for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
@@ -94,7 +94,7 @@ impl Expected {
     }
 }
 
-/// What a terminal or a reader acts on. A tab and a line's end are ours.
+/// Whether a terminal acts on the character, or a reader cannot see it. Tabs and line ends are allowed.
 fn is_unsafe(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -1,20 +1,17 @@
-//! An instance's queue as the service keeps it: the same head comes back until it is deleted.
-//!
-//! It answers the two methods of the queue inside of a scripted server, whose script says the rest. It knows nothing
-//! of what should be in it.
+//! An instance's notification queue as the service keeps it: the head is sent again until it is deleted.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::answer::Answer;
-use super::server::{Seen, Server};
+use super::server::{Request, Server};
 
 /// A queue that a test and its server share.
 #[derive(Clone, Default)]
-pub struct Queue(Arc<Mutex<Memory>>);
+pub struct Queue(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct Memory {
+struct State {
     waiting: VecDeque<(u64, String)>,
     receipts: u64,
     deleted: Vec<u64>,
@@ -28,38 +25,38 @@ impl Queue {
         queue
     }
 
-    /// One more, behind all others.
+    /// Adds a notification at the end.
     pub fn push(&self, body: impl Into<String>) {
-        let mut memory = self.memory();
-        memory.receipts += 1;
-        let receipt = memory.receipts;
-        memory.waiting.push_back((receipt, body.into()));
+        let mut state = self.state();
+        state.receipts += 1;
+        let receipt = state.receipts;
+        state.waiting.push_back((receipt, body.into()));
     }
 
-    /// The receipts that were deleted, in this order.
+    /// The receipts that were deleted, in order.
     pub fn deleted(&self) -> Vec<u64> {
-        self.memory().deleted.clone()
+        self.state().deleted.clone()
     }
 
-    /// How many are left.
+    /// The number of notifications left.
     pub fn left(&self) -> usize {
-        self.memory().waiting.len()
+        self.state().waiting.len()
     }
 
     /// The answer to receiveNotification or deleteNotification; `None` to any other call.
-    pub fn answer(&self, seen: &Seen) -> Option<Answer> {
-        let mut memory = self.memory();
+    pub fn answer(&self, seen: &Request) -> Option<Answer> {
+        let mut state = self.state();
         match method(seen) {
-            "receiveNotification" => Some(Answer::status(200).body(match memory.waiting.front() {
+            "receiveNotification" => Some(Answer::status(200).body(match state.waiting.front() {
                 Some((receipt, body)) => format!(r#"{{"receiptId":{receipt},"body":{body}}}"#),
                 None => "null".to_owned(),
             })),
             "deleteNotification" => {
                 let receipt = seen.path.rsplit('/').next().and_then(|receipt| receipt.parse().ok()).expect("a receipt");
-                let is_head = memory.waiting.front().is_some_and(|(head, _)| *head == receipt);
+                let is_head = state.waiting.front().is_some_and(|(head, _)| *head == receipt);
                 if is_head {
-                    memory.waiting.pop_front();
-                    memory.deleted.push(receipt);
+                    state.waiting.pop_front();
+                    state.deleted.push(receipt);
                 }
                 Some(Answer::status(200).body(format!(r#"{{"result":{is_head},"reason":""}}"#)))
             }
@@ -67,42 +64,52 @@ impl Queue {
         }
     }
 
-    /// A server that has this queue and nothing else.
+    /// A server that answers the methods of the queue only.
     pub fn serve(&self) -> Server {
         let queue = self.clone();
         Server::with(move |seen| queue.answer(seen).unwrap_or_else(|| Answer::status(500).body("not a queue's method")))
     }
 
-    /// A server with this queue that takes every other call as the closure says.
-    pub fn serve_with(&self, mut other: impl FnMut(&Seen, &Queue) -> Answer + Send + 'static) -> Server {
+    /// A server that answers the methods of the queue, and other calls with the closure.
+    pub fn serve_with(&self, mut other: impl FnMut(&Request, &Queue) -> Answer + Send + 'static) -> Server {
         let queue = self.clone();
         Server::with(move |seen| queue.answer(seen).unwrap_or_else(|| other(seen, &queue)))
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("a lock")
     }
 }
 
-/// The method of the service that was called; of another request whatever stands in that place.
-pub fn method(seen: &Seen) -> &str {
+/// The service's method in a request's path, which is its third part.
+pub fn method(seen: &Request) -> &str {
     seen.path.split(['/', '?']).nth(2).unwrap_or_default()
 }
 
-/// How often each of these methods was called.
+/// The number of calls of each method.
 pub fn calls<const N: usize>(server: &Server, methods: [&str; N]) -> [usize; N] {
     let requests = server.requests();
     methods.map(|name| requests.iter().filter(|seen| method(seen) == name).count())
 }
 
-/// A result as the service writes it, with what `avatarInfo` holds beside the chat id, as `,"urlAvatar":""`.
+/// A result as the service sends it. `rest` is what follows the chat id in `avatarInfo`, such as `,"urlAvatar":""`.
 pub fn result(chat: &str, timestamp: i64, rest: &str) -> String {
     format!(
         r#"{{"typeWebhook":"deviceInfo","instanceData":{{"idInstance":1101000001,"wid":"11001234567@c.us","typeInstance":"whatsapp"}},"timestamp":{timestamp},"avatarInfo":{{"chatId":"{chat}"{rest}}}}}"#
     )
 }
 
-/// The result of an account without an avatar, made just now.
+/// A result of now without a picture.
 pub fn fresh(chat: &str) -> String {
-    result(chat, jiff::Timestamp::now().as_second(), r#","urlAvatar":"""#)
+    result(chat, now(), r#","urlAvatar":"""#)
+}
+
+/// An old result of a chat without a picture.
+pub fn plain(n: usize) -> String {
+    result(&super::chat(n), 1_586_700_802, "")
+}
+
+/// The time in Unix seconds.
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
 }

@@ -1,4 +1,4 @@
-//! A running program: its output so far, signals to it, and its end in bounded time.
+//! A running program: its output so far, signals, and its end in bounded time.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
+use super::LIMIT;
 use super::expected::Expected;
 
-/// The longest time that a test waits for a program's end, or for something that it does.
-const LIMIT: Duration = Duration::from_secs(15);
-
 /// A program that runs.
-#[must_use = "what it says is checked by finish()"]
+#[must_use = "its outputs are checked by finish()"]
 pub struct Running {
     child: Child,
     line: String,
@@ -30,7 +28,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a command, which is called `line` where something is amiss; its `home` lasts as long.
+    /// Starts a command. Failures name it as `line`. Its directory `home` is kept until the end.
     pub fn start(mut command: Command, line: String, expected: Expected, home: Arc<TempDir>) -> Running {
         let began = Instant::now();
         let mut child = command.spawn().expect("the program starts");
@@ -40,13 +38,13 @@ impl Running {
     }
 
     /// Writes to its standard input. An error is ignored: the program may have stopped reading.
-    pub fn type_in(&mut self, text: impl AsRef<[u8]>) {
+    pub fn write_stdin(&mut self, text: impl AsRef<[u8]>) {
         if let Some(stdin) = &mut self.stdin {
             let _ = stdin.write_all(text.as_ref()).and_then(|()| stdin.flush());
         }
     }
 
-    /// Waits until this number of lines was printed.
+    /// Waits until this number of lines is on standard output.
     #[track_caller]
     pub fn wait_for_lines(&self, lines: usize) {
         self.stdout.as_ref().expect("a pipe").wait(|text| text.iter().filter(|&&b| b == b'\n').count() >= lines);
@@ -54,22 +52,22 @@ impl Running {
 
     /// Waits until standard output holds a text.
     #[track_caller]
-    pub fn wait_for_text(&self, part: &str) {
+    pub fn wait_for_stdout(&self, part: &str) {
         self.stdout.as_ref().expect("a pipe").wait(|text| String::from_utf8_lossy(text).contains(part));
     }
 
     /// Waits until standard error holds a text, and gives all that is there.
     #[track_caller]
-    pub fn wait_for_word(&self, part: &str) -> String {
+    pub fn wait_for_stderr(&self, part: &str) -> String {
         let stderr = self.stderr.as_ref().expect("a pipe");
         stderr.wait(|text| String::from_utf8_lossy(text).contains(part));
         String::from_utf8_lossy(&stderr.text.0.lock().expect("a lock")).into_owned()
     }
 
-    /// What it has printed so far.
+    /// Standard output so far.
     pub fn stdout_so_far(&self) -> String {
         let text = self.stdout.as_ref().expect("a pipe").text.0.lock().expect("a lock").clone();
-        String::from_utf8(text).expect("all that is printed is UTF-8")
+        String::from_utf8(text).expect("standard output is UTF-8")
     }
 
     /// Whether it is still running.
@@ -77,11 +75,11 @@ impl Running {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// Returns when it has taken the signal in: two that are pending at once would be one.
+    /// Sends a signal and returns when it is delivered: two equal signals that are pending at once would be one.
     #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        // It may have ended; its output then tells why.
+        // It may have ended already; then its output says why.
         let _ = kill_process(pid, signal);
         let began = Instant::now();
         while has_pending_signals(pid) && began.elapsed() < LIMIT {
@@ -89,12 +87,12 @@ impl Running {
         }
     }
 
-    /// Returns when it has taken over the signal.
+    /// Waits until the process handles the signal itself.
     #[cfg(unix)]
     pub fn wait_for_handler(&self, signal: Signal) {
         let began = Instant::now();
         let caught = || {
-            // Where there is no /proc it is not waited for.
+            // Without /proc there is no way to know, and no wait.
             let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())) else { return true };
             let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:").map(str::trim).map(str::to_owned));
             u64::from_str_radix(&mask.unwrap_or_default(), 16).unwrap_or(0) >> (signal.as_raw() - 1) & 1 == 1
@@ -104,15 +102,15 @@ impl Running {
         }
     }
 
-    /// A signal for it and for all that it started, as a terminal's Ctrl-C.
+    /// Sends a signal to the process and its children, as Ctrl-C in a terminal does.
     #[cfg(unix)]
     pub fn signal_all(&self, signal: Signal) {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
     }
 
-    /// Ends it as a service manager does, by SIGTERM. Windows has no such signal: there it is killed.
+    /// Ends the run by SIGTERM, as a service manager does. On Windows, which has no such signal, it is killed.
     #[track_caller]
-    pub fn stop(self) -> Said {
+    pub fn stop(self) -> Finished {
         #[cfg(unix)]
         self.signal(Signal::TERM);
         #[cfg(unix)]
@@ -121,37 +119,37 @@ impl Running {
         return self.kill();
     }
 
-    /// Ends it at once, whatever it is doing.
+    /// Kills the process.
     #[track_caller]
-    pub fn kill(mut self) -> Said {
+    pub fn kill(mut self) -> Finished {
         // It may have ended already.
         let _ = self.child.kill();
         self.finish()
     }
 
-    /// Closes its standard input, waits for its end and checks everything that was claimed.
+    /// Closes its standard input, waits for its end and checks all expectations.
     #[track_caller]
-    pub fn finish(mut self) -> Said {
+    pub fn finish(mut self) -> Finished {
         drop(self.stdin.take());
         let waiting_since = Instant::now();
         while self.is_running() {
             if waiting_since.elapsed() > LIMIT {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
-                let (stdout, stderr) = self.said();
+                let (stdout, stderr) = self.outputs();
                 panic!("`greenavatar {}` did not end\nstdout: {stdout}\nstderr: {stderr}", self.line);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         let took = self.began.elapsed();
         let status = self.child.wait().expect("a child");
-        let (stdout, stderr) = self.said();
+        let (stdout, stderr) = self.outputs();
         let context = format!("`greenavatar {}` after {took:?}", self.line);
         self.expected.check(status, &stdout, &stderr, &context);
-        Said { stdout, stderr, took, home: Arc::clone(&self.home) }
+        Finished { stdout, stderr, took, home: Arc::clone(&self.home) }
     }
 
-    fn said(&mut self) -> (String, String) {
+    fn outputs(&mut self) -> (String, String) {
         let read = |reader: &mut Option<Reader>| reader.take().map(Reader::end).unwrap_or_default();
         (with_slashes(without_times(&read(&mut self.stdout))), with_slashes(read(&mut self.stderr)))
     }
@@ -168,21 +166,21 @@ impl Drop for Running {
     }
 }
 
-/// What a run said, with `elapsedMs` written as `_`.
-pub struct Said {
+/// The outputs of a run that has ended, with `_` as the value of `elapsedMs`.
+pub struct Finished {
     pub stdout: String,
     pub stderr: String,
     pub took: Duration,
     home: Arc<TempDir>,
 }
 
-impl Said {
-    /// A file's content, relative to where the program ran.
+impl Finished {
+    /// The content of a file; the name is relative to the program's directory.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.home.path().join("work").join(name)).expect(name)
     }
 
-    /// Whether only its owner can read a file.
+    /// Whether only the owner can read the file.
     #[track_caller]
     pub fn is_private(&self, name: &str) -> bool {
         is_private(&self.path(name))
@@ -193,7 +191,7 @@ impl Said {
     }
 }
 
-/// Whether only its owner can read a file or a directory. On Windows that is decided where the user's profile is.
+/// Whether only the owner can read the file or directory. On Windows, where access is inherited, it is not checked.
 #[track_caller]
 #[cfg_attr(windows, allow(unused_variables))]
 pub fn is_private(path: &Path) -> bool {
@@ -203,11 +201,11 @@ pub fn is_private(path: &Path) -> bool {
     return true;
 }
 
-/// Whether a signal to the process waits for one of its threads.
+/// Whether a signal is pending for the process.
 #[cfg(unix)]
 fn has_pending_signals(pid: Pid) -> bool {
     if !Path::new("/proc/self/status").exists() {
-        // It cannot be seen: 100 ms are enough.
+        // There is no way to know; 100 ms are enough.
         std::thread::sleep(Duration::from_millis(100));
         return false;
     }
@@ -217,7 +215,7 @@ fn has_pending_signals(pid: Pid) -> bool {
     is_alive && pending.chars().any(|digit| digit != '0')
 }
 
-/// Reads a pipe as it comes.
+/// Reads a pipe in a thread.
 struct Reader {
     text: Arc<(Mutex<Vec<u8>>, Condvar)>,
     thread: JoinHandle<()>,
@@ -241,22 +239,22 @@ impl Reader {
     fn wait(&self, is_there: impl Fn(&[u8]) -> bool) {
         let text = self.text.0.lock().expect("a lock");
         let (text, waited) = self.text.1.wait_timeout_while(text, LIMIT, |text| !is_there(text)).expect("a lock");
-        assert!(!waited.timed_out(), "did not come; there is {:?}", String::from_utf8_lossy(&text));
+        assert!(!waited.timed_out(), "not in the output in time: {:?}", String::from_utf8_lossy(&text));
     }
 
     fn end(self) -> String {
         let began = Instant::now();
         while !self.thread.is_finished() {
-            assert!(began.elapsed() < LIMIT, "a process that it started still holds its output");
+            assert!(began.elapsed() < LIMIT, "a child of the program still holds its output");
             std::thread::sleep(Duration::from_millis(1));
         }
         self.thread.join().expect("a reader");
         let text = std::mem::take(&mut *self.text.0.lock().expect("a lock"));
-        String::from_utf8(text).expect("all that is printed is UTF-8")
+        String::from_utf8(text).expect("the output is UTF-8")
     }
 }
 
-/// On Windows a backslash in a path, two in JSON, is written as a slash, as tests name paths. Escapes stay.
+/// On Windows, replaces the backslashes of paths (two in JSON) by slashes, which the tests use. Escapes stay.
 fn with_slashes(text: String) -> String {
     if !cfg!(windows) {
         return text;
@@ -265,7 +263,7 @@ fn with_slashes(text: String) -> String {
     escapes.replace('\\', "/").replace('\0', "\\")
 }
 
-/// `"elapsedMs":41` is written `"elapsedMs":_`.
+/// Replaces the value of each `elapsedMs` by `_`.
 fn without_times(text: &str) -> String {
     const KEY: &str = "\"elapsedMs\":";
     let mut out = String::new();

@@ -1,6 +1,6 @@
-//! A server that says exactly what a test tells it to, and remembers what it was asked.
+//! An HTTP server whose answers a test gives, and which records its requests.
 //!
-//! When it is dropped it checks that it was asked as often as expected and that none of its threads panicked.
+//! When dropped, it checks the number of requests, and that none of its threads panicked.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::answer::{Answer, Gate, PATIENCE, Step};
+use super::LIMIT;
+use super::answer::{Answer, Gate, Step};
 
-/// A request as it came.
+/// A request that arrived.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    /// When it was there whole.
+pub struct Request {
+    /// When it was complete.
     pub at: Instant,
     pub method: String,
     pub path: String,
@@ -25,19 +26,19 @@ pub struct Seen {
     pub body: String,
 }
 
-impl Seen {
+impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The chat that it asks for.
+    /// The chat in its body.
     pub fn chat(&self) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.body).expect("a request's body is JSON");
         body["chatId"].as_str().expect("a request names a chat").to_owned()
     }
 }
 
-type Script = Box<dyn FnMut(&Seen) -> Answer + Send>;
+type Script = Box<dyn FnMut(&Request) -> Answer + Send>;
 
 #[derive(Clone, Copy)]
 enum Times {
@@ -46,20 +47,20 @@ enum Times {
 }
 
 #[derive(Default)]
-struct Memory {
-    requests: Mutex<Vec<Seen>>,
-    came: Condvar,
+struct State {
+    requests: Mutex<Vec<Request>>,
+    arrived: Condvar,
     connections: AtomicUsize,
     ends: AtomicBool,
     greeting: Mutex<Option<&'static [u8]>>,
-    /// Those that are open, so that the end of the test can end them.
+    /// The open connections, to be closed at the end of the test.
     open: Mutex<HashMap<usize, TcpStream>>,
 }
 
-impl Memory {
+impl State {
     fn hang_up(&self) {
         for stream in self.open.lock().expect("a lock").values() {
-            // It may have ended by itself.
+            // It may be closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -70,61 +71,62 @@ pub struct Server {
     address: SocketAddr,
     is_tls: bool,
     times: Times,
-    memory: Arc<Memory>,
+    state: Arc<State>,
     gates: Vec<Gate>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// One answer for each request, in this order, and exactly this number of requests.
+    /// Gives these answers in this order, and expects exactly as many requests.
     pub fn answering(answers: impl IntoIterator<Item = Answer>) -> Server {
         let mut answers: VecDeque<Answer> = answers.into_iter().collect();
         let times = Times::Exactly(answers.len());
-        let script = move |_: &Seen| answers.pop_front().unwrap_or_else(|| Answer::status(500).body("asked too often"));
+        let script =
+            move |_: &Request| answers.pop_front().unwrap_or_else(|| Answer::status(500).body("one request too many"));
         Server::start(Box::new(script), times, None)
     }
 
-    /// This answer for every request, of which there is at least one.
+    /// Gives this answer to every request. Expects at least one.
     pub fn always(answer: Answer) -> Server {
         Server::with(move |_| answer.clone())
     }
 
-    /// What the closure says, at least once.
-    pub fn with(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> Server {
+    /// Gives the answers of the closure. Expects at least one request.
+    pub fn with(script: impl FnMut(&Request) -> Answer + Send + 'static) -> Server {
         Server::start(Box::new(script), Times::AtLeast(1), None)
     }
 
-    /// A server that must never be asked.
+    /// Expects no request.
     pub fn unasked() -> Server {
         Server::answering([])
     }
 
-    /// Over TLS, at `https://localhost`, with this answer for every request.
+    /// Serves `https://localhost` and gives this answer to every request. Expects at least one.
     pub fn tls(config: Arc<ServerConfig>, answer: Answer) -> Server {
         Server::start(Box::new(move |_| answer.clone()), Times::AtLeast(1), Some(config))
     }
 
-    /// Says this as soon as somebody connects, asked or not, and hangs up.
-    pub fn blurting(bytes: &'static [u8]) -> Server {
+    /// Sends these bytes as soon as a client connects, and closes the connection. Reads no request.
+    pub fn speaking_first(bytes: &'static [u8]) -> Server {
         let mut server = Server::unasked();
-        *server.memory.greeting.lock().expect("a lock") = Some(bytes);
+        *server.state.greeting.lock().expect("a lock") = Some(bytes);
         server.times = Times::Exactly(0);
         server
     }
 
-    /// Exactly this number of requests is expected.
+    /// Expects exactly this number of requests.
     pub fn times(mut self, times: usize) -> Server {
         self.times = Times::Exactly(times);
         self
     }
 
-    /// However many requests come.
+    /// Expects any number of requests.
     pub fn any_times(mut self) -> Server {
         self.times = Times::AtLeast(0);
         self
     }
 
-    /// Opens these gates when it is dropped, so that a failed test does not wait for them.
+    /// Opens the gate when dropped, so that a failed test does not wait for it.
     pub fn opening(mut self, gate: &Gate) -> Server {
         self.gates.push(gate.clone());
         self
@@ -133,11 +135,11 @@ impl Server {
     fn start(script: Script, times: Times, tls: Option<Arc<ServerConfig>>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let memory = Arc::new(Memory::default());
-        let shared = Arc::clone(&memory);
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
         let is_tls = tls.is_some();
         let thread = std::thread::spawn(move || accept(&listener, script, tls.as_ref(), &shared));
-        Server { address, is_tls, times, memory, gates: Vec::new(), thread: Some(thread) }
+        Server { address, is_tls, times, state, gates: Vec::new(), thread: Some(thread) }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -152,84 +154,85 @@ impl Server {
         }
     }
 
-    /// What came so far.
-    pub fn requests(&self) -> Vec<Seen> {
-        self.memory.requests.lock().expect("a lock").clone()
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.state.requests.lock().expect("a lock").clone()
     }
 
-    /// The chats that were asked for, in the order in which they came.
+    /// The chats of the requests so far, in their order.
     pub fn chats(&self) -> Vec<String> {
-        self.requests().iter().map(Seen::chat).collect()
+        self.requests().iter().map(Request::chat).collect()
     }
 
-    /// How many connections were opened.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
-        self.memory.connections.load(Ordering::SeqCst)
+        self.state.connections.load(Ordering::SeqCst)
     }
 
     /// Waits until this number of requests has arrived.
     #[track_caller]
     pub fn wait_for(&self, requests: usize) {
-        let seen = self.memory.requests.lock().expect("a lock");
+        let seen = self.state.requests.lock().expect("a lock");
         let (seen, waited) =
-            self.memory.came.wait_timeout_while(seen, PATIENCE, |seen| seen.len() < requests).expect("a lock");
-        assert!(!waited.timed_out(), "{requests} requests expected, {} came", seen.len());
+            self.state.arrived.wait_timeout_while(seen, LIMIT, |seen| seen.len() < requests).expect("a lock");
+        assert!(!waited.timed_out(), "{requests} requests expected, {} arrived", seen.len());
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.gates.iter().for_each(Gate::open);
-        self.memory.ends.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts; an error means that it has ended already.
+        self.state.ends.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts. An error means that it has ended already.
         let _ = TcpStream::connect(self.address);
-        self.memory.hang_up();
-        let went_well = self.thread.take().expect("dropped once").join().is_ok();
+        self.state.hang_up();
+        let is_ok = self.thread.take().expect("dropped once").join().is_ok();
         if std::thread::panicking() {
             return;
         }
-        assert!(went_well, "the server panicked");
-        let came = self.memory.requests.lock().expect("a lock");
+        assert!(is_ok, "the server panicked");
+        let requests = self.state.requests.lock().expect("a lock");
         let is_right = match self.times {
-            Times::Exactly(times) => came.len() == times,
-            Times::AtLeast(times) => came.len() >= times,
+            Times::Exactly(times) => requests.len() == times,
+            Times::AtLeast(times) => requests.len() >= times,
         };
         let expected = match self.times {
             Times::Exactly(times) => format!("exactly {times}"),
             Times::AtLeast(times) => format!("at least {times}"),
         };
-        assert!(is_right, "{expected} requests expected, {} came: {:#?}", came.len(), &came[..came.len().min(5)]);
+        let first = &requests[..requests.len().min(5)];
+        assert!(is_right, "{expected} requests expected, {} arrived: {first:#?}", requests.len());
     }
 }
 
-fn accept(listener: &TcpListener, script: Script, tls: Option<&Arc<ServerConfig>>, memory: &Arc<Memory>) {
+fn accept(listener: &TcpListener, script: Script, tls: Option<&Arc<ServerConfig>>, state: &Arc<State>) {
     let script = Mutex::new(script);
     std::thread::scope(|scope| {
         for stream in listener.incoming() {
             let Ok(stream) = stream else { continue };
-            if memory.ends.load(Ordering::SeqCst) {
+            if state.ends.load(Ordering::SeqCst) {
                 break;
             }
             stream.set_nodelay(true).expect("a socket");
-            let connection = memory.connections.fetch_add(1, Ordering::SeqCst);
-            memory.open.lock().expect("a lock").insert(connection, stream.try_clone().expect("a socket"));
+            let connection = state.connections.fetch_add(1, Ordering::SeqCst);
+            state.open.lock().expect("a lock").insert(connection, stream.try_clone().expect("a socket"));
             let script = &script;
             scope.spawn(move || {
                 match tls {
-                    None => serve(Stream::Plain(stream), script, memory),
+                    None => serve(Stream::Plain(stream), script, state),
                     Some(config) => {
-                        // Who does not get through the handshake asks nothing.
+                        // Without a handshake there is no request.
                         if let Ok(stream) = shake_hands(stream, config) {
-                            serve(stream, script, memory);
+                            serve(stream, script, state);
                         }
                     }
                 }
                 // The last copy of the socket: this closes the connection.
-                memory.open.lock().expect("a lock").remove(&connection);
+                state.open.lock().expect("a lock").remove(&connection);
             });
         }
-        // Connections that came after those were ended that the end of the test found.
-        memory.hang_up();
+        // Closes connections that were accepted after the end of the test closed the others.
+        state.hang_up();
     });
 }
 
@@ -269,20 +272,20 @@ impl Stream {
     }
 }
 
-fn serve(mut stream: Stream, script: &Mutex<Script>, memory: &Memory) {
-    let greeting = *memory.greeting.lock().expect("a lock");
+fn serve(mut stream: Stream, script: &Mutex<Script>, state: &State) {
+    let greeting = *state.greeting.lock().expect("a lock");
     if let Some(greeting) = greeting {
-        // Whatever becomes of it, this connection is over.
+        // The client may be gone; the connection ends in any case.
         let _ = stream.write(greeting);
         return;
     }
     let mut unread = Vec::new();
     while let Some(seen) = read_request(&mut stream, &mut unread) {
         let answer = {
-            // Remembered and answered under one lock: the order of requests is the order of answers.
+            // Recorded and answered under one lock, so that answers are in the order of the requests.
             let mut script = script.lock().expect("no script panicked");
-            memory.requests.lock().expect("a lock").push(seen.clone());
-            memory.came.notify_all();
+            state.requests.lock().expect("a lock").push(seen.clone());
+            state.arrived.notify_all();
             script(&seen)
         };
         for step in answer.steps() {
@@ -296,7 +299,7 @@ fn serve(mut stream: Stream, script: &Mutex<Script>, memory: &Memory) {
     }
 }
 
-/// An error means that this connection is over.
+/// Sends one part of an answer. An error ends the connection.
 fn act(stream: &mut Stream, step: Step) -> io::Result<()> {
     match step {
         Step::Send(bytes) => stream.write(&bytes),
@@ -309,7 +312,7 @@ fn act(stream: &mut Stream, step: Step) -> io::Result<()> {
         }
         Step::Endless(bytes) => {
             let began = Instant::now();
-            while began.elapsed() < PATIENCE {
+            while began.elapsed() < LIMIT {
                 stream.write(&bytes)?;
             }
             Ok(())
@@ -330,8 +333,8 @@ fn act(stream: &mut Stream, step: Step) -> io::Result<()> {
     }
 }
 
-/// The next request; `None` when the other side has hung up.
-fn read_request(stream: &mut Stream, unread: &mut Vec<u8>) -> Option<Seen> {
+/// Reads the next request; `None` if the client has closed the connection.
+fn read_request(stream: &mut Stream, unread: &mut Vec<u8>) -> Option<Request> {
     let end = loop {
         match unread.windows(4).position(|four| four == b"\r\n\r\n") {
             Some(at) => break at + 4,
@@ -347,7 +350,7 @@ fn read_request(stream: &mut Stream, unread: &mut Vec<u8>) -> Option<Seen> {
         .map(|line| line.split_once(':').expect("a header has a colon"))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let mut seen = Seen { at: Instant::now(), method, path, headers, body: String::new() };
+    let mut seen = Request { at: Instant::now(), method, path, headers, body: String::new() };
     let length = seen.header("content-length").map_or(0, |length| length.parse().expect("a length"));
     while unread.len() < length {
         more(stream, unread)?;

@@ -1,4 +1,4 @@
-//! Certificates made on the spot, so that none can run out while the program is in use.
+//! Certificates, made anew for each test so that none expires.
 
 use std::sync::Arc;
 
@@ -27,12 +27,12 @@ impl Authority {
         self.certificate.pem()
     }
 
-    /// The TLS side of a server that calls itself by this name.
+    /// The TLS configuration of a server with this name.
     pub fn server(&self, name: &str) -> Arc<ServerConfig> {
         self.sign(CertificateParams::new([name.to_owned()]).expect("a name"))
     }
 
-    /// The same, with a certificate that ran out in 2020.
+    /// The same, with a certificate that expired in 2020.
     pub fn expired_server(&self, name: &str) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         params.not_before = date_time_ymd(2019, 1, 1);
@@ -40,7 +40,7 @@ impl Authority {
         self.sign(params)
     }
 
-    /// The same, with a certificate that begins to be valid in 2200.
+    /// The same, with a certificate that is not valid before 2200.
     pub fn early_server(&self, name: &str) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         params.not_before = date_time_ymd(2200, 1, 1);
@@ -48,7 +48,7 @@ impl Authority {
         self.sign(params)
     }
 
-    /// The TLS side of a server that calls itself by this name, and the PEM text of its certificate.
+    /// The same, and the PEM text of the certificate.
     pub fn server_with_pem(&self, name: &str) -> (Arc<ServerConfig>, String) {
         self.sign_with_pem(CertificateParams::new([name.to_owned()]).expect("a name"))
     }
@@ -64,7 +64,7 @@ impl Authority {
     }
 }
 
-/// The TLS side of a server with a certificate that signed itself, and the certificate's PEM text.
+/// The TLS configuration of a server with a self-signed certificate, and the PEM text of the certificate.
 pub fn self_signed(name: &str, is_ca: IsCa) -> (Arc<ServerConfig>, String) {
     let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
     params.is_ca = is_ca;
