@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use greenavatar::failure::Kind;
-
 /// The modules from top to bottom. A file imports from its own line and those below.
 const LAYERS: [&[&str]; 14] = [
     &["main"],
@@ -200,7 +198,7 @@ fn use_trees_and_paths_are_understood() {
 }
 
 #[test]
-fn two_commands_do_not_know_each_other() {
+fn commands_do_not_use_each_other() {
     let commands: Vec<Source> = sources().into_iter().filter(|source| source.name.starts_with("commands/")).collect();
     let name_of =
         |source: &Source| source.name["commands/".len()..].split(['/', '.']).next().unwrap_or_default().to_owned();
@@ -246,7 +244,7 @@ fn no_file_is_too_long() {
 }
 
 #[test]
-fn forbidden_words_are_in_no_code() {
+fn forbidden_words_are_not_in_the_code() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         for word in FORBIDDEN {
             assert!(!source.code().contains(word), "{} says {word}", source.path.display());
@@ -284,33 +282,4 @@ fn the_version_is_in_the_changelog() {
     let changelog = read("CHANGELOG.md");
     let is_told = changelog.lines().any(|line| line.starts_with("## ") && line.contains(version));
     assert!(is_told, "CHANGELOG.md has a heading for {version}");
-}
-
-/// Code words and exit statuses of the tables in a text whose head names a column `exit`.
-fn documented_codes(text: &str) -> BTreeMap<String, u8> {
-    let mut codes = BTreeMap::new();
-    let mut column = None;
-    for line in text.lines() {
-        let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
-        if !line.trim_start().starts_with('|') {
-            column = None;
-        } else if column.is_none() {
-            column = Some(cells.iter().position(|cell| cell.to_lowercase().contains("exit")));
-        } else if let Some(Some(exit)) = column {
-            let words: Vec<&str> = cells[0].split('`').skip(1).step_by(2).collect();
-            if let Ok(status) = cells.get(exit).copied().unwrap_or_default().trim_matches('`').parse() {
-                codes.extend(words.into_iter().map(|word| (word.to_owned(), status)));
-            }
-        }
-    }
-    codes
-}
-
-#[test]
-fn the_table_of_code_words_in_the_documentation_is_that_of_the_code() {
-    let documented = documented_codes(&read("docs/scripting.md"));
-    let real: BTreeMap<String, u8> = Kind::ALL.iter().map(|kind| (kind.code().to_owned(), kind.exit())).collect();
-    let words: BTreeMap<String, u8> =
-        documented.into_iter().filter(|(word, _)| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')).collect();
-    assert_eq!(words, real);
 }

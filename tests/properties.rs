@@ -269,12 +269,12 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_chat_id_is_taken_as_it_stands_or_refused_with_a_hint_that_is_right(bytes in pieces(IDS)) {
+    fn a_chat_id_is_accepted_unchanged_or_refused_with_a_correct_hint(bytes in pieces(IDS)) {
         laws::chat_id(&bytes);
     }
 
     #[test]
-    fn an_address_book_makes_chat_ids_and_errors_with_a_line(bytes in pieces(ADDRESS_BOOKS), is_vcard in any::<bool>()) {
+    fn an_address_book_gives_chat_ids_and_errors_with_a_line(bytes in pieces(ADDRESS_BOOKS), is_vcard in any::<bool>()) {
         laws::address_book(&bytes);
         if is_vcard {
             laws::address_book(&[b"BEGIN:VCARD\n", &bytes[..]].concat());
@@ -288,7 +288,7 @@ proptest! {
     }
 
     #[test]
-    fn a_list_says_what_the_simplest_reader_of_it_says(bytes in pieces(IDS), long in 1000..1030_usize) {
+    fn a_list_has_the_entries_that_a_simple_reader_finds(bytes in pieces(IDS), long in 1000..1030_usize) {
         laws::chat_list(&bytes);
         laws::chat_list(&[&vec![b'7'; long][..], &bytes].concat());
     }
@@ -300,29 +300,29 @@ proptest! {
     }
 
     #[test]
-    fn a_env_file_is_read_or_refused_without_a_word_of_it(bytes in pieces(SETTINGS)) {
+    fn an_env_file_is_read_or_refused_without_its_text(bytes in pieces(SETTINGS)) {
         laws::env_file(&bytes);
     }
 
     #[test]
-    fn an_answer_never_brings_the_token_or_a_control_character(first in any::<u8>(), second in 0..4_u8, bytes in pieces(ANSWERS)) {
+    fn no_answer_gets_the_token_or_a_control_character_printed(first in any::<u8>(), second in 0..4_u8, bytes in pieces(ANSWERS)) {
         laws::api_answer(&[&[first, second], &bytes[..]].concat());
     }
 
     #[test]
-    fn a_json_error_never_brings_the_token(status in any::<u8>(), key in select(&["message", "reason", "description", "error"][..]), said in ".{0,40}", url in ".{0,20}") {
+    fn no_json_error_gets_the_token_printed(status in any::<u8>(), key in select(&["message", "reason", "description", "error"][..]), said in ".{0,40}", url in ".{0,20}") {
         let said = format!("{said}{}{said}", laws::TOKEN);
         let body = serde_json::json!({ key: said, "urlAvatar": format!("https://{url}"), "path": laws::TOKEN }).to_string();
         laws::api_answer(&[&[status, 0], body.as_bytes()].concat());
     }
 
     #[test]
-    fn a_notification_is_ours_or_one_line_that_says_the_same(bytes in pieces(NOTIFICATIONS)) {
+    fn a_notification_is_a_result_or_one_line_with_the_same_content(bytes in pieces(NOTIFICATIONS)) {
         laws::notification(&bytes);
     }
 
     #[test]
-    fn a_result_of_any_texts_makes_lines_that_move_no_cursor(chat in ".{1,20}", url in ".{0,20}", reason in ".{0,20}", kind in ".{0,8}") {
+    fn a_result_of_any_texts_is_printed_without_control_characters(chat in ".{1,20}", url in ".{0,20}", reason in ".{0,20}", kind in ".{0,8}") {
         let info = serde_json::json!({ "chatId": chat, "urlAvatar": format!("https://{url}"), "reason": reason });
         let body = serde_json::json!({ "typeWebhook": kind, "avatarInfo": info });
         laws::notification(serde_json::json!({ "receiptId": 7, "body": body }).to_string().as_bytes());
@@ -330,7 +330,7 @@ proptest! {
     }
 
     #[test]
-    fn a_url_that_is_followed_leads_to_whatsapp_or_where_the_user_said(bytes in pieces(URLS)) {
+    fn an_allowed_url_leads_to_whatsapp_or_an_allowed_host(bytes in pieces(URLS)) {
         laws::avatar_url(&bytes);
         laws::avatar_url(&[b"\nhttps://pps.whatsapp.net", &bytes[..]].concat());
     }
@@ -346,7 +346,7 @@ proptest! {
     }
 
     #[test]
-    fn a_request_of_any_bytes_leaves_the_endpoint_standing(bytes in pieces(REQUESTS)) {
+    fn a_request_of_any_bytes_does_not_end_the_server(bytes in pieces(REQUESTS)) {
         laws::webhook_request(&bytes);
     }
 
@@ -369,7 +369,7 @@ proptest! {
     }
 
     #[test]
-    fn the_token_is_masked_wherever_it_stands(bytes in pieces(ANSWERS)) {
+    fn the_token_is_masked_everywhere(bytes in pieces(ANSWERS)) {
         laws::token(&bytes);
     }
 }

@@ -150,7 +150,7 @@ fn lacks_program(block: &Block) -> bool {
 
 #[cfg(unix)]
 #[test]
-fn commands_of_the_pages_print_what_these_say() {
+fn commands_in_the_pages_print_what_the_pages_say() {
     let pages = pages();
     let mut sections = Vec::new();
     for page in &pages {
@@ -198,7 +198,7 @@ fn untrue_in(page: &Page, blocks: &[Block]) -> Vec<String> {
 
 /// What a sandbox signs and dates is another on the next day, and the pages must be true then, too.
 #[test]
-fn what_a_day_changes_is_left_out_of_the_pages() {
+fn values_that_change_daily_are_elided_in_the_pages() {
     let mut count = 0;
     for page in pages() {
         for said in blocks(&page).iter().filter(|block| block.kind == "text" && block.follows) {
@@ -221,7 +221,7 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn links_lead_to_files_and_headings() {
+fn links_have_targets() {
     let mut count = 0;
     for page in pages() {
         let directory = root().join(&page.name).parent().expect("a directory").to_owned();
@@ -243,7 +243,7 @@ fn links_lead_to_files_and_headings() {
 }
 
 #[test]
-fn the_readme_leads_to_every_page_and_is_short() {
+fn the_readme_links_to_every_page_and_is_short() {
     let readme = read("README.md");
     for page in pages().iter().filter(|page| page.name != "README.md") {
         assert!(readme.contains(&format!("]({})", page.name)), "README has a link to {}", page.name);
@@ -260,7 +260,7 @@ fn the_script_of_the_nightly_job_is_the_packaged_one() {
 
 /// 69 and 75 may go well later; the service and the Job give up on all others.
 #[test]
-fn what_is_packaged_tries_again_what_may_go_well_later() {
+fn packaged_jobs_retry_exactly_what_may_succeed_later() {
     let mut permanent: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit()).chain([1, 2, 70]).collect();
     permanent.retain(|exit| ![69, 75].contains(exit));
     permanent.sort_unstable();
@@ -370,7 +370,7 @@ fn every_field_of_the_summary_is_documented() {
 }
 
 #[test]
-fn examples_of_every_help_can_be_typed() {
+fn examples_of_every_help_parse() {
     let mut helps = BTreeMap::new();
     let mut cli = Cli::command();
     helps.insert("greenavatar".to_owned(), cli.render_long_help().to_string());

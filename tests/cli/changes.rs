@@ -68,7 +68,7 @@ fn set_time(file: &Path, seconds: u64) {
 }
 
 #[test]
-fn a_line_says_what_became_of_the_picture() {
+fn a_line_says_how_the_picture_changed() {
     let book = Book::default();
     let server = book.serve();
     let cli = Cli::on(&server);
@@ -99,7 +99,7 @@ fn a_line_says_what_became_of_the_picture() {
 }
 
 #[test]
-fn the_same_is_said_of_a_single_file() {
+fn a_single_file_has_its_change_too() {
     let book = Book::default();
     let server = book.serve();
     let cli = Cli::on(&server);
@@ -118,7 +118,7 @@ fn the_same_is_said_of_a_single_file() {
 }
 
 #[test]
-fn the_history_has_every_picture_that_was_replaced_or_is_gone() {
+fn the_history_has_every_replaced_and_gone_picture() {
     let book = Book::default();
     let server = book.serve();
     let cli = Cli::on(&server);
@@ -220,7 +220,7 @@ fn json_lines_of_a_list_have_their_change() {
 }
 
 #[test]
-fn only_changes_are_printed_and_nothing_on_a_quiet_night() {
+fn only_changes_prints_nothing_if_nothing_changed() {
     let book = Book::default();
     let server = book.serve();
     let cli = Cli::on(&server);
@@ -266,7 +266,7 @@ fn only_changes_are_printed_and_nothing_on_a_quiet_night() {
 }
 
 #[test]
-fn notes_are_left_out_with_the_rest() {
+fn only_changes_prints_no_notes() {
     let get = Cli::new().args(["--sandbox", "get", "--contacts", "--dir", "d"]).any_stdout();
     assert!(get.any_stderr().run().stderr.contains("note: 1 id left out"));
     let get = Cli::new().args(["--sandbox", "get", "--contacts", "--dir", "d", "--only-changes"]).any_stdout();
@@ -274,7 +274,7 @@ fn notes_are_left_out_with_the_rest() {
 }
 
 #[test]
-fn chats_with_a_picture_are_not_asked_about() {
+fn skip_existing_does_not_request_chats_with_a_picture() {
     let book = Book::default();
     (0..4).for_each(|n| book.set(&chat(n), Entry::Picture(JPEG)));
     let server = book.serve();

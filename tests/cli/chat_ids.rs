@@ -61,7 +61,7 @@ fn names_an_id(hint: &str) -> bool {
 }
 
 #[test]
-fn what_is_mistyped_is_never_sent_and_has_its_line() {
+fn a_text_that_is_not_a_chat_id_is_never_sent_and_has_its_line() {
     let server = Server::unasked();
     in_parallel(MISTYPED, |(text, meant)| {
         let said = Cli::request(&server, ["--json", "--", text]).exits(65).any_stdout().run();
@@ -79,7 +79,7 @@ fn what_is_mistyped_is_never_sent_and_has_its_line() {
 }
 
 #[test]
-fn what_is_mistyped_is_told_in_text_too() {
+fn a_text_that_is_not_a_chat_id_has_a_line_of_text_too() {
     let server = Server::unasked();
     in_parallel(MISTYPED, |(text, meant)| {
         let said = Cli::request(&server, ["--", text]).exits(65).any_stdout().stderr_has("greenavatar: error: ").run();
@@ -90,7 +90,7 @@ fn what_is_mistyped_is_told_in_text_too() {
 }
 
 #[test]
-fn the_line_of_the_contract_comes_out() {
+fn the_line_is_the_documented_one() {
     let server = Server::unasked();
     let said = Cli::request(&server, ["--json", "12345@c.us"]).exits(65).any_stdout().run();
     let line = said.stdout;
@@ -103,7 +103,7 @@ fn the_line_of_the_contract_comes_out() {
 
 #[cfg(unix)]
 #[test]
-fn an_id_that_is_no_utf8_is_one_that_is_mistyped() {
+fn an_id_that_is_not_utf8_is_invalid() {
     let server = Server::unasked();
     let odd = OsStr::from_bytes(b"1100\xff1234567@c.us");
     let said = Cli::on(&server).args(["request", "--json"]).arg(odd).exits(65).any_stdout().run();
@@ -119,7 +119,7 @@ fn a_very_long_id_is_shortened() {
 }
 
 #[test]
-fn a_duration_where_an_id_should_be_has_a_hint() {
+fn a_duration_in_place_of_an_id_has_a_hint() {
     let server = Server::answering([Answer::status(200)]);
     let said = Cli::request(&server, ["--json", CHAT, "2m"]).exits(1).any_stdout().any_stderr().run();
     let lines = jsons(&said.stdout);
@@ -164,7 +164,7 @@ fn an_invisible_character_is_shown_as_its_number() {
 
 /// Hints come once a code word in a list; that one must not be missed.
 #[test]
-fn in_a_list_each_newer_id_is_told_the_flag() {
+fn in_a_list_the_error_of_each_newer_id_names_the_flag() {
     let server = Server::unasked();
     let ids = ["1100123456789@c.us", "+1 100 123-45-67", "123456789012345@lid"];
     let said = Cli::request(&server, ids).exits(1).any_stdout().any_stderr().run();
@@ -195,14 +195,8 @@ fn a_bad_id_among_good_ones_does_not_stop_them() {
 }
 
 #[test]
-fn only_bad_ids_among_several_are_some_that_failed() {
+fn several_invalid_ids_have_the_status_of_some_that_failed() {
     let server = Server::unasked();
     let said = Cli::request(&server, ["--json", "a", "b"]).exits(1).any_stdout().any_stderr().run();
     assert_eq!(said.stdout.lines().count(), 2);
-}
-
-#[test]
-fn no_id_at_all_is_a_usage_error() {
-    let server = Server::unasked();
-    Cli::request(&server, [""; 0]).exits(2).any_stderr().run();
 }

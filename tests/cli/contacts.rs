@@ -121,7 +121,7 @@ fn each_hint_is_given_once() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_read() {
+fn a_file_that_cannot_be_read_is_an_error_and_the_others_are_read() {
     let cli = Cli::new().file("a", "+11001234567\n").args(["contacts", "--from", "missing", "a", "."]);
     let said = cli.exits(1).stdout(format!("{CHAT}\n")).any_stderr().run();
     assert_eq!(said.stderr.matches("error: cannot read ").count(), 2, "{}", said.stderr);
@@ -130,7 +130,7 @@ fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_read() {
 }
 
 #[test]
-fn what_is_in_a_name_stays_in_its_column_and_moves_no_cursor() {
+fn a_name_stays_in_its_column_and_has_no_control_characters() {
     let name = "a\tb\u{1b}[31m\u{202e}c\u{200d}\nd".to_owned() + &"é".repeat(300);
     let cli = convert("a.csv", format!("Name;Phone\n\"{name}\";+11001234567\n"));
     let said = cli.any_stdout().run();
@@ -146,7 +146,7 @@ fn bytes_that_are_not_utf8_are_one_warning() {
 }
 
 #[test]
-fn bad_files_are_errors_with_a_line_and_the_rest_is_printed() {
+fn malformed_parts_are_errors_with_a_line_and_the_rest_is_printed() {
     let long = "9".repeat(10_000_000);
     for (content, error) in [
         ("+11001234567\n1\0+1\n".to_owned(), "a:2: "),
@@ -165,7 +165,7 @@ fn bad_files_are_errors_with_a_line_and_the_rest_is_printed() {
 }
 
 #[test]
-fn the_lines_are_a_list() {
+fn its_lines_are_accepted_as_a_list() {
     let list = convert("google.csv", export("google.csv")).any_stdout().any_stderr().run().stdout;
     let server = Server::with(|_| Answer::status(200)).times(5);
     let said = Cli::request(&server, ["--json", "--lenient", "-"]).stdin(list).any_stdout().any_stderr().run();
@@ -175,7 +175,7 @@ fn the_lines_are_a_list() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_that_no_program_writes_to_is_left_at_a_signal() {
+fn a_pipe_without_a_writer_ends_at_a_signal() {
     let script = r#"mkfifo pipe; exec "$0" contacts --from a pipe"#;
     let cli = Cli::new().file("a", "+11001234567").shell(script);
     let running = cli.dies(15).stdout(format!("{CHAT}\n")).start();
@@ -186,7 +186,7 @@ fn a_pipe_that_no_program_writes_to_is_left_at_a_signal() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_is_not_read_and_written() {
+fn a_file_that_is_read_is_not_written() {
     let cli = Cli::new().file("a", "+11001234567\n").shell(r#""$0" contacts --from a >> a"#).exits(78);
     cli.stderr_has("are the same file").run();
 }
@@ -239,7 +239,7 @@ fn the_contacts_of_the_account_are_printed_each_once() {
 }
 
 #[test]
-fn an_empty_list_is_asked_for_again() {
+fn an_empty_list_is_fetched_again() {
     let mut asked = 0;
     let server = account(move |_, _| {
         asked += 1;
@@ -274,7 +274,7 @@ fn an_empty_list_is_the_answer_only_if_the_service_says_that_all_is_loaded() {
 }
 
 #[test]
-fn what_is_not_a_list_is_the_failure_that_it_is() {
+fn an_answer_that_is_not_a_list_is_the_failure_that_it_reports() {
     for (status, body, exit, code) in [
         (401, "", 77, "unauthorized"),
         (403, "", 77, "forbidden"),
@@ -297,7 +297,7 @@ fn what_is_not_a_list_is_the_failure_that_it_is() {
 }
 
 #[test]
-fn a_failure_that_may_pass_is_asked_again_and_no_line_comes_twice() {
+fn a_failure_that_may_pass_is_retried_and_no_line_is_printed_twice() {
     let mut asked = 0;
     let server = account(move |_, _| {
         asked += 1;
@@ -316,7 +316,7 @@ fn a_failure_that_may_pass_is_asked_again_and_no_line_comes_twice() {
 }
 
 #[test]
-fn a_list_that_is_cut_off_is_said_to_be_incomplete() {
+fn a_list_that_is_cut_off_is_reported_as_incomplete() {
     let cut = &BOOK[..BOOK.len() - 10];
     let server = account(move |_, _| Answer::status(200).body(cut)).times(1);
     let cli = contacts(&server).args(["--retries", "0"]).exits(76).any_stdout();
@@ -348,7 +348,7 @@ fn get_and_request_take_the_list_of_the_account_directly() {
 }
 
 #[test]
-fn the_list_of_the_account_goes_with_no_other_list() {
+fn contacts_together_with_another_list_is_a_usage_error() {
     let server = Server::unasked();
     for args in [
         &["get", "--contacts", CHAT][..],
@@ -375,7 +375,7 @@ fn a_signal_ends_the_wait_for_the_list() {
 }
 
 #[test]
-fn the_sandbox_has_a_book() {
+fn the_sandbox_has_contacts() {
     let said = Cli::new().args(["--sandbox", "contacts"]).any_stdout().any_stderr().run();
     assert!(said.stdout.starts_with("11001234567@c.us\tAda (work)\n"), "{}", said.stdout);
     assert_eq!(said.stdout.lines().count(), 13, "{}", said.stdout);

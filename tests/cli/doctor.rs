@@ -61,7 +61,7 @@ fn each_check_is_a_line_of_json() {
 }
 
 #[test]
-fn every_state_has_its_meaning() {
+fn every_state_has_its_status_and_exit_code() {
     let rows = [
         (r#"{"stateInstance":"notAuthorized"}"#, "failed", Some("instance-not-authorized"), 77),
         (r#"{"stateInstance":"blocked"}"#, "failed", Some("instance-not-authorized"), 77),
@@ -146,7 +146,7 @@ fn settings_that_cannot_be_used_are_the_first_check() {
 }
 
 #[test]
-fn a_service_that_is_not_there_fails_the_connection() {
+fn a_service_that_does_not_answer_fails_the_connection() {
     // A port without a listener: it was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let said = Cli::at(&format!("http://{address}")).args(["doctor", "--json"]).exits(69).any_stdout().run();
@@ -159,7 +159,7 @@ fn a_service_that_is_not_there_fails_the_connection() {
 }
 
 #[test]
-fn behind_a_proxy_the_name_is_left_to_it_and_a_strange_certificate_fails_the_connection() {
+fn with_a_proxy_the_name_is_not_checked_and_an_untrusted_certificate_fails_the_connection() {
     const HOST: &str = "api.green-api.com";
     let authority = Authority::new();
     let server = Server::tls(authority.server(HOST), ok(AUTHORIZED)).times(2);
@@ -194,7 +194,7 @@ fn a_webhook_is_a_warning_and_its_secrets_are_not_shown() {
 }
 
 #[test]
-fn quiet_says_what_failed_and_nothing_else() {
+fn quiet_prints_only_what_failed() {
     let server = instance(ok(AUTHORIZED), ok(SETTINGS));
     Cli::on(&server).args(["doctor", "-q"]).run();
     let server = instance(Answer::status(401), ok(SETTINGS));
@@ -204,7 +204,7 @@ fn quiet_says_what_failed_and_nothing_else() {
 }
 
 #[test]
-fn a_call_that_came_too_fast_is_made_again() {
+fn a_call_that_is_rate_limited_is_repeated() {
     let mut asked = 0;
     let server = Server::with(move |seen| {
         asked += 1;
@@ -219,7 +219,7 @@ fn a_call_that_came_too_fast_is_made_again() {
 }
 
 #[test]
-fn the_sandbox_is_in_good_health() {
+fn the_sandbox_passes_every_check() {
     let said = Cli::new().args(["--sandbox", "doctor", "--json"]).any_stdout().any_stderr().run();
     assert!(marks(&said.stdout).iter().all(|(_, status)| status == "ok"), "{}", said.stdout);
     let line = jsons(&said.stdout).remove(0);

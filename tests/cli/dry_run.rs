@@ -16,7 +16,7 @@ fn asked(server: &Server) -> Vec<(String, String, Option<String>, String)> {
 
 #[cfg(unix)]
 #[test]
-fn the_printed_command_does_what_the_program_does() {
+fn the_printed_command_sends_the_same_request() {
     for id in [CHAT, GROUP, "11001234567-1586700802@g.us"] {
         let server = Server::with(|_| Answer::status(200)).times(2);
         let printed = Cli::request(&server, ["--dry-run", id]).any_stdout().run().stdout;
@@ -46,7 +46,7 @@ fn each_chat_has_its_command() {
 }
 
 #[test]
-fn what_is_no_chat_id_has_no_command() {
+fn an_invalid_chat_id_has_no_command() {
     let server = Server::unasked();
     for odd in ["nonsense", "'; rm -rf x; '@c.us", "11001234567@c.us'", "$(x)@g.us"] {
         let said = Cli::request(&server, ["--dry-run", odd]).exits(65).any_stdout().any_stderr().run();
@@ -55,7 +55,7 @@ fn what_is_no_chat_id_has_no_command() {
 }
 
 #[test]
-fn a_dry_run_touches_no_journal() {
+fn a_dry_run_does_not_create_the_journal() {
     let server = Server::unasked();
     let cli = Cli::request(&server, ["--dry-run", "--journal", "j", CHAT]);
     let path = cli.dir().join("j");

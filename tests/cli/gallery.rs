@@ -82,7 +82,7 @@ fn earlier_pictures_are_beside_the_current_one() {
 }
 
 #[test]
-fn names_are_text() {
+fn names_are_escaped() {
     let list = format!(
         "\u{feff}# people\r\n{}\t<script>alert(1)</script>\r\n{}\t\"Анна\" & 'Иванова'\r\n{}\tdavid דוד\u{202e}\r\n9998887@c.us\tBo\r\n",
         chat(1),
@@ -154,7 +154,7 @@ fn a_missing_directory_is_unreadable() {
 }
 
 #[test]
-fn what_cannot_be_written_leaves_the_old_page() {
+fn a_page_that_cannot_be_written_leaves_the_old_one() {
     let cli = with(&[]).file("d/index.html", "old");
     let old = |cli: &Cli| fs::read_to_string(cli.dir().join("d/index.html")).expect("a page") == "old";
     cli.again().args(["gallery", "d", "-o", "d"]).exits(74).any_stderr().run();

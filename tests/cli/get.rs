@@ -5,7 +5,7 @@ use crate::support::queue::{calls, method};
 use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, chat, in_parallel, json, jsons, sample};
 
 #[test]
-fn a_line_says_all_that_the_answer_said() {
+fn a_line_has_every_field_of_the_answer() {
     let body = r#"{"urlAvatar":"https://pps.whatsapp.net/v/s96x96/x.jpg?oe=6B0E9AA0","available":true}"#;
     let server = Server::answering([ok(body)]);
     Cli::on(&server)
@@ -78,7 +78,7 @@ fn a_text_line_has_the_url_or_the_error_code() {
 }
 
 #[test]
-fn whatsapps_own_limit_and_a_host_that_fails_are_asked_again() {
+fn whatsapps_rate_limit_and_a_failing_host_are_retried() {
     in_parallel([true, false], |is_limit| {
         let mut asked = 0;
         let server = Server::with(move |seen| {
@@ -100,7 +100,7 @@ fn whatsapps_own_limit_and_a_host_that_fails_are_asked_again() {
 }
 
 #[test]
-fn a_list_goes_as_for_request() {
+fn a_list_is_handled_as_by_request() {
     let server = picture_service(|seen| if method(seen).ends_with('2') { Answer::status(404) } else { picture(JPEG) });
     let list = format!("# people\n{}\n\nnonsense\n{}\n{}\n{}\n", chat(1), chat(2), chat(3), chat(1));
     let args = ["--json", "--rate=0", "--dir", "d", "--from", "list"];
@@ -120,7 +120,7 @@ fn a_list_goes_as_for_request() {
 }
 
 #[test]
-fn what_ends_a_run_ends_this_one() {
+fn a_failure_that_ends_a_run_is_its_exit_status() {
     for (status, body, code, exit) in [
         (401, String::new(), "unauthorized", 77),
         (466, sample("error-466-method.json"), "quota-exceeded", 69),
@@ -135,7 +135,7 @@ fn what_ends_a_run_ends_this_one() {
 }
 
 #[test]
-fn a_journal_is_by_command_and_has_the_picture() {
+fn a_journal_tells_commands_apart_and_records_the_picture() {
     let server = Server::with(|seen| match method(seen) {
         "getAvatarAsync" => Answer::status(200),
         "getAvatar" => ok(&format!(r#"{{"urlAvatar":"http://{}/pictures/1"}}"#, seen.header("host").expect("a host"))),
@@ -159,7 +159,7 @@ fn a_journal_is_by_command_and_has_the_picture() {
 }
 
 #[test]
-fn show_draws_nothing_where_there_is_no_terminal() {
+fn show_draws_nothing_without_a_terminal() {
     for extra in [&["--show"][..], &["--show", "--color=always"], &["--show", "--json"]] {
         let server = picture_service(|_| Answer::status(500)).times(1);
         let cli = Cli::on(&server).env("TERM", "xterm-kitty").env("COLORTERM", "truecolor").arg("get").args(extra);
@@ -185,4 +185,11 @@ fn the_sandbox_has_pictures() {
     assert_ne!(first[0]["sha256"], first[1]["sha256"], "each chat has a picture of its own");
     assert!(first.iter().all(|line| line["change"] == "new" && line["expiresAt"].is_string()), "{first:?}");
     assert!(second.len() == 1 && second[0]["change"] == "unchanged", "the same one each time: {second:?}");
+}
+
+#[test]
+fn an_answer_that_contains_the_picture_is_read() {
+    let answer = format!(r#"{{"base64Avatar":"{}","urlAvatar":"","available":true}}"#, "A".repeat(700_000));
+    let server = Server::answering([Answer::status(200).body(answer)]);
+    Cli::on(&server).args(["get", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
 }

@@ -57,7 +57,7 @@ fn commands_are_in_groups() {
 }
 
 #[test]
-fn what_people_need_first_is_above() {
+fn the_headings_that_are_needed_first_come_first() {
     let get = help(&["get", "-h"]);
     let list = ["List", "Resume", "Pace", "Output", "Settings"];
     assert_eq!(headings(&get), [&["Arguments", "Save"][..], &list].concat());
@@ -100,13 +100,13 @@ fn options_without_effect_are_hidden() {
 }
 
 #[test]
-fn a_hidden_option_is_accepted_as_ever() {
+fn a_hidden_option_is_accepted() {
     let args = ["--timeout", "5s", "gallery", ".", "--retries", "0", "-q", "--env-file", "missing"];
     Cli::on(&Server::unasked()).args(args).run();
 }
 
 #[test]
-fn help_says_where_credentials_and_exit_codes_are() {
+fn help_says_where_credentials_and_exit_codes_are_explained() {
     for command in CLIENTS {
         let help = help(&[command, "-h"]);
         for words in ["https://console.green-api.com", "GREEN_API_TOKEN_INSTANCE", ".env", "docs/scripting.md"] {
@@ -133,4 +133,17 @@ fn each_command_has_a_manual_page_with_its_help() {
     assert_eq!(main, Cli::new().arg("man").any_stdout().run().stdout);
     assert!(COMMANDS.iter().all(|command| main.contains(&format!("greenavatar\\-{command}(1)"))));
     assert!(main.contains("API URL of the instance"), "options that -h leaves out have a text");
+}
+
+#[test]
+fn help_names_the_method_that_a_command_calls() {
+    for (command, method) in [
+        ("request", "getAvatarAsync"),
+        ("receive", "receiveNotification"),
+        ("get", "getAvatar"),
+        ("contacts", "getContacts"),
+        ("doctor", "getStateInstance"),
+    ] {
+        assert!(help(&[command, "--help"]).contains(method), "{command} names {method}");
+    }
 }

@@ -19,7 +19,7 @@ fn waiting(control: &mut Client) -> u64 {
 }
 
 #[test]
-fn whenever_it_is_killed_nothing_is_lost() {
+fn no_kill_loses_a_notification() {
     const KILLS: usize = 8;
     const EACH: usize = 15;
     let args = ["sandbox", "--bind", "127.0.0.1:0", "--no-rate-limit", "--id-instance", INSTANCE];

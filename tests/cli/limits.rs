@@ -13,7 +13,7 @@ esac"#;
 
 #[cfg(target_os = "linux")]
 #[test]
-fn where_no_thread_can_be_started_one_error_names_the_limit_and_nothing_is_sent() {
+fn without_threads_one_error_names_the_limit_and_nothing_is_sent() {
     let server = Server::unasked();
     let commands = [
         &["request", CHAT][..],
@@ -38,7 +38,7 @@ fn where_no_thread_can_be_started_one_error_names_the_limit_and_nothing_is_sent(
 /// Only root can become a user without other processes, whose threads count as well.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_low_limit_on_threads_means_fewer_workers_but_never_a_chat_without_a_line() {
+fn with_few_threads_there_are_fewer_workers_but_every_chat_has_a_line() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -63,7 +63,7 @@ fn a_low_limit_on_threads_means_fewer_workers_but_never_a_chat_without_a_line() 
 }
 
 #[test]
-fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
+fn with_few_open_files_there_are_fewer_workers_or_one_error_that_names_the_limit() {
     let server = picture_service(|_| picture(JPEG));
     let list: String = (0..30).map(|n| chat(n) + "\n").collect();
     let run = |limit: u32| {
@@ -81,7 +81,7 @@ fn a_low_limit_on_open_files_means_fewer_workers_or_one_error_that_names_it() {
 }
 
 #[test]
-fn a_limit_that_is_too_low_for_any_run_is_named_by_each_command() {
+fn each_command_names_a_limit_that_is_too_low_for_any_run() {
     let server = Server::unasked();
     in_parallel(["receive", "contacts", "doctor"], |command| {
         let cli = Cli::on(&server).args([command]).shell(r#"ulimit -n 5; exec "$0" "$@""#);

@@ -10,12 +10,11 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::Signal;
 
 use crate::listen::{address_of, listen};
-use crate::signals::BOTH;
 use crate::support::cli::full_disk;
 use crate::support::client::Client;
 use crate::support::pictures::{JPEG, get, picture, picture_service};
 use crate::support::queue::{Queue, plain};
-use crate::support::{Answer, CHAT, Cli, Gate, Server, chat, in_parallel, json, jsons, sample};
+use crate::support::{Answer, CHAT, Cli, Gate, SIGNALS, Server, chat, in_parallel, json, jsons, sample};
 
 #[test]
 fn help_that_cannot_be_written_is_output_failed() {
@@ -37,7 +36,7 @@ fn a_full_disk_is_output_failed() {
 }
 
 #[test]
-fn a_full_disk_ends_a_longer_run() {
+fn a_full_disk_ends_a_list() {
     let server = Server::with(|_| Answer::status(200));
     let args = ["--json", "--concurrency", "1", "--rate", "0"];
     let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(full_disk());
@@ -47,7 +46,7 @@ fn a_full_disk_ends_a_longer_run() {
 }
 
 #[test]
-fn what_cannot_be_written_is_not_deleted() {
+fn a_notification_that_cannot_be_written_is_not_deleted() {
     let queue = Queue::of([plain(1)]);
     let server = queue.serve();
     let receive = |server: &Server| Cli::on(server).args(["receive", "--json"]).exits(74).any_stderr();
@@ -69,7 +68,7 @@ fn a_result_that_cannot_be_written_is_not_deleted() {
 }
 
 #[test]
-fn a_notification_that_cannot_be_kept_is_not_acknowledged() {
+fn a_notification_that_cannot_be_written_is_not_acknowledged() {
     let running = listen(["--discard-foreign"]).stdout_to(full_disk()).exits(74).start();
     let answer = Client::connect(address_of(&running)).post("/", "", &plain(1));
     assert_ne!(answer, Some(200));
@@ -85,7 +84,7 @@ fn a_notification_that_cannot_be_kept_is_not_acknowledged() {
 #[test]
 fn a_second_signal_ends_at_once_whichever_it_is() {
     let others = [(Signal::TERM, (Signal::INT, 2)), (Signal::INT, (Signal::TERM, 15))];
-    in_parallel(BOTH.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
+    in_parallel(SIGNALS.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
         let server = Server::always(Answer::raw("").then_silence());
         let mut running = Cli::request(&server, [CHAT]).dies(number).start();
         server.wait_for(1);
@@ -101,7 +100,7 @@ fn a_second_signal_ends_at_once_whichever_it_is() {
 /// That it was ignored is in /proc.
 #[test]
 fn a_signal_that_the_parent_ignores_stays_ignored() {
-    in_parallel(BOTH, |(signal, _)| {
+    in_parallel(SIGNALS, |(signal, _)| {
         let gate = Gate::default();
         let held = gate.clone();
         let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
@@ -145,7 +144,7 @@ fn read_slowly(mut reader: PipeReader) -> String {
 }
 
 #[test]
-fn a_stream_that_does_not_wait_loses_nothing() {
+fn a_stream_in_non_blocking_mode_loses_nothing() {
     let server = Server::with(|_| Answer::status(400).body("bad request data")).times(600);
     let args = ["--rate", "0", "--concurrency", "4"];
     let (reader, writer) = impatient_pipe();
@@ -167,7 +166,7 @@ fn a_stream_that_does_not_wait_loses_nothing() {
 
 /// `setsid` is a command of Linux.
 #[test]
-fn a_signal_for_its_group_reaches_the_command_once_and_the_command_s_status_counts() {
+fn a_signal_for_its_group_reaches_the_command_once_and_the_exit_status_is_the_commands() {
     let script = r#"setsid "$0" sandbox -- sh -c 'trap "n=1\$n" TERM; : >ready; until [ -n "$n" ]; do sleep 0.02; done; sleep 0.05; echo $n; exit 5' &
         until [ -e ready ]; do sleep 0.02; done
         kill -TERM -$!

@@ -11,12 +11,12 @@ fn lines(chats: &[&str]) -> String {
 /// One worker and no pace, so that the order is that of the list.
 const IN_ORDER: [&str; 4] = ["--concurrency", "1", "--rate", "0"];
 
-fn in_order(server: &Server) -> Cli {
+pub fn in_order(server: &Server) -> Cli {
     Cli::request(server, IN_ORDER)
 }
 
 #[test]
-fn a_list_comes_from_standard_input_or_a_file() {
+fn a_list_is_read_from_standard_input_or_a_file() {
     let list = format!("{CHAT}\n{GROUP}\n");
     let server = Server::with(|_| Answer::status(200)).times(6);
     in_order(&server).arg("-").stdin(list.as_str()).stdout(lines(&[CHAT, GROUP])).any_stderr().run();
@@ -26,7 +26,7 @@ fn a_list_comes_from_standard_input_or_a_file() {
 }
 
 #[test]
-fn arguments_and_lists_go_together() {
+fn arguments_and_lists_can_be_combined() {
     let server = Server::with(|_| Answer::status(200)).times(4);
     let cli = in_order(&server).file("a", chat(2)).file("b", chat(3));
     let said = cli.args([&chat(1), "-", "--from", "a", "--from", "b"]).stdin(chat(4)).any_stdout().any_stderr().run();
@@ -34,7 +34,7 @@ fn arguments_and_lists_go_together() {
 }
 
 #[test]
-fn comments_blank_lines_and_the_traces_of_windows_do_not_count() {
+fn comments_blank_lines_byte_order_marks_and_crlf_are_ignored() {
     let list = format!("\u{feff}{}\r\n\r\n# people\r\n   \n\t\n  # more\n{}\n#\n{}", chat(1), chat(2), chat(3));
     let server = Server::with(|_| Answer::status(200)).times(3);
     let expected = lines(&[&chat(1), &chat(2), &chat(3)]);
@@ -51,7 +51,7 @@ fn an_empty_list_is_done_at_once() {
 }
 
 #[test]
-fn a_chat_that_comes_twice_is_asked_about_once() {
+fn a_repeated_chat_is_requested_once() {
     let server = Server::with(|_| Answer::status(200)).times(2);
     let list = format!("{CHAT}\n{GROUP}\n{CHAT}\n{CHAT}\n");
     let cli = in_order(&server).arg("-").stdin(list).stdout(lines(&[CHAT, GROUP]));
@@ -61,7 +61,7 @@ fn a_chat_that_comes_twice_is_asked_about_once() {
 }
 
 #[test]
-fn a_line_that_is_no_chat_id_has_its_number_and_the_rest_is_sent() {
+fn an_invalid_line_has_its_number_and_the_rest_is_sent() {
     let mut list = format!("{}\n# comment\nnonsense\n", chat(1)).into_bytes();
     list.extend(b"1100\xff\xfe@c.us\n");
     list.extend(vec![b'9'; 100_000]);
@@ -99,7 +99,7 @@ fn a_line_of_four_kilobytes_is_read_whole() {
 }
 
 #[test]
-fn every_line_end_and_utf16_are_known() {
+fn every_line_end_and_utf16_are_read() {
     for end in ["\n", "\r\n", "\r"] {
         let server = Server::with(|_| Answer::status(200)).times(2);
         let list = format!("# people{end}{end}{CHAT}{end}{GROUP}\tMy group{end}");
@@ -181,7 +181,7 @@ fn an_argument_that_names_a_file_has_the_option_for_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_named_pipe_that_no_program_writes_to_is_left_at_a_signal() {
+fn a_named_pipe_without_a_writer_ends_at_a_signal() {
     let server = Server::with(|_| Answer::status(200)).times(1);
     let script = r#"mkfifo pipe; exec "$0" "$@""#;
     let cli = in_order(&server).args([CHAT, "--from", "pipe"]).shell(script).dies(15);
@@ -217,7 +217,7 @@ fn an_interrupted_list_of_a_file_says_how_many_are_left() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_left_of_a_silent_pipe_nobody_knows() {
+fn the_number_left_in_an_open_pipe_is_unknown() {
     for (flags, said) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
         let server = Server::with(|_| Answer::status(200)).times(1);
         let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(said).start();
@@ -242,14 +242,6 @@ fn a_named_pipe_is_opened_once() {
     cli.stdout(lines(&["11001234561@c.us", "11001234562@c.us"])).stderr_has("2 accepted").run();
 }
 
-#[cfg(unix)]
-#[test]
-fn standard_input_that_cannot_be_read_is_input_unreadable() {
-    let server = Server::unasked();
-    let cli = Cli::request(&server, ["-"]).stdin_from(File::open("/").expect("a directory"));
-    cli.exits(66).stderr_has("greenavatar: error: ").run();
-}
-
 #[test]
 fn a_pipe_that_stays_open_is_served_as_lines_come() {
     let server = Server::with(|_| Answer::status(200)).times(3);
@@ -263,7 +255,7 @@ fn a_pipe_that_stays_open_is_served_as_lines_come() {
 }
 
 #[test]
-fn a_run_that_has_ended_does_not_wait_for_a_pipe_that_stays_open() {
+fn the_end_of_a_run_does_not_wait_for_an_open_pipe() {
     let server = Server::always(Answer::status(401)).times(1);
     let cli = Cli::request(&server, ["-"]).exits(77).any_stdout().any_stderr();
     let mut running = cli.start();
@@ -277,86 +269,9 @@ fn a_run_that_has_ended_does_not_wait_for_a_pipe_that_stays_open() {
     running.finish();
 }
 
-#[test]
-fn a_last_line_without_its_end_is_read() {
-    let server = Server::with(|_| Answer::status(200)).times(1);
-    let mut running = Cli::request(&server, ["-"]).stdout(lines(&[CHAT])).any_stderr().start();
-    running.write_stdin(&CHAT[..5]);
-    running.write_stdin(&CHAT[5..]);
-    running.finish();
-}
-
-#[test]
-fn what_ends_the_run_ends_it_with_its_status() {
-    for (status, body, exit) in [
-        (401, "", 77),
-        (403, "", 77),
-        (404, "", 69),
-        (466, "", 69),
-        (400, "instance account not authorized", 77),
-        (400, "instance account expired", 77),
-        (400, "instance is deleted", 77),
-    ] {
-        let mut asked = 0;
-        let server = Server::with(move |_| {
-            asked += 1;
-            if asked == 3 { Answer::status(status).body(body) } else { Answer::status(200) }
-        })
-        .times(3);
-        let said = in_order(&server).args((1..=9).map(chat)).exits(exit).any_stdout().stderr_has("6 not tried").run();
-        let statuses: Vec<_> = said.stdout.lines().map(|line| line.split('\t').nth(1).unwrap_or_default()).collect();
-        assert_eq!(statuses, ["accepted", "accepted", "failed"], "{status} {body}");
-    }
-}
-
-#[test]
-fn what_is_left_of_a_list_is_counted_too() {
-    let server = Server::always(Answer::status(401)).times(1);
-    let list: String = (1..=40).map(|n| chat(n) + "\n").collect();
-    in_order(&server).arg("-").stdin(list).exits(77).any_stdout().stderr_has("39 not tried").run();
-}
-
-#[test]
-fn requests_in_flight_are_finished_when_another_ends_the_run() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let mut asked = 0;
-    let server = Server::with(move |_| {
-        asked += 1;
-        if asked == 1 { Answer::status(401).held(&held) } else { Answer::status(200).held(&held) }
-    })
-    .times(4)
-    .opening(&gate);
-    let cli = Cli::request(&server, ["--concurrency", "4", "--rate", "0", "--json"]).args((0..4).map(chat));
-    let running = cli.exits(77).any_stdout().any_stderr().start();
-    server.wait_for(4);
-    gate.open();
-    let said = running.finish();
-    assert_eq!(jsons(&said.stdout).iter().filter(|line| line["status"] == "accepted").count(), 3, "{}", said.stdout);
-}
-
-#[test]
-fn a_service_that_is_down_ends_the_run() {
-    for (flags, asked) in [(&["--give-up-after", "3"][..], 3), (&[], 20)] {
-        let server = Server::always(Answer::status(500)).times(asked);
-        let cli = in_order(&server).args(flags).args(["--retries", "0", "--json"]).args((0..40).map(chat));
-        let said = cli.exits(69).any_stdout().any_stderr().run();
-        assert_eq!(said.stdout.lines().count(), asked);
-        assert!(said.stderr.contains("--give-up-after"), "it says why the run ended: {}", said.stderr);
-    }
-}
-
-#[test]
-fn a_single_chat_has_its_own_status_and_tells_of_nothing_else() {
-    let server = Server::always(Answer::status(503)).times(1);
-    let args = ["--retries", "0", "--give-up-after", "1", CHAT];
-    let said = Cli::request(&server, args).exits(69).any_stdout().any_stderr().run();
-    assert_eq!(said.stderr.matches("error: ").count(), 1, "{}", said.stderr);
-}
-
 #[cfg(unix)]
 #[test]
-fn a_list_that_breaks_off_is_told_once() {
+fn a_list_that_cannot_be_read_on_is_reported_once() {
     // It opens and cannot be read; that of a file is known before anything is sent.
     let cli = Cli::request(&Server::unasked(), ["--json", "-"]).stdin_from(File::open("/").expect("a directory"));
     let said = cli.exits(66).any_stderr().run();
@@ -369,44 +284,7 @@ fn a_list_that_breaks_off_is_told_once() {
 }
 
 #[test]
-fn that_the_service_is_down_is_told_once() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let server = Server::with(move |_| Answer::status(500).held(&held)).times(8).opening(&gate);
-    let args = ["--json", "--rate", "0", "--retries", "0", "--give-up-after", "1", "--concurrency", "8"];
-    let running = Cli::request(&server, args).args((0..40).map(chat)).exits(69).any_stdout().any_stderr().start();
-    server.wait_for(8);
-    gate.open();
-    let said = running.finish();
-    assert_eq!(
-        (said.stdout.lines().count(), said.stderr.matches("--give-up-after").count()),
-        (8, 1),
-        "{}",
-        said.stderr
-    );
-}
-
-#[test]
-fn a_service_that_is_down_can_be_waited_for() {
-    let server = Server::always(Answer::status(500)).times(40);
-    let cli = in_order(&server).args(["--give-up-after", "0", "--retries", "0"]).args((0..40).map(chat));
-    cli.exits(1).any_stdout().any_stderr().run();
-}
-
-#[test]
-fn an_answer_starts_the_count_anew() {
-    let mut asked = 0;
-    let server = Server::with(move |_| {
-        asked += 1;
-        Answer::status(if asked % 3 == 0 { 200 } else { 503 })
-    })
-    .times(12);
-    let cli = in_order(&server).args(["--give-up-after", "3", "--retries", "0"]).args((0..12).map(chat));
-    cli.exits(1).any_stdout().any_stderr().run();
-}
-
-#[test]
-fn every_input_has_exactly_one_line_whatever_becomes_of_it() {
+fn every_entry_has_exactly_one_line() {
     let server = Server::with(|request| {
         let number: usize = request.chat()[4..11].parse().expect("a number");
         match number % 5 {
@@ -428,28 +306,12 @@ fn every_input_has_exactly_one_line_whatever_becomes_of_it() {
 }
 
 #[test]
-fn an_answer_that_broke_off_is_not_asked_for_again_in_secret() {
+fn a_connection_that_breaks_in_an_answer_is_not_retried_unseen() {
     // The first keeps the connection, the second breaks it off in the middle of an answer: it is not an idle connection.
     let server = Server::answering([Answer::status(200), Answer::raw("HTTP/1.1 2")]);
     let args = ["--retries", "0", "--json", &chat(1), &chat(2)];
     let said = in_order(&server).args(args).exits(1).any_stdout().any_stderr().run();
     assert_eq!(jsons(&said.stdout)[1]["error"]["code"], "unreachable");
-}
-
-#[test]
-fn nothing_of_a_progress_bar_is_in_a_pipe() {
-    let server = Server::with(|_| Answer::status(200)).times(100);
-    let list: String = (0..100).map(|n| chat(n) + "\n").collect();
-    let said = Cli::request(&server, ["--rate", "0", "-"]).stdin(list).any_stdout().any_stderr().run();
-    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
-    assert!(said.stderr.contains("100 accepted"), "{}", said.stderr);
-}
-
-#[test]
-fn a_night_job_says_nothing_when_all_is_well() {
-    let server = Server::with(|_| Answer::status(200)).times(20);
-    let list: String = (0..20).map(|n| chat(n) + "\n").collect();
-    Cli::request(&server, ["-q", "--rate", "0", "--journal", "j", "-"]).stdin(list).run();
 }
 
 /// The body comes byte by byte, 20 a second.

@@ -5,12 +5,14 @@
 
 mod support;
 
+mod api_url;
 mod broken_servers;
 mod changes;
 mod chat_ids;
 mod contacts;
 mod doctor;
 mod dry_run;
+mod env_file;
 mod gallery;
 mod get;
 mod help;
@@ -19,8 +21,10 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod linux;
 mod listen;
+mod listen_clients;
 #[cfg(unix)]
 mod limits;
+mod list_ends;
 mod lists;
 mod outcomes;
 mod output;
@@ -31,6 +35,7 @@ mod pictures;
 mod proxies;
 mod readme;
 mod receive;
+mod receive_foreign;
 mod result_pictures;
 mod same_file;
 mod sandbox;
@@ -47,4 +52,5 @@ mod signals;
 mod terminal;
 mod tls;
 mod wait;
+mod wait_journal;
 mod wait_once;

@@ -4,7 +4,7 @@ use crate::support::cli::closed_pipe;
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json};
 
 #[test]
-fn the_first_screen_of_a_newcomer_is_help() {
+fn help_names_commands_and_options_and_version_the_target() {
     let said = Cli::new().arg("--help").any_stdout().run();
     for word in ["request", "sandbox", "--api-url", "--json"] {
         assert!(said.stdout.contains(word), "{word} is in\n{}", said.stdout);
@@ -20,7 +20,7 @@ fn the_first_screen_of_a_newcomer_is_help() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_a_usage_error() {
+fn malformed_arguments_are_a_usage_error() {
     let server = Server::unasked();
     for args in [
         &[][..],
@@ -38,7 +38,7 @@ fn what_cannot_be_understood_is_a_usage_error() {
 }
 
 #[test]
-fn an_error_that_is_about_no_chat_is_an_object_on_standard_error() {
+fn an_error_that_is_not_about_a_chat_is_one_object_on_standard_error() {
     let said = Cli::new().args(["request", "--json", CHAT]).exits(78).any_stderr().run();
     let error = json(&said.stderr);
     let keys: Vec<_> = error["error"].as_object().expect("an object").keys().map(String::as_str).collect();
@@ -46,13 +46,13 @@ fn an_error_that_is_about_no_chat_is_an_object_on_standard_error() {
 }
 
 #[test]
-fn with_json_the_line_says_it_all() {
+fn with_json_a_failed_chat_has_only_its_line() {
     let server = Server::answering([Answer::status(466).body("QUOTA_EXCEEDED")]);
     Cli::request(&server, ["--json", CHAT]).exits(69).stdout_has("\"quota-exceeded\"").stderr("").run();
 }
 
 #[test]
-fn quiet_is_silent_where_all_went_well() {
+fn quiet_prints_nothing_if_all_went_well() {
     let server = Server::with(|_| Answer::status(200)).times(4);
     Cli::request(&server, ["-q", CHAT]).run();
     Cli::request(&server, ["-q", CHAT, GROUP]).run();
@@ -60,7 +60,7 @@ fn quiet_is_silent_where_all_went_well() {
 }
 
 #[test]
-fn quiet_still_tells_errors() {
+fn quiet_still_prints_errors() {
     let server = Server::answering([Answer::status(401)]);
     Cli::request(&server, ["-q", CHAT]).exits(77).any_stdout().stderr_has("greenavatar: error: ").run();
 }
@@ -86,7 +86,7 @@ fn each_failure_of_several_is_one_line_and_a_hint_comes_once() {
 }
 
 #[test]
-fn colour_is_for_terminals_or_for_those_who_ask() {
+fn only_a_terminal_gets_colours_unless_color_says_otherwise() {
     let server = Server::with(|_| Answer::status(200)).times(4);
     let plain = format!("{CHAT}\taccepted\n");
     Cli::request(&server, [CHAT]).stdout(&plain).run();
@@ -96,7 +96,7 @@ fn colour_is_for_terminals_or_for_those_who_ask() {
 }
 
 #[test]
-fn a_closed_pipe_after_the_only_line_is_no_failure() {
+fn a_closed_pipe_after_the_only_line_is_not_a_failure() {
     let server = Server::answering([Answer::status(200)]);
     Cli::request(&server, [CHAT]).stdout_to(closed_pipe()).run();
 }
@@ -111,7 +111,7 @@ fn a_closed_pipe_ends_a_longer_run_without_a_message() {
 
 #[cfg(unix)]
 #[test]
-fn an_error_that_nobody_reads_keeps_its_status() {
+fn an_error_into_a_closed_pipe_keeps_its_status() {
     let usage: [&[&str]; 5] =
         [&["--nosuch"], &[], &["request"], &["request", "-", "-"], &["request", "--timeout", "0", CHAT]];
     let others = [(&["request", CHAT][..], 78), (&["request", "--from", "missing"], 78), (&["nothing"], 2)];
@@ -122,19 +122,19 @@ fn an_error_that_nobody_reads_keeps_its_status() {
 }
 
 #[test]
-fn a_sandbox_whose_address_nobody_reads_ends() {
+fn a_sandbox_ends_if_standard_output_is_a_closed_pipe() {
     Cli::new().args(["sandbox", "--bind", "127.0.0.1:0"]).stdout_to(closed_pipe()).exits(74).any_stderr().run();
 }
 
 #[test]
-fn commands_of_a_dry_run_that_nobody_reads_are_left_undone() {
+fn a_dry_run_into_a_closed_pipe_is_output_failed() {
     let ids: Vec<String> = (0..40).map(chat).collect();
     let server = Server::unasked();
     Cli::request(&server, ["--dry-run"]).args(ids).stdout_to(closed_pipe()).exits(74).run();
 }
 
 #[test]
-fn a_closed_pipe_is_no_failure_of_help_either() {
+fn help_into_a_closed_pipe_is_not_a_failure() {
     for words in [&["--help"][..], &["completions", "bash"], &["man"]] {
         Cli::new().args(words).stdout_to(closed_pipe()).run();
     }
@@ -150,7 +150,7 @@ fn a_limit_on_the_size_of_files_is_output_failed_although_a_signal_comes_with_it
 
 #[cfg(unix)]
 #[test]
-fn a_closed_standard_error_disturbs_nobody() {
+fn a_closed_standard_error_does_not_stop_a_run() {
     let server = Server::with(|_| Answer::status(200)).times(2);
     let cli = Cli::request(&server, [CHAT, GROUP]).shell(r#"exec "$0" "$@" 2>&-"#);
     let said = cli.any_stdout().run();

@@ -18,7 +18,7 @@ fn most_in(server: &Server, window: Duration) -> usize {
 const WINDOW: Duration = Duration::from_millis(850);
 
 #[test]
-fn no_second_holds_more_requests_than_the_rate_and_one() {
+fn no_second_has_more_requests_than_the_rate_plus_one() {
     // Every chat's first answer makes it be asked about again: repeated requests are counted too.
     in_parallel([false, true], |is_repeated| {
         let mut asked = HashSet::new();
@@ -44,7 +44,7 @@ fn ten_a_second_are_the_default() {
 }
 
 #[test]
-fn no_rate_is_no_limit() {
+fn a_rate_of_zero_is_no_limit() {
     let server = Server::with(|_| Answer::status(200)).times(300);
     let said = Cli::request(&server, ["-q", "--rate", "0"]).args((0..300).map(chat)).run();
     assert!(said.took < Duration::from_secs(3), "{:?}", said.took);

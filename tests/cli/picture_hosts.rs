@@ -50,7 +50,7 @@ fn whatsapps_hosts_learn_nothing_of_green_api() {
 }
 
 #[test]
-fn a_host_whose_certificate_is_anothers_gets_no_request() {
+fn a_host_with_the_certificate_of_another_gets_no_request() {
     let authority = Authority::new();
     let host = Server::tls(authority.server("other.whatsapp.net"), Answer::status(200).body(JPEG)).times(0);
     let proxy = Proxy::http(host.address());
@@ -62,7 +62,7 @@ fn a_host_whose_certificate_is_anothers_gets_no_request() {
 }
 
 #[test]
-fn a_host_that_is_not_whatsapps_is_not_even_connected_to() {
+fn a_host_that_is_not_whatsapps_is_not_connected_to() {
     let stranger = Server::unasked();
     let (address, port) = (stranger.address(), stranger.address().port());
     let proxy = Proxy::http(address);
@@ -97,7 +97,7 @@ fn a_host_that_is_not_whatsapps_is_not_even_connected_to() {
 }
 
 #[test]
-fn a_name_that_was_named_may_lead_to_a_private_address() {
+fn an_allowed_name_may_resolve_to_a_private_address() {
     let authority = Authority::new();
     let secure = Server::tls(authority.server("localhost"), Answer::status(200).body(JPEG)).times(1);
     let plain = Server::always(Answer::status(200).body(JPEG)).times(1);
@@ -110,7 +110,7 @@ fn a_name_that_was_named_may_lead_to_a_private_address() {
 }
 
 #[test]
-fn pictures_of_a_service_on_this_machine_need_no_permission() {
+fn pictures_of_a_service_on_this_machine_are_allowed() {
     let other = Server::unasked();
     let service = Server::with(move |seen| match (method(seen), seen.body.contains(CHAT)) {
         ("getAvatar", true) => finds(&format!("http://{}/pictures/1", seen.header("host").expect("a host"))),
@@ -125,7 +125,7 @@ fn pictures_of_a_service_on_this_machine_need_no_permission() {
 }
 
 #[test]
-fn an_address_that_was_named_is_followed_and_on_loopback_without_tls() {
+fn an_allowed_address_is_used_and_on_loopback_without_tls() {
     let host = Server::always(Answer::status(200).body(JPEG));
     let address = host.address();
     let url = format!("http://{address}/x.jpg");
@@ -149,7 +149,7 @@ fn an_address_that_was_named_is_followed_and_on_loopback_without_tls() {
 }
 
 #[test]
-fn a_host_that_was_named_still_needs_https_unless_it_is_loopback() {
+fn an_allowed_host_needs_https_unless_it_is_loopback() {
     let service = Server::answering([finds("http://192.0.2.1/x.jpg")]);
     let cli = Cli::on(&service).args(["get", "--json", "--allow-host", "192.0.2.1", "-o", "x", CHAT]);
     let said = cli.exits(76).any_stdout().run();
@@ -174,7 +174,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn pictures_of_a_list_come_over_one_connection_a_worker() {
+fn pictures_of_a_list_use_one_connection_a_worker() {
     let gate = Gate::default();
     let held = gate.clone();
     let host = Server::with(move |_| Answer::status(200).body(JPEG).held(&held)).times(40).opening(&gate);

@@ -15,7 +15,7 @@ const MIB: usize = 1024 * 1024;
 
 #[cfg(unix)]
 #[test]
-fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
+fn a_picture_is_saved_under_its_chat_id_and_only_its_owner_can_read_it() {
     let server = picture_service(|_| picture(JPEG));
     let cli = get(&server, ["--json", "--dir", "new/d", CHAT]).shell(r#"umask 000; exec "$0" "$@""#);
     let said = cli.any_stdout().run();
@@ -30,7 +30,7 @@ fn a_picture_is_saved_under_its_chat_id_for_its_owner_alone() {
 }
 
 #[test]
-fn the_first_bytes_name_the_extension_and_the_older_picture_goes() {
+fn the_first_bytes_determine_the_extension_and_the_older_picture_is_removed() {
     let pictures = [(JPEG, "jpg"), (PNG, "png"), (WEBP, "webp"), (JPEG, "jpg")];
     let mut next = pictures.into_iter();
     let server = picture_service(move |_| picture(next.next().expect("four pictures").0));
@@ -47,7 +47,7 @@ fn the_first_bytes_name_the_extension_and_the_older_picture_goes() {
 }
 
 #[test]
-fn what_is_no_whole_picture_leaves_nothing_behind() {
+fn an_incomplete_or_wrong_download_leaves_nothing_behind() {
     let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
     let large = [JPEG, &vec![0; 5 * MIB]].concat();
     let begun = |bytes: &[u8]| Answer::raw([&head(MIB), bytes].concat());
@@ -109,7 +109,7 @@ fn what_is_no_whole_picture_leaves_nothing_behind() {
 }
 
 #[test]
-fn five_mebibytes_are_taken() {
+fn a_picture_of_five_mebibytes_is_saved() {
     let large = [JPEG, &vec![7; 5 * MIB - JPEG.len()]].concat();
     let answer = picture(&large);
     let server = picture_service(move |_| answer.clone());
@@ -119,7 +119,7 @@ fn five_mebibytes_are_taken() {
 }
 
 #[test]
-fn a_url_that_has_ended_is_asked_for_anew_once() {
+fn an_expired_url_is_requested_anew_once() {
     let mut asked = 0;
     let server = Server::with(move |seen| {
         asked += 1;
@@ -141,7 +141,7 @@ fn a_url_that_has_ended_is_asked_for_anew_once() {
 }
 
 #[test]
-fn a_fresh_url_may_not_be_there_any_more() {
+fn a_picture_that_is_gone_when_its_url_is_requested_anew_is_gone() {
     let mut asked = 0;
     let server = picture_service(|_| Answer::status(403).body("URL signature expired"));
     let host = server.url();
@@ -199,7 +199,7 @@ fn none() -> Answer {
 }
 
 #[test]
-fn the_host_of_pictures_is_left_alone_for_as_long_as_it_asks() {
+fn the_retry_after_of_the_picture_host_is_obeyed() {
     let mut asked = 0;
     let server = picture_service(move |_| {
         asked += 1;
@@ -233,7 +233,7 @@ fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
 }
 
 #[test]
-fn a_directory_that_goes_away_ends_the_run() {
+fn a_directory_that_is_removed_ends_the_run() {
     let dir = Arc::new(OnceLock::<PathBuf>::new());
     let removed = dir.clone();
     let mut asked = 0;
@@ -251,7 +251,7 @@ fn a_directory_that_goes_away_ends_the_run() {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
+fn the_next_run_removes_what_a_killed_run_left() {
     let (whole, half) = (picture(JPEG), JPEG[..10].to_vec());
     let mut asked = 0;
     let server = picture_service(move |_| {
@@ -277,7 +277,7 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
 /// Without a length the end of the connection is the end of the body, also if this side ends it.
 #[cfg(unix)]
 #[test]
-fn a_download_that_the_end_of_the_run_cuts_off_is_not_a_picture() {
+fn a_download_that_the_cut_off_ends_is_not_a_picture() {
     let server = picture_service(|_| Answer::raw([b"HTTP/1.1 200 OK\r\n\r\n", JPEG].concat()).then_silence());
     let cli = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().any_stderr().dies(Signal::TERM.as_raw());
     let running = cli.start();

@@ -84,7 +84,7 @@ fn the_variable_for_all_is_the_last_choice() {
 /// On Windows names of variables have no case.
 #[cfg(unix)]
 #[test]
-fn plain_http_has_its_own_variable_in_lower_case_alone() {
+fn plain_http_has_its_own_variable_only_in_lower_case() {
     let other = Proxy::refusing();
     let server = Server::answering([Answer::status(200)]);
     let cli = Cli::request(&server, [CHAT]).env("HTTP_PROXY", variable(&other)).env("HTTPS_PROXY", variable(&other));
@@ -166,7 +166,7 @@ fn user_name_and_password_are_what_curl_would_send() {
 }
 
 #[test]
-fn a_malformed_proxy_is_never_passed_over() {
+fn a_malformed_proxy_is_never_ignored() {
     let server = Server::unasked();
     in_parallel(
         [
@@ -194,7 +194,7 @@ fn a_malformed_proxy_is_never_passed_over() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_not_gone_round() {
+fn a_proxy_that_refuses_is_not_bypassed() {
     let service = Service::asked(0);
     let proxy = Proxy::refusing();
     let cli = service.cli().env("HTTPS_PROXY", variable(&proxy)).args(["--json", "--retries", "0"]);
@@ -204,7 +204,7 @@ fn a_proxy_that_refuses_is_not_gone_round() {
 }
 
 #[test]
-fn a_proxy_that_is_down_is_not_gone_round() {
+fn a_proxy_that_is_down_is_not_bypassed() {
     let server = Server::unasked();
     let down = Proxy::refusing().address();
     for scheme in ["http", "socks5"] {
@@ -215,7 +215,7 @@ fn a_proxy_that_is_down_is_not_gone_round() {
 }
 
 #[test]
-fn the_password_of_a_proxy_is_not_told() {
+fn the_password_of_a_proxy_is_not_printed() {
     let server = Server::unasked();
     let down = Proxy::refusing().address();
     for value in [format!("http://user:hunter2@{down}"), "http://user:hunter2@proxy:port".to_owned()] {

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 #[cfg(unix)]
 use rustix::process::Signal;
 
+#[cfg(unix)]
+use crate::support::SIGNALS;
 use crate::support::cli::closed_pipe;
 use crate::support::queue::{calls, method, plain, result};
 use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, chat, in_parallel, json, jsons, sample};
 
-fn receive<const N: usize>(server: &Server, args: [&str; N]) -> Cli {
+pub fn receive<const N: usize>(server: &Server, args: [&str; N]) -> Cli {
     Cli::on(server).arg("receive").args(args)
 }
 
@@ -75,7 +77,7 @@ fn an_empty_queue_ends_the_run() {
 }
 
 #[test]
-fn what_fails_on_their_side_is_repeated() {
+fn server_errors_are_retried() {
     let again = |status| Answer::status(status).header("Retry-After", "0");
     let head = || Answer::status(200).body(format!(r#"{{"receiptId":9,"body":{}}}"#, plain(1)));
     let server = Server::answering([
@@ -96,7 +98,7 @@ fn what_fails_on_their_side_is_repeated() {
 }
 
 #[test]
-fn a_notification_that_is_gone_already_is_no_error() {
+fn a_notification_that_is_deleted_already_is_not_an_error() {
     let server = Server::answering([
         Answer::status(200).body(format!(r#"{{"receiptId":9,"body":{}}}"#, plain(1))),
         Answer::status(200).body(r#"{"result":false,"reason":"Notification is deleted already"}"#),
@@ -106,7 +108,7 @@ fn a_notification_that_is_gone_already_is_no_error() {
 }
 
 #[test]
-fn a_line_is_out_and_a_spool_written_before_the_notification_is_deleted() {
+fn a_line_is_flushed_or_spooled_before_its_notification_is_deleted() {
     let queue = Queue::of([plain(1), sample("device-info.json"), plain(2), sample("incoming-message.json")]);
     let cli = Cli::new();
     let (lines, spool) = (cli.dir().join("lines"), cli.dir().join("spool"));
@@ -134,7 +136,7 @@ fn a_line_is_out_and_a_spool_written_before_the_notification_is_deleted() {
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_written_is_not_deleted() {
+fn a_notification_that_cannot_be_written_is_not_deleted() {
     let queue = Queue::of([plain(1)]);
     let server = queue.serve();
     // A reader that has gone is not reported.
@@ -148,87 +150,8 @@ fn what_cannot_be_written_is_not_deleted() {
     receive(&Server::unasked(), ["--spool", "no/such/folder/spool"]).exits(74).stderr_has("no/such/folder").run();
 }
 
-/// What is another program's, and how the message names it.
-fn foreign() -> Vec<(String, &'static str)> {
-    vec![
-        (sample("incoming-message.json"), "incomingMessageReceived"),
-        (sample("device-info.json"), "deviceInfo"),
-        (sample("message-status-duplicate-key.json"), "outgoingMessageStatus"),
-        (r#"{"typeWebhook":"deviceInfo","avatarInfo":{"chatId":false,"urlAvatar":""}}"#.to_owned(), "deviceInfo"),
-        (r#"{"typeWebhook":"avatarInfo","avatarInfo":{"chatId":11001234567}}"#.to_owned(), "avatarInfo"),
-        (r#"{"typeWebhook":"avatarInfo","avatarInfo":{"urlAvatar":""}}"#.to_owned(), "avatarInfo"),
-        (r#"{"typeWebhook":"avatarInfo","avatarInfo":null}"#.to_owned(), "avatarInfo"),
-        (r#"{"typeWebhook":"avatarInfo","avatarInfo":"11001234567@c.us"}"#.to_owned(), "avatarInfo"),
-        (r#"{"typeWebhook":"x\u001b[31m\u202e\ny"}"#.to_owned(), "x"),
-        (r#"{"typeWebhook":7}"#.to_owned(), "without a type"),
-        ("{}".to_owned(), "without a type"),
-    ]
-}
-
 #[test]
-fn the_run_stops_at_another_programs_notification_and_deletes_nothing() {
-    for (body, name) in foreign() {
-        let queue = Queue::of([plain(1), body.clone(), plain(2)]);
-        let server = queue.serve();
-        let said = receive(&server, ["--json"]).exits(75).stdout_has(chat(1)).any_stderr().run();
-        assert_eq!(said.stdout.lines().count(), 1, "{body}");
-        let error = &json(&said.stderr)["error"];
-        assert_eq!(error["code"], "foreign-notification", "{body}");
-        assert!(error["message"].as_str().expect("a message").contains(name), "{body}: {error}");
-        assert!(error["hint"].as_str().expect("a hint").contains("--spool"), "{body}: {error}");
-        assert_eq!((queue.deleted(), queue.left()), (vec![1], 2), "{body}");
-    }
-    let body = sample("receive-trailing-comma.txt");
-    let server = Server::answering([Answer::status(200).body(body)]);
-    receive(&server, []).exits(75).stderr_has("cannot be read").run();
-}
-
-#[test]
-fn with_a_spool_they_are_kept_and_the_run_goes_on() {
-    let bodies: Vec<_> = foreign().into_iter().map(|(body, _)| body.trim().to_owned()).collect();
-    let queue = Queue::of(bodies.iter().cloned().chain([plain(1)]));
-    let server = queue.serve();
-    let said = receive(&server, ["--spool", "spool"]).stdout(format!("{}\tnone\n", chat(1))).run();
-    assert_eq!(said.read("spool"), bodies.join("\n") + "\n");
-    assert_eq!(queue.left(), 0);
-}
-
-#[test]
-fn a_spooled_notification_keeps_its_bytes_but_for_newlines_between_tokens() {
-    let body = "{ \"typeWebhook\" : \"x\",\r\n\t\"n\": 123456789012345678901234567890, \"n\":1.0e+400,\n\n  \"n\": -0.0,\n \
-                \"text\": \"a\\nb \\u00e9\\/ é \\ud83d\\ude00\",\n \"n\" : [1 , 2]\n}";
-    let kept = "{ \"typeWebhook\" : \"x\",\t\"n\": 123456789012345678901234567890, \"n\":1.0e+400,  \"n\": -0.0, \
-                \"text\": \"a\\nb \\u00e9\\/ é \\ud83d\\ude00\", \"n\" : [1 , 2]}\n";
-    let queue = Queue::of([body]);
-    let server = queue.serve();
-    // A line that a full disk tore is not glued to.
-    let cli = receive(&server, ["--spool", "spool"]).file("spool", "{\"before\":1}\n{\"torn");
-    assert_eq!(cli.run().read("spool"), format!("{{\"before\":1}}\n{{\"torn\n{kept}"));
-    assert_eq!(queue.deleted(), [1]);
-}
-
-#[test]
-fn a_head_that_is_no_json_does_not_jam_the_queue() {
-    let body = sample("receive-trailing-comma.txt");
-    for (body, receipt) in [
-        (body.clone(), "1234567"),
-        (r#"{"body":{"receiptId":1,"a":"\"receiptId\":2",},"receiptId":"77"}"#.to_owned(), "77"),
-        ("{\"receiptId\":5,\"body\":{\"text\":\"a\nb\",}}".to_owned(), "5"),
-    ] {
-        let server = Server::answering([
-            Answer::status(200).body(body.as_str()),
-            Answer::status(200).body(r#"{"result":true,"reason":""}"#),
-            Answer::status(200).body("null"),
-        ]);
-        let said = receive(&server, ["--spool", "spool"]).run();
-        let deleted = &server.requests()[1];
-        assert!(method(deleted) == "deleteNotification" && deleted.path.ends_with(&format!("/{receipt}")), "{body}");
-        assert_eq!(said.read("spool"), body.replace('\n', "\\n") + "\n");
-    }
-}
-
-#[test]
-fn keys_that_are_unknown_doubled_or_in_another_order_do_no_harm() {
+fn unknown_repeated_and_reordered_keys_are_read() {
     let queue = Queue::of([
         r#"{"new":[{"avatarInfo":1}],"avatarInfo":{"urlAvatar":"https://a.example/1","x":1e999,"chatId":"1@c.us","urlAvatar":"https://a.example/2"},"timestamp":"7"}"#,
         r#"{"avatarInfo":false,"timestamp":1,"avatarInfo":{"chatId":"2@c.us"},"timestamp":2}"#,
@@ -241,7 +164,7 @@ fn keys_that_are_unknown_doubled_or_in_another_order_do_no_harm() {
 }
 
 #[test]
-fn a_repeat_is_printed_once_and_a_later_change_is_no_repeat() {
+fn a_repeated_result_is_printed_once_and_a_changed_one_again() {
     let of = |timestamp, url: &str| result(CHAT, timestamp, &format!(r#","urlAvatar":"{url}""#));
     let reordered = format!(
         r#"{{"timestamp":1,"avatarInfo":{{"existsWhatsapp":true,"urlAvatar":"https://a.example/1","chatId":"{CHAT}"}}}}"#
@@ -276,7 +199,7 @@ fn a_repeat_is_printed_once_and_a_later_change_is_no_repeat() {
 
 #[cfg(unix)]
 #[test]
-fn one_run_reads_a_queue_at_a_time_in_a_terminal_or_in_cron() {
+fn only_one_run_reads_a_queue_in_a_terminal_or_in_cron() {
     let queue = Queue::default();
     let server = queue.serve_with(|_, _| Answer::status(200));
     let settings = format!(
@@ -303,14 +226,14 @@ fn one_run_reads_a_queue_at_a_time_in_a_terminal_or_in_cron() {
 
 #[cfg(unix)]
 #[test]
-fn a_lock_that_cannot_be_written_is_named_and_has_a_way_out() {
+fn a_lock_that_cannot_be_written_is_named_with_a_hint() {
     let said = receive(&Server::unasked(), []).env("XDG_STATE_HOME", "/dev/null/\u{1b}").exits(74).any_stderr().run();
     assert!(said.stderr.contains(r"cannot write the lock file /dev/null/\u{1b}/greenavatar/queue-"), "{}", said.stderr);
     assert!(said.stderr.contains("set XDG_STATE_HOME"), "{}", said.stderr);
 }
 
 #[test]
-fn a_queue_behind_a_webhook_says_what_to_do() {
+fn a_queue_with_a_webhook_url_has_a_hint() {
     let text = r#"{"statusCode":400,"message":"Message cannot be received because custom webhook url is set"}"#;
     let server = Server::answering([Answer::status(400).body(text)]);
     let said = receive(&server, ["--json"]).exits(78).any_stderr().run();
@@ -321,7 +244,7 @@ fn a_queue_behind_a_webhook_says_what_to_do() {
 }
 
 #[test]
-fn what_ends_a_run_ends_this_one() {
+fn a_failure_that_ends_a_run_is_its_exit_status() {
     for (status, body, code, exit) in [
         (401, "", "unauthorized", 77),
         (403, "", "forbidden", 77),
@@ -337,7 +260,7 @@ fn what_ends_a_run_ends_this_one() {
 }
 
 #[test]
-fn lines_that_nobody_would_see_are_not_taken_off_the_queue() {
+fn quiet_without_json_does_not_read_the_queue() {
     receive(&Server::unasked(), ["-q"]).exits(78).stderr_has("--json").run();
     let queue = Queue::of([plain(1)]);
     let server = queue.serve();
@@ -345,7 +268,7 @@ fn lines_that_nobody_would_see_are_not_taken_off_the_queue() {
 }
 
 #[test]
-fn max_ends_the_run_after_so_many_results() {
+fn max_limits_the_number_of_results() {
     let queue = Queue::of([plain(1), plain(1), sample("device-info.json"), plain(2), plain(3)]);
     let server = queue.serve();
     let said = receive(&server, ["--follow", "--max", "2", "--spool", "spool"]).any_stdout().run();
@@ -386,7 +309,7 @@ fn idle_ends_the_run_and_follow_does_not() {
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_a_long_poll_at_once() {
-    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
+    for (signal, number) in SIGNALS {
         let gate = Gate::default();
         let held = gate.clone();
         let server = Server::with(move |_| Answer::status(200).body("null").held(&held)).times(1).opening(&gate);

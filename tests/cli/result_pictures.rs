@@ -99,7 +99,7 @@ fn request_saves_the_pictures_that_it_waits_for() {
 }
 
 #[test]
-fn fallback_saves_what_getavatar_finds() {
+fn fallback_saves_the_pictures_that_get_avatar_finds() {
     let server = Queue::default().serve_with(|seen, _| match method(seen) {
         "getAvatarAsync" => Answer::status(200),
         "getAvatar" => {

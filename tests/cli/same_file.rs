@@ -35,7 +35,7 @@ fn two_names_of_one_file_are_refused() {
 }
 
 #[test]
-fn a_page_does_not_replace_its_list_of_names() {
+fn a_page_is_not_written_over_its_list_of_names() {
     let list = format!("{CHAT}\tAda\n");
     let cli = Cli::new().args(["gallery", "--json", ".", "--names", "f", "-o", "./f"]).file("f", &list);
     is_refused(cli, ["list f", "page ./f"], Some(&list));
@@ -43,7 +43,7 @@ fn a_page_does_not_replace_its_list_of_names() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_leads_to_the_same_file() {
+fn a_link_is_the_same_file() {
     let cli = request(&["--from", "f", "--journal", "link"]).file("f", CHAT);
     std::os::unix::fs::symlink("f", cli.dir().join("link")).expect("a link");
     is_refused(cli, ["list f", "journal link"], Some(CHAT));
@@ -78,7 +78,7 @@ fn standard_output_and_input_are_files_too() {
 
 #[cfg(unix)]
 #[test]
-fn devices_and_equal_inputs_are_no_conflict() {
+fn devices_and_repeated_inputs_are_allowed() {
     let server = Server::always(Answer::status(200)).times(1);
     let null = || OpenOptions::new().write(true).open("/dev/null").expect("it opens");
     Cli::request(&server, ["--from", "f", "--from", "f"]).file("f", CHAT).stdout_to(null()).any_stderr().run();

@@ -64,7 +64,7 @@ fn a_429_is_retried_until_it_succeeds() {
 }
 
 #[test]
-fn a_late_answer_outlasts_a_short_timeout() {
+fn a_late_answer_is_a_timeout_with_a_short_limit() {
     let args = ["--sandbox", "request", "--json", "--retries", "0", "--timeout", "300ms", &number("907")];
     let said = Cli::new().args(args).exits(75).any_stdout().any_stderr().run();
     assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
@@ -89,7 +89,7 @@ fn real_settings_are_not_read() {
 }
 
 #[test]
-fn a_list_works() {
+fn a_list_is_served() {
     let list = format!("{CHAT}\n{GROUP}\n{}\n", number("400"));
     let cli = Cli::new().args(["--sandbox", "request", "--rate", "0", "-"]).stdin(list);
     cli.exits(1).stdout_has("bad-request-data").stderr_has("2 accepted").run();
@@ -171,14 +171,14 @@ fn its_lines_are_for_eval() {
 }
 
 #[test]
-fn a_success_as_the_newest_documentation_has_it_is_accepted() {
+fn with_literal_docs_success_is_an_empty_400_and_accepted() {
     let said = in_sandbox(Cli::new(), &["--literal-docs"], ["request", "--json", CHAT]).any_stdout().run();
     let line = json(&said.stdout);
     assert_eq!((&line["status"], &line["httpStatus"]), (&"accepted".into(), &400.into()));
 }
 
 #[test]
-fn its_token_is_masked_too() {
+fn its_token_is_masked() {
     let cli = Cli::new().args(["--sandbox", "request", "-v", "--retries", "0", &number("404")]);
     let said = cli.exits(69).any_stdout().stderr_has("/***").run();
     assert!(!said.stderr.contains(TOKEN));
@@ -216,7 +216,7 @@ fn contacts_may_be_late() {
 }
 
 #[test]
-fn a_webhook_token_that_fits_no_header_is_refused() {
+fn a_webhook_token_that_does_not_fit_a_header_is_refused() {
     let cli =
         Cli::new().args(["sandbox", "--webhook-url", "http://127.0.0.1:1", "--webhook-token", "a\nb", "--", "true"]);
     cli.exits(2).stderr_has("must fit a header").run();

@@ -9,14 +9,11 @@ use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
 use crate::support::pictures::{JPEG, picture, picture_service};
-use crate::support::{Answer, CHAT, Cli, Finished, Gate, Running, Server, chat, in_parallel, json, jsons};
-
-/// The signals that end a run, and their numbers.
-pub const BOTH: [(Signal, i32); 2] = [(Signal::INT, 2), (Signal::TERM, 15)];
+use crate::support::{Answer, CHAT, Cli, Finished, Gate, Running, SIGNALS, Server, chat, in_parallel, json, jsons};
 
 #[test]
-fn what_is_in_flight_is_finished_before_the_process_dies() {
-    in_parallel(BOTH, |(signal, number)| {
+fn requests_in_flight_finish_before_the_process_dies() {
+    in_parallel(SIGNALS, |(signal, number)| {
         let gate = Gate::default();
         let held = gate.clone();
         let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
@@ -46,7 +43,7 @@ fn a_wait_for_another_attempt_ends_with_the_signal() {
 }
 
 #[test]
-fn no_further_chat_is_asked_about_after_the_signal() {
+fn no_further_chat_is_requested_after_the_signal() {
     let gate = Gate::default();
     let held = gate.clone();
     let server = Server::with(move |_| Answer::status(200).held(&held)).times(2).opening(&gate);
@@ -62,7 +59,7 @@ fn no_further_chat_is_asked_about_after_the_signal() {
 
 #[test]
 fn a_wait_for_a_list_ends_with_the_signal() {
-    in_parallel(BOTH, |(signal, number)| {
+    in_parallel(SIGNALS, |(signal, number)| {
         let server = Server::answering([Answer::status(200)]);
         let cli = Cli::request(&server, ["-"]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().dies(number);
         let mut running = cli.start();
@@ -80,7 +77,7 @@ fn a_wait_for_a_list_ends_with_the_signal() {
 }
 
 #[test]
-fn a_wait_for_the_pace_ends_with_the_signal() {
+fn a_wait_for_the_rate_ends_with_the_signal() {
     let server = Server::always(Answer::status(200)).times(1);
     let args = ["--rate", "0.05", &chat(1), &chat(2)];
     let running = Cli::request(&server, args).dies(2).any_stdout().any_stderr().start();
@@ -152,7 +149,7 @@ fn ends_at_the_cut_off(running: Running, signal: Signal) -> Finished {
 #[test]
 fn a_connect_that_is_stuck_ends_at_the_cut_off() {
     let (_socket, _taken, address) = full_listener();
-    in_parallel(BOTH, |(signal, number)| {
+    in_parallel(SIGNALS, |(signal, number)| {
         let cli = Cli::at(&format!("http://{address}")).args(["request", "-v", "--json", "--connect-timeout", "60s"]);
         let running = cli.arg(CHAT).dies(number).any_stdout().any_stderr().start();
         running.wait_for_stderr("> POST");
@@ -163,7 +160,7 @@ fn a_connect_that_is_stuck_ends_at_the_cut_off() {
 }
 
 #[test]
-fn an_answer_that_our_own_end_cuts_off_is_not_a_success() {
+fn an_answer_that_the_cut_off_ends_is_not_a_success() {
     let answers = [
         // Without a length the end of the connection is the end of the body.
         ("request", "HTTP/1.1 200 OK\r\n\r\n"),
@@ -208,7 +205,7 @@ fn make_fifo(cli: &Cli) {
 }
 
 #[test]
-fn an_input_that_nobody_writes_to_ends_with_the_signal() {
+fn a_pipe_without_a_writer_does_not_hold_up_the_end() {
     in_parallel([["--from", "fifo", "-v"], ["--env-file", "fifo", CHAT]], |words| {
         let cli = Cli::request(&Server::unasked(), words).dies(15).any_stdout().any_stderr();
         make_fifo(&cli);
@@ -219,7 +216,7 @@ fn an_input_that_nobody_writes_to_ends_with_the_signal() {
 }
 
 #[test]
-fn an_output_that_nobody_reads_ends_with_the_signal() {
+fn a_pipe_without_a_reader_does_not_hold_up_the_end() {
     let server = picture_service(|_| picture(JPEG));
     let cli = Cli::on(&server).args(["get", "--allow-host", "127.0.0.1", "-o", "fifo", CHAT]).dies(15);
     make_fifo(&cli);

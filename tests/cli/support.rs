@@ -27,6 +27,10 @@ pub use server::{Request, Server};
 pub const INSTANCE: &str = "1101000001";
 /// Its token: the one in the example bodies. It must be in no output of any run.
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
+/// The signals that end a run, and their numbers.
+#[cfg(unix)]
+pub const SIGNALS: [(rustix::process::Signal, i32); 2] =
+    [(rustix::process::Signal::INT, 2), (rustix::process::Signal::TERM, 15)];
 /// The longest time that a test waits for anything.
 pub const LIMIT: Duration = Duration::from_secs(15);
 /// The chat of the documentation's examples.

@@ -38,7 +38,7 @@ fn written(cli: Cli) -> String {
 }
 
 #[test]
-fn a_line_is_coloured_unless_that_is_not_wanted() {
+fn a_line_is_coloured_unless_no_color_or_color_forbids_it() {
     let server = Server::with(|_| Answer::status(200));
     let request = || Cli::request(&server, [CHAT]).env("TERM", "xterm");
     let (plain, coloured) = (format!("{CHAT}\taccepted\r\n"), format!("{CHAT}\t\u{1b}[32maccepted\u{1b}[0m\r\n"));
@@ -132,7 +132,7 @@ fn the_bar_counts_repeated_entries_and_is_as_wide_as_it_needs() {
 }
 
 #[test]
-fn what_is_waited_for_is_said() {
+fn a_wait_shows_what_it_waits_for() {
     let server = Server::answering([Answer::status(503).header("Retry-After", "2"), Answer::status(200)]);
     let said = progress(Cli::request(&server, [CHAT]), ">lines");
     assert!(said.contains("retrying in 2 s: server error"), "{said:?}");

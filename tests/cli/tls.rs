@@ -85,7 +85,7 @@ fn a_server_is_not_its_own_authority() {
 }
 
 #[test]
-fn a_certificate_that_signed_itself_and_is_no_authority_can_be_trusted() {
+fn a_self_signed_certificate_that_is_not_an_authority_can_be_trusted() {
     let (config, pem) = self_signed("localhost", IsCa::ExplicitNoCa);
     let server = Server::tls(config, Answer::status(200)).times(1);
     trusting(&server, &pem).args(["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
@@ -118,7 +118,7 @@ fn a_byte_order_mark_before_the_certificates_does_not_count() {
 }
 
 #[test]
-fn a_file_without_certificates_is_no_authority() {
+fn a_file_without_certificates_is_a_bad_setting() {
     let server = Server::unasked();
     let pem = Authority::new().pem();
     let der = b"\x30\x82\x01\x0a\x30\x82".as_slice();

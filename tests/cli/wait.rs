@@ -1,9 +1,6 @@
 //! `request --wait`: what was asked for is waited for, each chat for its own time, and gets one line, its last.
 
-use std::time::{Duration, Instant};
-
-#[cfg(unix)]
-use rustix::process::Signal;
+use std::time::Duration;
 
 use crate::support::cli::closed_pipe;
 use crate::support::queue::{calls, fresh, method, result};
@@ -18,18 +15,18 @@ pub fn with_results(queue: &Queue) -> Server {
 }
 
 /// Takes every request, and no result ever comes.
-fn without_results(queue: &Queue) -> Server {
+pub fn without_results(queue: &Queue) -> Server {
     queue.serve_with(|_, _| Answer::status(200))
 }
 
 #[track_caller]
-fn is_timed_out(line: &serde_json::Value, chat: &str, code: &str) {
+pub fn is_timed_out(line: &serde_json::Value, chat: &str, code: &str) {
     assert_eq!((&line["chatId"], &line["status"]), (&chat.into(), &"timed-out".into()), "{line}");
     assert_eq!(line["error"]["code"], code, "{line}");
 }
 
 #[test]
-fn the_result_is_the_line() {
+fn the_line_of_a_chat_is_its_result() {
     let queue = Queue::default();
     let server = with_results(&queue);
     let said = Cli::request(&server, ["--wait", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
@@ -43,7 +40,7 @@ fn the_result_is_the_line() {
 }
 
 #[test]
-fn every_kind_of_result_is_an_answer() {
+fn every_kind_of_result_has_its_status() {
     for (rest, status, exit) in [
         (r#","urlAvatar":"https://pps.whatsapp.net/x.jpg?oe=615A60EB""#, "found", 0),
         (r#","existsWhatsapp":false"#, "no-account", 0),
@@ -64,7 +61,7 @@ fn every_kind_of_result_is_an_answer() {
 }
 
 #[test]
-fn another_programs_notification_at_the_head_stops_it_before_anything_is_sent() {
+fn a_foreign_notification_at_the_head_stops_it_before_anything_is_sent() {
     let queue = Queue::of([sample("device-info.json")]);
     let server = without_results(&queue);
     let said = Cli::request(&server, ["--json", "--wait", CHAT]).exits(75).any_stderr().run();
@@ -88,7 +85,7 @@ fn a_queue_that_cannot_be_read_stops_it_before_anything_is_sent() {
 }
 
 #[test]
-fn a_wait_that_is_over_says_why_and_names_the_ways_out() {
+fn a_wait_without_a_result_names_the_alternatives() {
     let queue = Queue::default();
     let server = without_results(&queue);
     let said = Cli::request(&server, ["--wait=200ms", CHAT])
@@ -118,7 +115,7 @@ fn a_request_that_fails_is_not_waited_for() {
 }
 
 #[test]
-fn fallback_asks_for_what_has_not_come_and_says_who_answered() {
+fn fallback_requests_missing_results_and_names_the_method() {
     let queue = Queue::default();
     let server = queue.serve_with(|seen, queue| match method(seen) {
         "getAvatar" => Answer::status(200).body(r#"{"urlAvatar":"https://pps.whatsapp.net/x.jpg","available":true}"#),
@@ -150,7 +147,7 @@ fn fallback_asks_for_what_has_not_come_and_says_who_answered() {
 }
 
 #[test]
-fn fallback_and_spool_are_for_those_who_wait() {
+fn fallback_and_spool_need_wait() {
     for flag in ["--fallback", "--spool=s"] {
         Cli::request(&Server::unasked(), [flag, CHAT]).exits(2).any_stderr().run();
     }
@@ -161,7 +158,7 @@ fn fallback_and_spool_are_for_those_who_wait() {
 }
 
 #[test]
-fn a_stale_result_is_printed_as_such_and_answers_nothing() {
+fn a_stale_result_is_printed_as_stale_and_answers_nothing() {
     let old = jiff::Timestamp::now().as_second() - 60;
     let queue = Queue::of([result(CHAT, old, r#","urlAvatar":"https://a.example/old""#)]);
     let server = with_results(&queue);
@@ -186,7 +183,7 @@ fn a_stale_result_is_printed_as_such_and_answers_nothing() {
 }
 
 #[test]
-fn what_nobody_asked_for_is_printed_as_it_is() {
+fn unsolicited_results_are_printed_too() {
     let now = jiff::Timestamp::now().as_second();
     let queue = Queue::of([
         result("185912345678901@lid", now, ""),
@@ -240,7 +237,7 @@ fn each_chat_is_waited_for_from_its_own_request_on() {
 }
 
 #[test]
-fn a_result_that_comes_late_is_seen_in_time() {
+fn a_result_just_before_the_deadline_is_seen() {
     // Their side answers at once where it should wait: our pauses must not outlast the wait.
     let queue = Queue::default();
     let asked = queue.clone();
@@ -259,7 +256,7 @@ fn a_result_that_comes_late_is_seen_in_time() {
 }
 
 #[test]
-fn what_ends_the_run_is_the_reason_of_those_still_waited_for() {
+fn the_failure_that_ends_the_run_is_the_error_of_pending_chats() {
     let foreign = || Queue::of::<String>([]);
     let after_the_requests = |queue: Queue, last: fn(&Queue) -> Option<Answer>| {
         let asked = queue.clone();
@@ -296,134 +293,8 @@ fn what_ends_the_run_is_the_reason_of_those_still_waited_for() {
     }
 }
 
-#[cfg(unix)]
 #[test]
-fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
-    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
-        let queue = Queue::default();
-        let server = without_results(&queue);
-        let args = ["request", "--json", "--wait", "--journal", "j", CHAT];
-        let cli = Cli::on(&server).args(args);
-        let again = cli.again().args(args);
-        let running = cli.dies(number).any_stdout().start();
-        server.wait_for(3);
-        let began = Instant::now();
-        running.signal(signal);
-        let said = running.finish();
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        is_timed_out(&json(&said.stdout), CHAT, "no-result");
-        queue.push(fresh(CHAT));
-        assert_eq!(json(&again.any_stdout().run().stdout)["status"], "none");
-        assert_eq!(calls(&server, ["getAvatarAsync"]), [1]);
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_full_disk_ends_the_run_where_nothing_is_shown_yet() {
-    let server = without_results(&Queue::default());
-    let args = ["--wait", "--rate", "0", "--concurrency", "4", "--journal", "j"];
-    let full = r#"ulimit -f 8; exec "$0" "$@""#;
-    let said =
-        Cli::request(&server, args).args((0..200).map(chat)).shell(full).exits(74).any_stdout().any_stderr().run();
-    let (asked, kept) = (calls(&server, ["getAvatarAsync"])[0], said.read("j").lines().count());
-    assert!(kept < 60 && asked <= kept + 4, "{asked} asked about, {kept} journaled");
-    assert!(said.stderr.contains("the journal j cannot be written"), "{}", said.stderr);
-}
-
-#[test]
-fn what_is_waited_for_again_is_not_counted_as_done_before() {
-    let server = without_results(&Queue::default());
-    let args = ["request", "--journal", "j", CHAT, GROUP];
-    let cli = Cli::on(&server).args(args).arg("--wait");
-    let again = cli.again().args(args).arg("--wait=50ms");
-    let running = cli.any_status().any_stderr().start();
-    server.wait_for(3);
-    running.kill();
-    let said = again.exits(1).any_stdout().stderr_has("2 timed out").run();
-    assert!(!said.stderr.contains("done before"), "{}", said.stderr);
-}
-
-#[test]
-fn what_timed_out_is_asked_again_by_the_next_run() {
-    let server = without_results(&Queue::default());
-    let args = ["request", "--json", "--wait=50ms", "--journal", "j", CHAT];
-    let cli = Cli::on(&server);
-    for asked in [1, 2] {
-        let said = cli.again().args(args).exits(75).any_stdout().run();
-        is_timed_out(&json(&said.stdout), CHAT, "no-result");
-        assert_eq!(calls(&server, ["getAvatarAsync"]), [asked]);
-    }
-}
-
-/// It reads the journal while that is locked, which only Unix allows.
-#[cfg(unix)]
-#[test]
-fn a_run_that_was_killed_while_it_waited_goes_on_waiting_without_asking_again() {
-    const CHATS: usize = 20;
-    let queue = Queue::default();
-    let server = without_results(&queue);
-    let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
-    let args = ["request", "--json", "--rate=0", "--wait=10s", "--journal", "j", "--from", "list"];
-    let cli = Cli::on(&server).file("list", list).args(args).any_stdout().any_stderr().any_status();
-    let journal = cli.dir().join("j");
-    let next = || cli.again().args(args).any_stdout().any_stderr();
-    let (second, third) = (next(), next());
-    let running = cli.start();
-    let began = Instant::now();
-    while std::fs::read_to_string(&journal).unwrap_or_default().matches("accepted").count() < CHATS {
-        assert!(began.elapsed() < Duration::from_secs(10), "the journal has not got all lines");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // Some are answered, and the run is killed whatever it is doing.
-    (0..5).for_each(|n| queue.push(fresh(&chat(n))));
-    running.wait_for_lines(2);
-    let first = running.kill();
-    (5..CHATS).for_each(|n| queue.push(fresh(&chat(n))));
-    let said = second.run();
-    assert_eq!(calls(&server, ["getAvatarAsync"]), [CHATS], "nothing is asked again");
-    let both = first.stdout + &said.stdout;
-    for n in 0..CHATS {
-        assert!(both.contains(&chat(n)), "{} was printed", chat(n));
-    }
-    let done = said.read("j").lines().filter(|line| line.contains(r#""status":"none""#)).count();
-    assert!((CHATS..=CHATS + 1).contains(&done), "{done} results in the journal");
-    assert_eq!(queue.left(), 0);
-    third.stdout("").stderr_has("20").run();
-    assert_eq!(calls(&server, ["getAvatarAsync"]), [CHATS]);
-}
-
-#[test]
-fn a_result_is_in_the_journal_and_out_before_it_is_deleted() {
-    let queue = Queue::default();
-    let cli = Cli::new();
-    let (journal, out) = (cli.dir().join("j"), cli.dir().join("out"));
-    let stdout = std::fs::File::create(&out).expect("a file");
-    let asked = queue.clone();
-    let server = Server::with(move |seen| {
-        match method(seen) {
-            "getAvatarAsync" => {
-                asked.push(fresh(&seen.chat()));
-                return Answer::status(200);
-            }
-            "deleteNotification" => {
-                let results = asked.deleted().len() + 1;
-                let text = |path| std::fs::read_to_string(path).expect("a file");
-                assert_eq!(text(&journal).matches(r#""status":"none""#).count(), results);
-                assert_eq!(text(&out).lines().count(), results);
-            }
-            _ => {}
-        }
-        asked.answer(seen).expect("a queue's method")
-    });
-    let cli = cli.env("GREEN_API_URL", server.url()).env("ID_INSTANCE", crate::support::INSTANCE);
-    let cli = cli.env("API_TOKEN_INSTANCE", crate::support::TOKEN).stdout_to(stdout);
-    cli.args(["request", "--rate=0", "--wait", "--journal", "j"]).args((0..5).map(chat)).any_stderr().run();
-    assert_eq!(queue.deleted().len(), 5);
-}
-
-#[test]
-fn a_result_that_nobody_reads_is_not_deleted() {
+fn a_result_into_a_closed_pipe_is_not_deleted() {
     let queue = Queue::default();
     let server = with_results(&queue);
     Cli::request(&server, ["--wait", CHAT]).stdout_to(closed_pipe()).exits(74).run();
@@ -432,7 +303,7 @@ fn a_result_that_nobody_reads_is_not_deleted() {
 
 #[cfg(unix)]
 #[test]
-fn the_sandbox_plays_every_result() {
+fn the_sandbox_sends_every_kind_of_result() {
     // What is in the queue before ends the look at its head at once.
     let script = r#""$0" sandbox --delay 1ms -- sh -c '"$0" request -q 11001234000@c.us && exec "$0" request --json "$@"' "$0" "$@""#;
     let rows = [

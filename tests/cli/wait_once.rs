@@ -4,12 +4,12 @@ use crate::support::queue::{calls, fresh, method, now, result};
 use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, chat, json, jsons};
 
 /// What a run says of one chat.
-fn of<'a>(lines: &'a [serde_json::Value], chat: &str) -> Vec<&'a serde_json::Value> {
+pub fn of<'a>(lines: &'a [serde_json::Value], chat: &str) -> Vec<&'a serde_json::Value> {
     lines.iter().filter(|line| line["chatId"] == chat).collect()
 }
 
 #[test]
-fn a_result_that_nobody_asked_for_is_not_done_in_the_journal() {
+fn an_unsolicited_result_does_not_make_its_chat_done() {
     let (own, other) = (chat(1), chat(2));
     let queue = Queue::of([result(&other, now() - 3600, r#","urlAvatar":"""#)]);
     let server = queue.serve_with(|seen, queue| {
@@ -36,7 +36,7 @@ fn times_asked(server: &Server, chat: &str) -> usize {
 
 /// The answer is lost, but the request was taken: its result answers the chat, which is not asked again.
 #[test]
-fn a_result_that_comes_before_a_repeat_is_the_only_line() {
+fn a_result_that_comes_before_a_retry_is_the_only_line() {
     let server = Queue::default().serve_with(|seen, queue| {
         // The other chat's wait keeps the queue being read.
         if seen.chat() != CHAT {
@@ -55,7 +55,7 @@ fn a_result_that_comes_before_a_repeat_is_the_only_line() {
 }
 
 #[test]
-fn a_chat_whose_result_came_while_it_was_asked_has_no_second_line() {
+fn a_chat_whose_result_came_before_its_response_has_one_line() {
     for (retries, last) in [("0", 500), ("1", 400)] {
         let queue = Queue::default();
         let gate = Gate::default();
@@ -87,7 +87,7 @@ fn a_chat_whose_result_came_while_it_was_asked_has_no_second_line() {
 
 /// The next run asks it again: it must not take the chat for one that is waited for.
 #[test]
-fn a_result_that_failed_while_it_was_asked_is_asked_again_by_the_next_run() {
+fn a_failed_result_before_its_response_is_requested_again_by_the_next_run() {
     let gate = Gate::default();
     let held = gate.clone();
     let server = Queue::default()
@@ -111,7 +111,7 @@ fn a_result_that_failed_while_it_was_asked_is_asked_again_by_the_next_run() {
 }
 
 #[test]
-fn a_chat_in_flight_at_the_runs_end_has_the_line_of_its_answer_alone() {
+fn a_chat_in_flight_at_the_end_of_the_run_has_only_the_line_of_its_response() {
     let queue = Queue::default();
     let gate = Gate::default();
     let held = gate.clone();
@@ -134,37 +134,4 @@ fn a_chat_in_flight_at_the_runs_end_has_the_line_of_its_answer_alone() {
     let (first, second) = (of(&lines, CHAT), of(&lines, &chat(2)));
     assert_eq!((first.len(), &first[0]["error"]["code"]), (1, &"bad-request-data".into()), "{}", said.stdout);
     assert_eq!((second.len(), &second[0]["status"]), (1, &"timed-out".into()), "{}", said.stdout);
-}
-
-#[test]
-fn a_resumed_wait_counts_from_the_request_and_not_from_its_answer() {
-    let at = jiff::Timestamp::now();
-    let asked = format!(
-        r#"{{"chatId":"{CHAT}","status":"accepted","httpStatus":200,"attempts":1,"elapsedMs":8000,"command":"request","idInstance":"{}","at":"{at}"}}"#,
-        crate::support::INSTANCE
-    );
-    let queue = Queue::of([result(CHAT, at.as_second() - 8, r#","urlAvatar":"""#)]);
-    let server = queue.serve_with(|_, _| Answer::status(500));
-    let cli = Cli::request(&server, ["--json", "--wait=5s", "--journal", "j", CHAT]).file("j", asked + "\n");
-    let line = json(&cli.any_stdout().run().stdout);
-    assert_eq!((&line["status"], line.get("stale")), (&"none".into(), None), "{line}");
-}
-
-#[test]
-fn a_chat_of_an_earlier_run_that_is_waited_for_too_makes_a_list_of_it() {
-    let journal = format!(
-        r#"{{"chatId":"{}","status":"accepted","command":"request","idInstance":"{}","at":"{}"}}"#,
-        chat(2),
-        crate::support::INSTANCE,
-        jiff::Timestamp::now()
-    );
-    let server = Queue::default().serve_with(|seen, queue| {
-        queue.push(fresh(&seen.chat()));
-        Answer::status(200)
-    });
-    let cli = Cli::request(&server, ["--json", "--wait=2s", "--journal", "j", CHAT]).file("j", journal + "\n");
-    let said = cli.exits(1).any_stdout().stderr_has(r#""timedOut":1"#).run();
-    let lines = jsons(&said.stdout);
-    assert_eq!(of(&lines, CHAT)[0]["status"], "none");
-    assert_eq!(of(&lines, &chat(2))[0]["error"]["code"], "no-result");
 }
