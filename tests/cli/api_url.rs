@@ -56,7 +56,7 @@ fn plain_http_goes_only_to_loopback() {
         let cli = Cli::at(url);
         let said = cli.again().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
         assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{url}");
-        // A well-formed flag that must not be used is not a usage error.
+        // The flag is well-formed, so this is not a usage error.
         refused(cli.args(["--api-url", url, "request", CHAT]), 78, "--insecure-http");
     }
     let server = accepting();
@@ -82,10 +82,10 @@ fn an_env_file_does_not_send_a_token_of_another_source_to_another_host() {
     assert_eq!(error["error"]["code"], "bad-settings");
     let story = error["error"].to_string();
     assert!(story.contains("--api-url") || story.contains("--env-file"), "it says how to mean it: {story}");
-    // The same if it is found in a parent.
+    // The same for a file in a parent directory.
     let cli = Cli::on(&server).without("GREEN_API_URL").file("../.env", &text);
     refused(cli.args(["request", CHAT]), 78, ".env");
-    // A token from a file that somebody else named came from elsewhere too.
+    // The token file is named by a flag, so the token is not from the .env.
     let cli = Cli::new().file(".env", text.clone() + "ID_INSTANCE=1\n").file("token", TOKEN);
     refused(cli.args(["request", "--api-token-file", "token", CHAT]), 78, ".env");
 }

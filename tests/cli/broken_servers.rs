@@ -1,27 +1,27 @@
-//! Whatever a server does, the run ends in bounded time with one line for the chat and a code word that fits.
+//! Malformed, endless and interrupted answers: the run ends in bounded time, with one line and the right code word.
 
 use std::time::Duration;
 
 use crate::support::{Answer, CHAT, Cli, Finished, Server, in_parallel, json};
 
-/// One attempt that may last two seconds.
+/// One attempt of at most two seconds.
 fn ask(server: &Server) -> Cli {
     Cli::request(server, ["--json", "--retries", "0", "--timeout", "2s", CHAT]).any_stdout()
 }
 
-/// One attempt that may last 300 ms: for servers that use up all the time there is.
+/// One attempt of at most 300 ms, for servers that use up the time limit.
 fn ask_briefly(server: &Server) -> Cli {
     Cli::request(server, ["--json", "--retries", "0", "--timeout", "300ms", CHAT]).any_stdout()
 }
 
-/// The code word of the only line, whose exit status it must be too.
+/// The code word of the only line.
 fn code(said: &Finished) -> String {
     let line = json(&said.stdout);
     assert_eq!((&line["chatId"], &line["status"], &line["attempts"]), (&CHAT.into(), &"failed".into(), &1.into()));
     line["error"]["code"].as_str().expect("a code word").to_owned()
 }
 
-/// Fails with this code word and exit status.
+/// Checks that the run fails with this code word and exit status.
 #[track_caller]
 fn fails(cli: Cli, word: &str, status: u8, what: &str) {
     let said = cli.exits(status).run();
@@ -49,7 +49,7 @@ fn an_answer_that_is_reset_at_any_byte_is_unreachable() {
 #[test]
 fn a_chunked_answer_that_is_closed_at_any_byte_is_unreachable() {
     let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
-    // The last two bytes are the end of trailers that are not there; an answer without them may count as whole.
+    // The last two bytes end the (empty) trailers; an answer without them may count as complete.
     in_parallel(0..whole.len() - 2, |end| {
         let server = Server::answering([Answer::raw(&whole[..end])]);
         fails(ask(&server), "unreachable", 69, &format!("closed after {end} bytes"));
@@ -69,14 +69,14 @@ fn a_connection_that_is_refused_is_unreachable() {
     );
 }
 
-/// A connection that TLS or a proxy has not finished setting up is not one that was kept alive.
+/// It never carried a request, so it is not a kept-alive connection that the server closed.
 #[test]
 fn a_connection_that_ends_before_it_is_ready_is_not_opened_again_at_once() {
     in_parallel(["https", "socks5", "socks5h", "socks4", "http"], |scheme| {
         let server = Server::speaking_first(b"");
         let (url, proxy) = match scheme {
             "https" => (format!("https://{}", server.address()), String::new()),
-            // Nobody comes to the port that is discarded.
+            // Only the proxy is connected to.
             _ => ("http://127.0.0.1:9".to_owned(), format!("{scheme}://{}", server.address())),
         };
         let cli = Cli::at(&url).env("ALL_PROXY", proxy).args(["request", "--json", "--retries", "0", CHAT]);
@@ -266,7 +266,7 @@ fn deeply_nested_json_is_judged_by_its_status() {
 
 #[test]
 fn control_and_bidirectional_characters_of_a_server_are_never_printed_raw() {
-    // The harness looks for them in both outputs of every run.
+    // Every run is checked for them by `Expected`.
     let odd = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\u{2066}\u{200b}\u{0}\r\nnext";
     in_parallel(
         [
@@ -294,7 +294,7 @@ fn a_body_that_is_not_utf8_is_judged_by_its_status() {
 
 #[test]
 fn a_connection_that_takes_too_long_is_unreachable() {
-    // Who listens and never accepts: TCP is there, and no word of TLS comes.
+    // The listener never accepts: TCP connects, and the TLS handshake gets no answer.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("https://{}", listener.local_addr().expect("an address"));
     let cli = Cli::at(&url).env("GREEN_API_ID_INSTANCE", "7").env("GREEN_API_TOKEN_INSTANCE", "0123456789abcdef");

@@ -1,4 +1,4 @@
-//! What became of a chat's picture since the last run: new, changed, unchanged or gone, and the history.
+//! How a chat's picture changed since the last run: new, changed, unchanged or gone; and the history.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,9 +11,9 @@ use crate::support::queue::method;
 use crate::support::running::is_private;
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
 
-/// What the service says of each chat; of any other one it says that there is no picture.
+/// What the service answers for each chat; a chat that is not in it has no picture.
 #[derive(Clone, Default)]
-struct Book(Arc<Mutex<HashMap<String, Entry>>>);
+struct Avatars(Arc<Mutex<HashMap<String, Entry>>>);
 
 #[derive(Clone)]
 enum Entry {
@@ -22,7 +22,7 @@ enum Entry {
     Fails,
 }
 
-impl Book {
+impl Avatars {
     fn set(&self, chat: &str, entry: Entry) {
         self.0.lock().expect("a lock").insert(chat.to_owned(), entry);
     }
@@ -32,15 +32,15 @@ impl Book {
     }
 
     fn serve(&self) -> Server {
-        let book = self.clone();
+        let avatars = self.clone();
         Server::with(move |seen| {
             if method(seen) != "getAvatar" {
                 let chat = seen.path.rsplit('/').next().expect("a chat");
-                let Some(Entry::Picture(bytes)) = book.entry(chat) else { return Answer::status(500) };
+                let Some(Entry::Picture(bytes)) = avatars.entry(chat) else { return Answer::status(500) };
                 return picture(bytes);
             }
             let (host, chat) = (seen.header("host").expect("a host"), seen.chat());
-            match book.entry(&chat) {
+            match avatars.entry(&chat) {
                 Some(Entry::Picture(_)) => ok(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{chat}"}}"#)),
                 Some(Entry::Hidden) => ok(r#"{"urlAvatar":"","available":false}"#),
                 Some(Entry::Fails) => Answer::status(400).body("bad request data"),
@@ -50,12 +50,12 @@ impl Book {
     }
 }
 
-/// `get --dir d` in the directory of `cli`.
+/// `get --dir d`, in the directory of `cli`.
 fn get<const N: usize>(cli: &Cli, args: [&str; N]) -> Cli {
     cli.again().args(["get", "--rate=0", "--retries=0", "--dir", "d"]).args(args)
 }
 
-/// The one line of a run about CHAT, in columns.
+/// The columns of the line of CHAT.
 #[track_caller]
 fn columns<const N: usize>(cli: &Cli, args: [&str; N]) -> Vec<String> {
     let line = get(cli, args).arg(CHAT).any_stdout().run().stdout;
@@ -69,30 +69,30 @@ fn set_time(file: &Path, seconds: u64) {
 
 #[test]
 fn a_line_says_how_the_picture_changed() {
-    let book = Book::default();
-    let server = book.serve();
+    let avatars = Avatars::default();
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let file = format!("d/{CHAT}.jpg");
     let path = cli.dir().join(&file);
     let mark = || path.metadata().and_then(|file| file.modified()).expect("a file");
     assert_eq!(columns(&cli, []), [CHAT, "none"]);
-    book.set(CHAT, Entry::Picture(JPEG));
+    avatars.set(CHAT, Entry::Picture(JPEG));
     assert_eq!(columns(&cli, []), [CHAT, "found", &file, "new"]);
     set_time(&path, 1_586_700_802);
     let first = mark();
     assert_eq!(columns(&cli, []), [CHAT, "found", &file, "unchanged"]);
     assert_eq!(mark(), first, "neither the file nor its time");
-    book.set(CHAT, Entry::Picture(OTHER));
+    avatars.set(CHAT, Entry::Picture(OTHER));
     let line = json(&get(&cli, ["--json", CHAT]).any_stdout().run().stdout);
     assert_eq!((&line["change"], &line["file"]), (&"changed".into(), &file.as_str().into()));
     assert!(line.get("changed").is_none() && std::fs::read(&path).expect("a file") == OTHER, "{line}");
-    book.set(CHAT, Entry::Hidden);
+    avatars.set(CHAT, Entry::Hidden);
     for _ in 0..2 {
         assert_eq!(columns(&cli, []), [CHAT, "hidden", "", "gone"], "it stays and is reported each time");
     }
     let line = json(&get(&cli, ["--json", CHAT]).any_stdout().run().stdout);
     assert_eq!((&line["change"], line.get("file")), (&"gone".into(), None));
-    book.set(CHAT, Entry::Fails);
+    avatars.set(CHAT, Entry::Fails);
     let line = json(&get(&cli, ["--json", CHAT]).exits(65).any_stdout().run().stdout);
     assert_eq!((&line["status"], line.get("change")), (&"failed".into(), None), "a failed chat is not gone");
     assert_eq!(names(cli.dir().join("d")), [format!("{CHAT}.jpg")]);
@@ -100,17 +100,17 @@ fn a_line_says_how_the_picture_changed() {
 
 #[test]
 fn a_single_file_has_its_change_too() {
-    let book = Book::default();
-    let server = book.serve();
+    let avatars = Avatars::default();
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let run = || cli.again().args(["get", "-o", "me.jpeg", CHAT]).any_stderr();
     run().stdout(format!("{CHAT}\tnone\n")).run();
     for (picture, change) in [(JPEG, "new"), (JPEG, "unchanged"), (OTHER, "changed")] {
-        book.set(CHAT, Entry::Picture(picture));
+        avatars.set(CHAT, Entry::Picture(picture));
         let said = run().stdout(format!("{CHAT}\tfound\tme.jpeg\t{change}\n")).run();
         assert_eq!(said.stderr, "", "a .jpeg is a JPEG");
     }
-    book.set(CHAT, Entry::Hidden);
+    avatars.set(CHAT, Entry::Hidden);
     run().stdout(format!("{CHAT}\thidden\t\tgone\n")).run();
     assert_eq!(std::fs::read(cli.dir().join("me.jpeg")).expect("a file"), OTHER);
     let line = json(&run().arg("--json").any_stdout().run().stdout);
@@ -119,15 +119,15 @@ fn a_single_file_has_its_change_too() {
 
 #[test]
 fn the_history_has_every_replaced_and_gone_picture() {
-    let book = Book::default();
-    let server = book.serve();
+    let avatars = Avatars::default();
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let dir = cli.dir().join("d");
     let history = dir.join("history").join(CHAT);
-    // Each picture is saved a day after the one before.
+    // Each picture is dated a day after the one before.
     let mut day = 0;
-    let mut night = |entry: Entry, expected: &[&str]| {
-        book.set(CHAT, entry);
+    let mut run = |entry: Entry, expected: &[&str]| {
+        avatars.set(CHAT, entry);
         assert_eq!(columns(&cli, ["--history"])[1..], *expected);
         for file in names(&dir).iter().filter(|name| name.starts_with(CHAT)) {
             day += 1;
@@ -135,15 +135,15 @@ fn the_history_has_every_replaced_and_gone_picture() {
         }
     };
     let (jpg, png) = (format!("d/{CHAT}.jpg"), format!("d/{CHAT}.png"));
-    night(Entry::Picture(JPEG), &["found", &jpg, "new"]);
-    night(Entry::Picture(PNG), &["found", &png, "changed"]);
-    night(Entry::Picture(OTHER), &["found", &jpg, "changed"]);
+    run(Entry::Picture(JPEG), &["found", &jpg, "new"]);
+    run(Entry::Picture(PNG), &["found", &png, "changed"]);
+    run(Entry::Picture(OTHER), &["found", &jpg, "changed"]);
     assert_eq!(names(&history), ["20200914T122640Z.jpg", "20200915T122640Z.png"]);
-    night(Entry::Hidden, &["hidden", "", "gone"]);
+    run(Entry::Hidden, &["hidden", "", "gone"]);
     assert_eq!(names(&dir), ["history"]);
-    night(Entry::Hidden, &["hidden"]);
-    night(Entry::Picture(OTHER), &["found", &jpg, "new"]);
-    night(Entry::Hidden, &["hidden", "", "gone"]);
+    run(Entry::Hidden, &["hidden"]);
+    run(Entry::Picture(OTHER), &["found", &jpg, "new"]);
+    run(Entry::Hidden, &["hidden", "", "gone"]);
     let kept = ["20200914T122640Z.jpg", "20200915T122640Z.png", "20200916T122640Z.jpg", "20200917T122640Z.jpg"];
     assert_eq!(names(&history), kept);
     for (name, content) in kept.iter().zip([JPEG, PNG, OTHER, OTHER]) {
@@ -152,18 +152,18 @@ fn the_history_has_every_replaced_and_gone_picture() {
     assert!(is_private(&history) && is_private(&history.join(kept[0])));
 }
 
-/// Killed at any moment, a picture is in place or in the history, and the next run puts everything right.
+/// After a kill at any moment, each picture is in place or in the history, and the next run completes the rest.
 #[test]
 fn a_kill_loses_no_picture() {
     const CHATS: usize = 24;
-    let book = Book::default();
-    let server = book.serve();
+    let avatars = Avatars::default();
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let dir = cli.dir().join("d");
     let list: String = (0..CHATS).map(|n| chat(n) + "\n").collect();
     let run = || get(&cli, ["--history", "--from", "list"]).file("list", &list).any_stdout().any_stderr();
     let all = |entry: &dyn Fn(usize) -> Option<&'static [u8]>| {
-        (0..CHATS).for_each(|n| book.set(&chat(n), entry(n).map_or(Entry::Hidden, Entry::Picture)));
+        (0..CHATS).for_each(|n| avatars.set(&chat(n), entry(n).map_or(Entry::Hidden, Entry::Picture)));
     };
     all(&|_| Some(JPEG));
     run().run();
@@ -192,11 +192,11 @@ fn a_kill_loses_no_picture() {
 #[cfg(unix)]
 #[test]
 fn a_directory_that_cannot_be_synced_is_one_warning() {
-    let book = Book::default();
-    book.set(CHAT, Entry::Picture(JPEG));
-    book.set(GROUP, Entry::Picture(PNG));
-    let server = book.serve();
-    // It can be written and not opened. Root could, unless it gives up the right to.
+    let avatars = Avatars::default();
+    avatars.set(CHAT, Entry::Picture(JPEG));
+    avatars.set(GROUP, Entry::Picture(PNG));
+    let server = avatars.serve();
+    // The directory can be written but not opened. Root could open it, so it drops that right first.
     let script = r#"[ "$(id -u)" != 0 ] || set -- setpriv --bounding-set=-dac_override,-dac_read_search "$0" "$@"
         [ "$1" = setpriv ] || set -- "$0" "$@"; exec "$@""#;
     let cli = get(&Cli::on(&server), [CHAT, GROUP]).file("d/x", "").mode("d", 0o300).shell(script);
@@ -209,9 +209,9 @@ fn a_directory_that_cannot_be_synced_is_one_warning() {
 
 #[test]
 fn json_lines_of_a_list_have_their_change() {
-    let book = Book::default();
-    book.set(CHAT, Entry::Picture(JPEG));
-    let server = book.serve();
+    let avatars = Avatars::default();
+    avatars.set(CHAT, Entry::Picture(JPEG));
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let said = get(&cli, ["--json", CHAT, GROUP]).any_stdout().any_stderr().run();
     let mut changes: Vec<_> = jsons(&said.stdout).iter().map(|line| line["change"].to_string()).collect();
@@ -221,11 +221,11 @@ fn json_lines_of_a_list_have_their_change() {
 
 #[test]
 fn only_changes_prints_nothing_if_nothing_changed() {
-    let book = Book::default();
-    let server = book.serve();
+    let avatars = Avatars::default();
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let list: String = (0..6).map(|n| chat(n) + "\n").collect();
-    let night = |args: &[&str]| {
+    let run = |args: &[&str]| {
         let cli = get(&cli, ["--history", "--only-changes", "--from", "list"]).file("list", &list).args(args);
         let mut said = cli.any_status().any_stdout().any_stderr().run();
         let mut lines: Vec<_> = said.stdout.lines().map(|line| line.to_owned() + "\n").collect();
@@ -235,30 +235,30 @@ fn only_changes_prints_nothing_if_nothing_changed() {
     };
     let line = |n: usize, rest: &str| format!("{}\t{rest}\n", chat(n));
     let file = |n: usize| format!("d/{}.jpg", chat(n));
-    (0..3).for_each(|n| book.set(&chat(n), Entry::Picture(JPEG)));
-    let (stdout, stderr) = night(&[]);
+    (0..3).for_each(|n| avatars.set(&chat(n), Entry::Picture(JPEG)));
+    let (stdout, stderr) = run(&[]);
     assert_eq!(stdout, (0..3).map(|n| line(n, &format!("found\t{}\tnew", file(n)))).collect::<String>());
     assert_eq!(stderr, "greenavatar: 3 found: 3 new; 3 without a picture; saved to d/\n");
     for args in [&[][..], &["--json"], &["--journal", "j"]] {
-        assert_eq!(night(args), (String::new(), String::new()), "{args:?}");
+        assert_eq!(run(args), (String::new(), String::new()), "{args:?}");
     }
     let journaled = jsons(&std::fs::read_to_string(cli.dir().join("j")).expect("a journal"));
     assert_eq!(journaled.len(), 6, "what is not printed is journaled all the same");
-    book.set(&chat(0), Entry::Picture(OTHER));
-    book.set(&chat(1), Entry::Hidden);
-    book.set(&chat(2), Entry::Fails);
-    let (stdout, stderr) = night(&[]);
+    avatars.set(&chat(0), Entry::Picture(OTHER));
+    avatars.set(&chat(1), Entry::Hidden);
+    avatars.set(&chat(2), Entry::Fails);
+    let (stdout, stderr) = run(&[]);
     let expected = [line(0, &format!("found\t{}\tchanged", file(0))), line(1, "hidden\t\tgone")].concat();
     assert_eq!(stdout, expected + &line(2, "failed\tbad-request-data"));
     let summary = "1 found: 1 changed; 3 without a picture, 1 hidden, 1 of them gone; 1 failed; saved to d/\n";
     assert!(stderr.ends_with(summary) && stderr.contains("bad request data"), "{stderr}");
-    // The picture of the chat that failed is still there, and so it is unchanged.
-    book.set(&chat(2), Entry::Picture(JPEG));
-    assert_eq!(night(&[]), (String::new(), String::new()));
-    book.set(&chat(1), Entry::Picture(JPEG));
-    assert_eq!(night(&["-q"]), (String::new(), String::new()));
-    book.set(&chat(1), Entry::Picture(OTHER));
-    let (_, stderr) = night(&["--json"]);
+    // The chat that failed still has its picture, so that it is unchanged now.
+    avatars.set(&chat(2), Entry::Picture(JPEG));
+    assert_eq!(run(&[]), (String::new(), String::new()));
+    avatars.set(&chat(1), Entry::Picture(JPEG));
+    assert_eq!(run(&["-q"]), (String::new(), String::new()));
+    avatars.set(&chat(1), Entry::Picture(OTHER));
+    let (_, stderr) = run(&["--json"]);
     let tally = &json(&stderr)["tally"];
     let counts = ["found", "new", "changed", "unchanged", "gone", "none", "skippedExisting"].map(|key| &tally[key]);
     assert_eq!(counts, [3, 0, 1, 2, 0, 3, 0]);
@@ -275,9 +275,9 @@ fn only_changes_prints_no_notes() {
 
 #[test]
 fn skip_existing_does_not_request_chats_with_a_picture() {
-    let book = Book::default();
-    (0..4).for_each(|n| book.set(&chat(n), Entry::Picture(JPEG)));
-    let server = book.serve();
+    let avatars = Avatars::default();
+    (0..4).for_each(|n| avatars.set(&chat(n), Entry::Picture(JPEG)));
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let run = || get(&cli, ["--skip-existing"]).args((0..4).map(chat)).any_stdout().any_stderr();
     let first = run().file(&format!("d/{}.png", chat(0)), PNG).file(&format!("d/{}.jpg", chat(1)), "").run();
@@ -298,9 +298,9 @@ fn skip_existing_does_not_request_chats_with_a_picture() {
 
 #[test]
 fn a_journaled_picture_is_done_while_its_file_is_there() {
-    let book = Book::default();
-    book.set(CHAT, Entry::Picture(JPEG));
-    let server = book.serve();
+    let avatars = Avatars::default();
+    avatars.set(CHAT, Entry::Picture(JPEG));
+    let server = avatars.serve();
     let cli = Cli::on(&server);
     let dir = cli.dir();
     let run = |args: &[&str]| {

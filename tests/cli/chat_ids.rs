@@ -1,4 +1,4 @@
-//! A text that is not a chat id is never sent; it has its own line, and a hint with the likely chat id.
+//! Text that is not a chat id is never sent: it has a result line, with a hint if the likely id is known.
 
 use std::ffi::OsStr;
 #[cfg(unix)]
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::support::{Answer, CHAT, Cli, Server, chat, in_parallel, json, jsons};
 
-/// What people type, and the id that the hint must name, if there is one.
+/// What people type, and the id that the hint must name, if any.
 const MISTYPED: &[(&str, Option<&str>)] = &[
     ("+1 100 123-45-67", Some(CHAT)),
     ("+11001234567", Some(CHAT)),
@@ -54,7 +54,7 @@ const MISTYPED: &[(&str, Option<&str>)] = &[
     ("\u{202e}su.c@76543210011", None),
 ];
 
-/// Whether a hint names an id, apart from the one that examples use.
+/// Whether a hint names an id other than the one of the examples.
 fn names_an_id(hint: &str) -> bool {
     let is_id = |word: &str| word.contains('@') && word.contains(|c: char| c.is_ascii_digit());
     hint.split_whitespace().any(|word| is_id(word) && word != CHAT)
@@ -162,7 +162,7 @@ fn an_invisible_character_is_shown_as_its_number() {
     cli.stdout("1\\u{fe0f}2\\u{34f}3\\u{e0100}\tinvalid\tinvalid-chat-id\n").run();
 }
 
-/// Hints come once a code word in a list; that one must not be missed.
+/// In a list, a hint is printed once for each code word, so the flag must be in the error itself.
 #[test]
 fn in_a_list_the_error_of_each_newer_id_names_the_flag() {
     let server = Server::unasked();

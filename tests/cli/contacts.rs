@@ -1,4 +1,4 @@
-//! The address book: files of phone numbers converted, and the account's own list, as lines that every list takes.
+//! `contacts`: converts files of phone numbers, and lists the account's contacts, as lines that every list accepts.
 
 use std::fmt::Write;
 
@@ -199,14 +199,14 @@ fn a_closed_pipe_ends_it_silently() {
     cli.exits(74).run();
 }
 
-/// The account's own list; one chat is there twice, and three ids can have no picture.
+/// A list of contacts. One chat is in it twice, and three ids cannot have a picture.
 const BOOK: &str = r#"[{"id":"11001234567@c.us","name":"Ivan","contactName":"Ivan Work","type":"user"},
     {"id":"120363043968066561@g.us","name":"My group","type":"group"},
     {"id":"120363043968066561@g.us","name":"My group","type":"group"},
     {"id":"1@lid","newChatId":"6581234567@c.us","name":"","contactName":""},
     {"id":"null@c.us","name":"x"},{"id":"status@broadcast"},{"id":"120363043968066561@newsletter"}]"#;
 
-/// A service whose methods answer by their name and what follows the token in the URL.
+/// A service. The closure gets the method and the query of each call.
 fn account(mut answer: impl FnMut(&str, &str) -> Answer + Send + 'static) -> Server {
     Server::with(move |seen| {
         let method = seen.path.split('/').nth(2).unwrap_or_default();
@@ -303,7 +303,7 @@ fn a_failure_that_may_pass_is_retried_and_no_line_is_printed_twice() {
         asked += 1;
         match asked {
             1 => Answer::status(500),
-            // Cut off in the middle.
+            // Breaks off in the middle.
             2 => Answer::raw(
                 "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n[{\"id\":\"11001234567@c.us\",\"name\":\"Ivan Work\"},",
             ),

@@ -1,4 +1,4 @@
-//! `doctor`: what is wrong, what to do about it, and no secret of anybody's.
+//! `doctor`: each check with its status and hint, and no secrets.
 
 use std::net::TcpListener;
 
@@ -10,16 +10,16 @@ use crate::support::{Answer, Cli, INSTANCE, Proxy, Server, TOKEN, in_parallel, j
 const AUTHORIZED: &str = r#"{"stateInstance":"authorized"}"#;
 const SETTINGS: &str = r#"{"wid":"11001234567@c.us","webhookUrl":"","webhookUrlToken":"","incomingWebhook":"yes","deviceWebhook":"no","outgoingWebhook":true}"#;
 
-/// An instance that says this to getStateInstance and that to getSettings.
+/// An instance with these answers to getStateInstance and getSettings.
 fn instance(state: Answer, settings: Answer) -> Server {
     Server::with(move |seen| match (seen.method.as_str(), method(seen)) {
         ("GET", "getStateInstance") => state.clone(),
         ("GET", "getSettings") => settings.clone(),
-        _ => panic!("it changes nothing: {} {}", seen.method, seen.path),
+        _ => panic!("doctor must only read: {} {}", seen.method, seen.path),
     })
 }
 
-/// Check and status of each line.
+/// The check and the status of each line.
 fn marks(stdout: &str) -> Vec<(String, String)> {
     let word = |value: &serde_json::Value| value.as_str().expect("a word").to_owned();
     jsons(stdout).iter().map(|line| (word(&line["check"]), word(&line["status"]))).collect()
@@ -147,7 +147,7 @@ fn settings_that_cannot_be_used_are_the_first_check() {
 
 #[test]
 fn a_service_that_does_not_answer_fails_the_connection() {
-    // A port without a listener: it was free a moment ago.
+    // A port that was free a moment ago, so nothing listens there.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let said = Cli::at(&format!("http://{address}")).args(["doctor", "--json"]).exits(69).any_stdout().run();
     let lines = jsons(&said.stdout);

@@ -1,8 +1,8 @@
-//! `--dry-run` prints the curl command that does the same, and sends nothing.
+//! `--dry-run` prints the equivalent curl commands and sends nothing.
 
 use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN};
 
-/// The method, path, content type and body of a request: what counts on the wire.
+/// The method, path, content type and body of each request.
 fn asked(server: &Server) -> Vec<(String, String, Option<String>, String)> {
     let of = |name: &str, request: &crate::support::Request| request.header(name).map(str::to_owned);
     server

@@ -30,14 +30,14 @@ fn an_env_file_can_be_named_or_excluded() {
     refused(cli.args(["--no-env-file", "request", CHAT]), 78, "no instance");
 }
 
-/// Where the user's own file is, relative to where the program runs: HOME is the directory above.
+/// The user's own file, relative to the program's directory: HOME is the parent directory.
 const USERS_FILE: &str = "../.config/greenavatar/env";
 
 #[test]
 fn the_users_own_file_is_the_last_source() {
     let server = accepting();
     accepted(Cli::new().file(USERS_FILE, env_file(&server)).args(["request", CHAT]));
-    // It is the user's own: it may name any host for a token from elsewhere.
+    // It may name any host for a token of another source.
     let server = accepting();
     let cli = Cli::new().env("API_TOKEN_INSTANCE", OTHER_TOKEN).file(USERS_FILE, env_file(&server));
     accepted(cli.args(["request", CHAT]));
@@ -45,7 +45,7 @@ fn the_users_own_file_is_the_last_source() {
     let (server, other) = (accepting(), Server::unasked());
     let cli = Cli::new().file(USERS_FILE, env_file(&other)).file(".env", env_file(&server));
     accepted(cli.args(["request", CHAT]));
-    // The found one is for one value, the user's for the rest.
+    // Of two values, one is in the found file and the other one in the user's.
     let server = accepting();
     let cli = Cli::new().file(USERS_FILE, env_file(&server)).file(".env", "ID_INSTANCE=6\n");
     accepted(cli.args(["request", CHAT]));
@@ -60,7 +60,7 @@ fn the_users_own_file_is_where_xdg_config_home_says() {
     accepted(cli.again().env("XDG_CONFIG_HOME", &config).args(["request", CHAT]));
     let (server, other) = (accepting(), Server::unasked());
     let cli = cli.file("config/greenavatar/env", env_file(&other)).file(USERS_FILE, env_file(&server));
-    // A relative one is ignored, as its specification demands.
+    // A relative path is ignored, as the XDG specification says.
     accepted(cli.env("XDG_CONFIG_HOME", "config").args(["request", CHAT]));
 }
 
@@ -70,7 +70,7 @@ fn with_a_named_env_file_or_none_the_users_own_file_is_not_read() {
     let cli = Cli::new().file(USERS_FILE, env_file(&other)).file("empty.env", "");
     refused(cli.again().args(["--no-env-file", "request", CHAT]), 78, "no instance");
     refused(cli.args(["--env-file", "empty.env", "request", CHAT]), 78, "no instance");
-    // It is not a found one either, for which the token of a found one would be somebody else's.
+    // For a URL in a found file, a token in the user's file is one of another source.
     let cli = Cli::new().file(USERS_FILE, format!("API_TOKEN_INSTANCE={TOKEN}\n"));
     let cli = cli.file(".env", format!("GREEN_API_URL={}\nID_INSTANCE=1\n", other.url()));
     refused(cli.args(["request", CHAT]), 78, "would send a token");
@@ -82,7 +82,7 @@ fn the_users_own_file_is_checked_like_any_other() {
     let server = Server::unasked();
     let cli = Cli::at(&server.url()).without("GREEN_API_ID_INSTANCE");
     refused(cli.file(USERS_FILE, "A=1\nno assignment\n").args(["request", CHAT]), 78, "greenavatar/env, line 2");
-    // Where it is not needed, a malformed one does not matter.
+    // If it is not needed, a malformed file does not matter.
     accepted(Cli::on(&accepting()).file(USERS_FILE, "no assignment\n").args(["request", CHAT]));
     let server = accepting();
     let cli = Cli::new().file(USERS_FILE, env_file(&server)).mode(USERS_FILE, 0o640).args(["request", CHAT]);
@@ -177,13 +177,13 @@ fn a_found_env_file_cannot_read_the_environment() {
         let cli = Cli::new().env("GITHUB_TOKEN", OTHERS).file(".env", text).secret(OTHERS);
         refused(cli.args(["request", CHAT]), 78, ".env, line 5: a $ outside of single quotes");
     }
-    // Other variables are not used, whatever is in them.
+    // In the values of other variables a $ means nothing.
     let server = accepting();
     let others = "all_proxy=http://$GITHUB_TOKEN@127.0.0.1:9\nhttp_proxy=\"${GITHUB_TOKEN\"\nA=$\nPS1='$'\n";
     let cli = Cli::new().env("GITHUB_TOKEN", OTHERS).file(".env", format!("{others}{}", env_file(&server)));
     accepted(cli.secret(OTHERS).args(["request", CHAT]));
     assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
-    // In single quotes, or after a backslash, it is a character like any other.
+    // In single quotes or after a backslash, a $ is an ordinary character.
     let cli = Cli::new().file(".env", "GREEN_API_TOKEN_FILE='$file'\nGREEN_API_WEBHOOK_TOKEN=a\\$b\n");
     refused(cli.env("ID_INSTANCE", "1").args(["request", CHAT]), 66, "cannot read $file");
 }
@@ -208,7 +208,7 @@ fn an_env_file_that_others_can_read_is_one_warning() {
 fn an_env_file_of_another_user_is_not_read() {
     let server = Server::unasked();
     let cli = Cli::new().file(".env", env_file(&server)).args(["request", CHAT]);
-    // Only root can give a file away.
+    // Only root can change the owner of a file.
     if chown(cli.dir().join(".env"), Some(12345), None).is_ok() {
         cli.exits(78).stderr_has("warning").stderr_has("another user").run();
     }

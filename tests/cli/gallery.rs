@@ -1,4 +1,4 @@
-//! The page of `gallery`: what is on it, where it is written, and that nothing on it is more than text.
+//! The page of `gallery`: its pictures and names, where it is written, and that it is safe to open.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -22,14 +22,14 @@ fn set_age(path: &Path, seconds: u64) {
     File::options().write(true).open(path).expect("a file").set_modified(time).expect("a time");
 }
 
-/// Runs and returns the page.
+/// Runs the command and returns the page.
 #[track_caller]
 fn page(cli: Cli) -> String {
     let said = cli.stdout("d/index.html\n").run();
     fs::read_to_string(said.path("d/index.html")).expect("a page")
 }
 
-/// The parts of the page that have one chat each.
+/// The HTML of each chat on the page.
 fn items(page: &str) -> Vec<&str> {
     page.split("<li id=\"").skip(1).collect()
 }

@@ -1,4 +1,4 @@
-//! `get`: one verdict a chat, for one chat or a list.
+//! `get`: the result line of each chat, for one chat or a list.
 
 use crate::support::pictures::{JPEG, SHA256, get, names, ok, picture, picture_service};
 use crate::support::queue::{calls, method};

@@ -1,4 +1,4 @@
-//! Help: what a screen shows, in which order, and which options are left out of it.
+//! Help and manual pages: their length, headings, options and error codes.
 
 use greenavatar::failure::Kind;
 
@@ -50,7 +50,7 @@ fn commands_are_in_groups() {
         assert_eq!(names("Set-up"), ["doctor", "sandbox", "completions", "man"]);
         let definition = greenavatar::cli::Cli::definition();
         assert_eq!(definition.get_subcommands().map(|command| command.get_name()).collect::<Vec<_>>(), COMMANDS);
-        // Aligned and on one line each, on a terminal of 80 columns too.
+        // Aligned, and one line each on a terminal of 80 columns.
         let lines = ["Pictures", "Results of request", "Set-up"].map(|heading| section(&help, heading)).concat();
         assert!(lines.iter().all(|line| line.len() <= 80 && &line[13..15] == "  " && &line[15..16] != " "), "{help}");
     }
@@ -74,6 +74,7 @@ fn long_help_has_every_option_and_error_code() {
         for option in ["--api-url", "--env-file", "--timeout", "--retries", "--cacert", "--color", "--insecure-http"] {
             assert!(help.contains(&format!("  {option}")), "{command} has {option}");
         }
+        assert!(section(&help, "Examples").iter().any(|line| line.contains(&format!("greenavatar {command}"))));
         let rows = section(&help, "Exit status").join(" ");
         for kind in Kind::ALL {
             let words = rows.split(&format!("  {}  ", kind.exit())).nth(1).expect("a row");

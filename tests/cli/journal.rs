@@ -1,4 +1,4 @@
-//! The journal: what is in it is done, whatever happened to the run, and what is not ours is not touched.
+//! The journal: chats in it are done, also after a kill, and a file that is not a journal is left as it is.
 
 use std::collections::HashMap;
 #[cfg(unix)]
@@ -10,7 +10,7 @@ fn accepting(times: usize) -> Server {
     Server::with(|_| Answer::status(200)).times(times)
 }
 
-/// A line of a journal as an earlier run wrote it.
+/// A line that an earlier run wrote.
 fn line(chat: &str, status: &str, command: &str, instance: &str, at: &str) -> String {
     format!(
         r#"{{"chatId":"{chat}","status":"{status}","httpStatus":200,"attempts":1,"elapsedMs":3,"command":"{command}","idInstance":"{instance}","at":"{at}"}}"#
@@ -19,10 +19,10 @@ fn line(chat: &str, status: &str, command: &str, instance: &str, at: &str) -> St
 
 const LONG_AGO: &str = "2024-01-01T00:00:00Z";
 
-/// Asks about a chat with a journal of this content; whether it was asked about.
-fn is_asked(journal: &str, flags: &[&str]) -> bool {
+/// Whether CHAT is requested if this is in the journal.
+fn is_requested(journal: &str, flags: &[&str]) -> bool {
     let server = Server::always(Answer::status(200));
-    // One more, so that the server is asked in any case.
+    // GROUP is requested in any case, as the server expects at least one request.
     let cli = Cli::request(&server, ["-q", "--rate", "0", "--journal", "j", CHAT, GROUP]).args(flags);
     cli.file("j", journal).run();
     server.chats().contains(&CHAT.to_owned())
@@ -79,22 +79,22 @@ fn a_chat_that_failed_is_requested_again() {
 
 #[test]
 fn done_is_by_command_and_instance() {
-    assert!(!is_asked(&line(CHAT, "accepted", "request", INSTANCE, LONG_AGO), &[]));
-    assert!(is_asked(&line(CHAT, "accepted", "request", "999", LONG_AGO), &[]));
-    assert!(is_asked(&line(CHAT, "found", "get", INSTANCE, LONG_AGO), &[]));
-    assert!(is_asked(&line(CHAT, "failed", "request", INSTANCE, LONG_AGO), &[]));
-    assert!(is_asked(&line(GROUP, "accepted", "request", INSTANCE, LONG_AGO), &[]));
+    assert!(!is_requested(&line(CHAT, "accepted", "request", INSTANCE, LONG_AGO), &[]));
+    assert!(is_requested(&line(CHAT, "accepted", "request", "999", LONG_AGO), &[]));
+    assert!(is_requested(&line(CHAT, "found", "get", INSTANCE, LONG_AGO), &[]));
+    assert!(is_requested(&line(CHAT, "failed", "request", INSTANCE, LONG_AGO), &[]));
+    assert!(is_requested(&line(GROUP, "accepted", "request", INSTANCE, LONG_AGO), &[]));
 }
 
 #[test]
 fn max_age_limits_how_long_a_chat_is_done() {
     let now = jiff::Timestamp::now();
     let ago = |hours: i64| (now - jiff::SignedDuration::from_hours(hours)).to_string();
-    assert!(is_asked(&line(CHAT, "accepted", "request", INSTANCE, &ago(21)), &["--max-age", "20h"]));
-    assert!(!is_asked(&line(CHAT, "accepted", "request", INSTANCE, &ago(19)), &["--max-age", "20h"]));
+    assert!(is_requested(&line(CHAT, "accepted", "request", INSTANCE, &ago(21)), &["--max-age", "20h"]));
+    assert!(!is_requested(&line(CHAT, "accepted", "request", INSTANCE, &ago(19)), &["--max-age", "20h"]));
     let both =
         line(CHAT, "accepted", "request", INSTANCE, &ago(50)) + &line(CHAT, "accepted", "request", INSTANCE, &ago(1));
-    assert!(!is_asked(&both, &["--max-age", "20h"]), "the younger line counts");
+    assert!(!is_requested(&both, &["--max-age", "20h"]), "the younger line counts");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_torn_last_line_is_cut_off() {
     let whole = line(&chat(1), "accepted", "request", INSTANCE, LONG_AGO);
     let torn = line(CHAT, "accepted", "request", INSTANCE, LONG_AGO);
     in_parallel(1..torn.len() - 1, |end| {
-        // Every byte in turn takes long; the edges and every seventh tell as much.
+        // Near the start and the end each byte, in between every seventh, to save time.
         if end > 14 && end < torn.len() - 4 && end % 7 != 0 {
             return;
         }
@@ -123,7 +123,7 @@ fn a_torn_last_line_is_cut_off() {
     });
 }
 
-/// A power cut leaves zeros, also more than any line has; a full disk anything.
+/// A power cut can leave zeros, more than any line has, and a full disk anything.
 #[test]
 fn a_tail_of_any_bytes_without_a_newline_is_cut_off() {
     let whole = line(&chat(1), "accepted", "request", INSTANCE, LONG_AGO);
@@ -162,7 +162,7 @@ fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
             let cli = Cli::request(&server, ["--json", "--journal", "j", CHAT]).file("j", &text);
             let said = cli.exits(78).any_stderr().run();
             assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{text:?}");
-            assert_eq!(said.read("j"), text, "not a byte is changed");
+            assert_eq!(said.read("j"), text, "the file is unchanged");
             assert!(said.is_private("j"));
         },
     );
@@ -170,7 +170,7 @@ fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
     cli.exits(78).any_stderr().run();
 }
 
-/// As long as an answer may be, and as many of its characters as possible in need of an escape.
+/// The answer is as long as it may be, and of characters that are escaped in JSON.
 #[test]
 fn the_longest_line_of_ours_is_read_again() {
     let url = format!("https://pps.whatsapp.net/{}", "\u{7f}".repeat(60_000));
@@ -228,7 +228,7 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
         let args = ["request", "-q", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
         let cli = Cli::on(&server).file("list", &list);
         let (mut kills, mut second) = (0, cli.again());
-        // Killed once or twice, at any moment; then run to the end.
+        // Killed once or twice at random moments, then run to the end.
         while kills <= round % 2 {
             let running = second.args(args).any_status().start();
             let asked = server.requests().len();
@@ -261,11 +261,11 @@ fn a_full_disk_ends_the_run_and_the_next_one_finishes_it() {
     let server = Server::with(|_| Answer::status(200));
     let args = ["request", "--rate", "0", "--concurrency", "4", "--journal", "j", "--from", "list"];
     let cli = Cli::on(&server).file("list", &list);
-    // A file may not grow beyond eight blocks of 512 bytes.
+    // Limits files to eight blocks of 512 bytes.
     let full = cli.again().args(args).shell(r#"ulimit -f 8; exec "$0" "$@""#);
     let said = full.exits(74).any_stdout().stderr_has("greenavatar: error: ").run();
     let (kept, first) = (said.read("j"), server.requests().len());
-    assert_eq!(said.stdout.lines().count(), first, "what became of each is shown, also where it could not be kept");
+    assert_eq!(said.stdout.lines().count(), first, "each result is printed, also if it could not be journaled");
     assert!(kept.len() <= 4096 && first < CHATS, "{} bytes, {first} requests", kept.len());
     cli.args(args).arg("-q").run();
     let said = server.requests().len();
@@ -292,7 +292,7 @@ fn a_journal_that_cannot_be_written_stops_the_run_before_anything_is_sent() {
         .stderr_has("greenavatar: error: ")
         .run();
     let cli = Cli::request(&server, ["--journal", "j", CHAT]).file("j", "").mode("j", 0o400);
-    // Root may write to a read-only file.
+    // Root can write to a read-only file.
     let path = cli.dir().join("j");
     if std::fs::OpenOptions::new().append(true).open(&path).is_err() {
         assert_eq!(path.metadata().expect("a file").permissions().mode() & 0o777, 0o400);

@@ -1,4 +1,4 @@
-//! `receive`, killed again and again: whatever is in the queue is printed or in the spool at least once.
+//! `receive`, killed repeatedly: every notification is printed or in the spool at least once.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use crate::support::client::{Client, request};
 use crate::support::queue::result;
 use crate::support::{Cli, INSTANCE, chat};
 
-/// A token of its own, since the sandbox prints it.
+/// Not the token of all tests: the sandbox prints it.
 const TOKEN: &str = "sandbox-token-1";
 
-/// How many notifications wait in the sandbox's queue.
+/// The number of notifications in the sandbox's queue.
 fn waiting(control: &mut Client) -> u64 {
     control.send(request("GET", "/_sandbox/notifications", "", ""));
     let (_, body) = control.answer().expect("an answer");
@@ -58,7 +58,7 @@ fn no_kill_loses_a_notification() {
         assert!(printed.contains(&format!(r#"{{"chatId":"{}","status":"none","timestamp":{n}}}"#, chat(n))), "{n}");
         assert!(spool.lines().any(|line| line == format!(r#"{{"typeWebhook":"x","n":{n}}}"#)), "{n}");
     }
-    // What one run prints it prints once.
+    // One run prints each result once.
     let mut lines: Vec<_> = said.stdout.lines().collect();
     lines.sort_unstable();
     lines.dedup();

@@ -3,7 +3,7 @@
 use crate::support::pictures::{JPEG, picture, picture_service};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, in_parallel};
 
-/// Root has no limit on processes, and another user must be able to read the program.
+/// Runs a copy of the program with one process allowed, as another user if the tests run as root, who has no limit.
 #[cfg(target_os = "linux")]
 const NO_THREAD: &str = r#"chmod 755 .. . && cp "$0" ga || exit 99
 case $(id -u) in
@@ -35,7 +35,7 @@ fn without_threads_one_error_names_the_limit_and_nothing_is_sent() {
     });
 }
 
-/// Only root can become a user without other processes, whose threads count as well.
+/// Needs root, to run as a user without other processes: their threads would count as well.
 #[cfg(target_os = "linux")]
 #[test]
 fn with_few_threads_there_are_fewer_workers_but_every_chat_has_a_line() {
@@ -54,7 +54,7 @@ fn with_few_threads_there_are_fewer_workers_but_every_chat_has_a_line() {
     for limit in [2, 3] {
         run(limit, &Server::unasked()).exits(78).stdout("").run();
     }
-    // The thread for signals, the collector, and one worker or more.
+    // The main thread, the signal thread, the collector, and one worker or more.
     for limit in [4, 5] {
         let server = Queue::default().serve_with(|_, _| Answer::status(200));
         let said = run(limit, &server).exits(1).run();

@@ -1,4 +1,4 @@
-//! What can be tried on Linux only: a full disk (/dev/full), and what the program or a test reads in /proc.
+//! What only Linux has: /dev/full, small pipes, `setsid`, LD_PRELOAD, and what the program or a test reads in /proc.
 
 #[cfg(target_env = "gnu")]
 mod preload;
@@ -80,7 +80,7 @@ fn a_notification_that_cannot_be_written_is_not_acknowledged() {
     assert!(running.finish().stderr.contains("/dev/full"));
 }
 
-/// That the first one was taken in is in /proc.
+/// The test learns from /proc that the first signal was delivered.
 #[test]
 fn a_second_signal_ends_at_once_whichever_it_is() {
     let others = [(Signal::TERM, (Signal::INT, 2)), (Signal::INT, (Signal::TERM, 15))];
@@ -97,7 +97,7 @@ fn a_second_signal_ends_at_once_whichever_it_is() {
     });
 }
 
-/// That it was ignored is in /proc.
+/// The program learns from /proc that the signal was ignored.
 #[test]
 fn a_signal_that_the_parent_ignores_stays_ignored() {
     in_parallel(SIGNALS, |(signal, _)| {
@@ -113,7 +113,7 @@ fn a_signal_that_the_parent_ignores_stays_ignored() {
     });
 }
 
-/// That bash forked once more for the redirection is in /proc.
+/// The program learns from /proc that bash forked once more for the redirection.
 #[test]
 fn eval_gets_the_lines_of_a_command_with_a_redirection() {
     for lines in [
@@ -125,15 +125,15 @@ fn eval_gets_the_lines_of_a_command_with_a_redirection() {
     }
 }
 
-/// A small pipe whose writer does not wait: it gets an error while the pipe is full. Only Linux has small ones.
-fn impatient_pipe() -> (PipeReader, PipeWriter) {
+/// A small pipe in non-blocking mode: a write fails while the pipe is full.
+fn non_blocking_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small pipe");
     ioctl_fionbio(&writer, true).expect("a pipe that does not wait");
     (reader, writer)
 }
 
-/// Reads everything, more slowly than it is written.
+/// Reads everything, more slowly than the program writes.
 fn read_slowly(mut reader: PipeReader) -> String {
     let (mut text, mut piece) = (Vec::new(), [0; 512]);
     while let Ok(got @ 1..) = reader.read(&mut piece) {
@@ -147,13 +147,13 @@ fn read_slowly(mut reader: PipeReader) -> String {
 fn a_stream_in_non_blocking_mode_loses_nothing() {
     let server = Server::with(|_| Answer::status(400).body("bad request data")).times(600);
     let args = ["--rate", "0", "--concurrency", "4"];
-    let (reader, writer) = impatient_pipe();
+    let (reader, writer) = non_blocking_pipe();
     let cli = Cli::request(&server, args).arg("--json").args((0..200).map(chat));
     let running = cli.stdout_to(writer).exits(1).any_stderr().start();
     assert_eq!(jsons(&read_slowly(reader)).len(), 200);
     running.finish();
     for stream in ["2>&1 > lines", "2>&1"] {
-        let (reader, writer) = impatient_pipe();
+        let (reader, writer) = non_blocking_pipe();
         let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(writer);
         let running = cli.shell(&format!(r#"exec "$0" "$@" {stream}"#)).exits(1).start();
         let text = read_slowly(reader);
@@ -164,7 +164,6 @@ fn a_stream_in_non_blocking_mode_loses_nothing() {
     }
 }
 
-/// `setsid` is a command of Linux.
 #[test]
 fn a_signal_for_its_group_reaches_the_command_once_and_the_exit_status_is_the_commands() {
     let script = r#"setsid "$0" sandbox -- sh -c 'trap "n=1\$n" TERM; : >ready; until [ -n "$n" ]; do sleep 0.02; done; sleep 0.05; echo $n; exit 5' &

@@ -1,4 +1,4 @@
-//! `listen`: 200 is answered only after a notification is kept, and no client can hold up the others.
+//! `listen`: which requests it accepts, and that 200 is answered only after the notification is kept.
 
 use std::net::SocketAddr;
 
@@ -6,12 +6,12 @@ use crate::support::client::{Client, ask, request};
 use crate::support::queue::{plain, result};
 use crate::support::{CHAT, Cli, Running, Server, chat, json, jsons, sample};
 
-/// The program on a free port; the test checks both outputs itself.
+/// `listen` on a free port. The outputs are not checked.
 pub fn listen<const N: usize>(args: [&str; N]) -> Cli {
     Cli::new().args(["--json", "listen", "--bind", "127.0.0.1:0"]).args(args).any_stdout().any_stderr()
 }
 
-/// Waits until it listens. Returns the address.
+/// Waits until the program listens, and returns its address.
 #[track_caller]
 pub fn address_of(running: &Running) -> SocketAddr {
     let said = running.wait_for_stderr("listening on http://");
@@ -59,7 +59,7 @@ fn every_request_has_its_status() {
     let asking = "POST /avatars HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n";
     assert_eq!(ask(address, &format!("{asking}{token}\r\n")).0, 413, "before the body is sent");
     assert_eq!(status("GET", "/healthz", "", ""), 200);
-    // All 200s are the same result.
+    // All requests with 200 had the same result, which is printed once.
     assert_eq!(json(&running.stop().stdout)["chatId"], chat(1));
 }
 
@@ -72,7 +72,7 @@ fn a_slash_at_the_end_of_the_path_does_not_count() {
     }
 }
 
-/// A run that is killed prints no summary.
+/// Not on Windows, where the run is killed and prints no summary.
 #[cfg(unix)]
 #[test]
 fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
@@ -91,7 +91,7 @@ fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
         assert_eq!(status("POST", "/hook", token, "<html>"), 400);
         assert_eq!(status("POST", "/hook", &format!("{token}Content-Length: 9999999\r\n"), "x"), 400);
     }
-    // A client that speaks TLS.
+    // The start of a TLS handshake.
     assert_eq!(ask(address, "\u{16}\u{3}\u{1}\u{2}").0, 400);
     let said = running.stop();
     let lines = jsons(&said.stderr);
@@ -169,12 +169,12 @@ fn missing_and_unsafe_settings_are_refused() {
     let address = address_of(&running).to_string();
     refused(beyond().arg(&address), &address);
     running.stop();
-    // Only `listen` knows the option.
+    // Only `listen` has the option.
     for args in [["--webhook-token-file", "empty", "listen"], ["get", "--webhook-token-file", "empty"]] {
         Cli::new().args(args).exits(2).stderr_has("--webhook-token-file").run();
     }
     listen(["--discard-foreign", "--webhook-token-file", "missing"]).exits(66).any_stderr().run();
-    // A file that --env-file names is read even if no setting is missing.
+    // The file of --env-file is read even if no setting is missing.
     let named = listen(["--discard-foreign", "--env-file", "missing"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
     named.exits(66).any_stderr().run();
     listen(["--discard-foreign", "--spool", "s"]).exits(2).any_stderr().run();

@@ -1,4 +1,4 @@
-//! The clients of `listen`: none holds up the others or the end of the run, and nothing acknowledged is lost.
+//! Slow, silent and many clients of `listen`: none blocks the others or the end of the run.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ fn a_client_that_stalls_is_dropped_after_ten_seconds() {
     let connect = || Client::connect(address);
     let (mut deaf, mut idle, mut kept, mut in_head, mut in_body) =
         (connect(), connect(), connect(), connect(), connect());
-    // It sends requests until the answers that it does not read fill all buffers.
+    // Sends requests and reads no answer until all buffers are full.
     let sent = deaf.send_until_blocked(&request("GET", "/", "", ""));
     let began = Instant::now();
     assert_eq!(kept.post("/", "", &plain(1)), Some(200));
@@ -68,7 +68,7 @@ fn three_hundred_stalled_clients_do_not_block_the_next() {
         }
         stalled.push(client);
         if n % 50 == 0 {
-            // Otherwise connections that the kernel cannot queue would wait for a second.
+            // Waits until these are accepted: connections beyond the kernel's queue would take a second.
             assert_eq!(ask(address, &request("GET", "/healthz", "", "")).0, 200);
         }
     }
@@ -103,7 +103,7 @@ fn requests_in_flight_finish_after_a_signal() {
         let whole = request("POST", "/", "", &plain(1));
         let (first, rest) = whole.split_at(whole.len() - 20);
         client.send(first);
-        // The server has read its head when a later client has its answer.
+        // When a later client has its answer, the server has read the head of this request.
         assert_eq!(post(address, &plain(2)), 200);
         running.signal(signal);
         let began = Instant::now();

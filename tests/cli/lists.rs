@@ -1,4 +1,4 @@
-//! Lists from arguments, standard input and files: what is in them, what becomes of each line, and what ends a run.
+//! Lists from arguments, standard input and files: their syntax, encodings and names, and pipes that stay open.
 
 use std::fs::File;
 
@@ -8,7 +8,7 @@ fn lines(chats: &[&str]) -> String {
     chats.iter().map(|chat| format!("{chat}\taccepted\n")).collect()
 }
 
-/// One worker and no pace, so that the order is that of the list.
+/// One worker and no rate limit, so that the lines are in the order of the list.
 const IN_ORDER: [&str; 4] = ["--concurrency", "1", "--rate", "0"];
 
 pub fn in_order(server: &Server) -> Cli {
@@ -91,7 +91,7 @@ fn an_invalid_line_has_its_number_and_the_rest_is_sent() {
 #[test]
 fn a_line_of_four_kilobytes_is_read_whole() {
     let server = Server::with(|_| Answer::status(200)).times(2);
-    // A comment may be as long as it likes.
+    // A comment may have any length.
     let name = "x".repeat(4096 - CHAT.len() - 1);
     let list = format!("# {}\n{CHAT}\t{name}\n{}\t{name}\n{CHAT}", "x".repeat(200_000), chat(1));
     let said = in_order(&server).args(["--json", "-"]).stdin(list).any_stdout().any_stderr().run();
@@ -126,14 +126,14 @@ fn the_name_of_a_chat_is_in_its_lines() {
     assert!(said.stdout.starts_with(&start), "{}", said.stdout);
     assert!(said.read("j").starts_with(&start), "{}", said.read("j"));
     assert_eq!(jsons(&said.stdout)[1]["name"], serde_json::Value::Null);
-    // Such a journal is read again, also if it ends in the middle of a name.
+    // The journal is read again, also if it ends in the middle of a name.
     let torn = said.read("j").lines().next().expect("a line").split("Lovelace").next().expect("a half").to_owned();
     for journal in [said.read("j"), torn] {
         let server = Server::with(|_| Answer::status(200));
         let cli = in_order(&server).args(["--journal", "j", "-", &chat(9)]).stdin(list.as_str()).file("j", journal);
         cli.any_stdout().any_stderr().run();
     }
-    // A failed one has it too.
+    // A failed chat has its name, too.
     let server = Server::with(|_| Answer::status(400).body("bad request data")).times(1);
     let said =
         in_order(&server).args(["--json", "-"]).stdin(format!("{CHAT}\tAda")).exits(1).any_stdout().any_stderr().run();
@@ -157,7 +157,7 @@ fn a_table_or_a_vcard_is_refused_as_a_whole() {
         let cli = Cli::request(&server, ["-"]).stdin(list).exits(66).any_stderr();
         assert!(cli.run().stderr.contains("greenavatar contacts --from - "), "{what}");
     }
-    // Commas in names, and in a line or two of a list, are no table.
+    // A list may have commas in its names, or in one or two invalid lines.
     for list in [
         format!("{CHAT}\tLovelace, Ada\n{GROUP}\tx, y\n"),
         format!("a,b\n{CHAT}\tx,y\n"),
@@ -224,7 +224,7 @@ fn the_number_left_in_an_open_pipe_is_unknown() {
         running.write_stdin(format!("{CHAT}\n"));
         running.wait_for_lines(1);
         running.signal(rustix::process::Signal::TERM);
-        // Its standard input stays open.
+        // Standard input stays open.
         while running.is_running() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
@@ -236,7 +236,7 @@ fn the_number_left_in_an_open_pipe_is_unknown() {
 #[test]
 fn a_named_pipe_is_opened_once() {
     let server = Server::with(|_| Answer::status(200)).times(2);
-    // Who writes to it dies of a pipe that was opened, closed and opened again.
+    // If the program opened, closed and reopened the pipe, the writer would get SIGPIPE.
     let script = r#"mkfifo pipe; for id in 1 2; do echo "1100123456$id@c.us"; done > pipe & "$0" "$@"; wait $!"#;
     let cli = in_order(&server).args(["--from", "pipe"]).shell(script);
     cli.stdout(lines(&["11001234561@c.us", "11001234562@c.us"])).stderr_has("2 accepted").run();
@@ -272,7 +272,7 @@ fn the_end_of_a_run_does_not_wait_for_an_open_pipe() {
 #[cfg(unix)]
 #[test]
 fn a_list_that_cannot_be_read_on_is_reported_once() {
-    // It opens and cannot be read; that of a file is known before anything is sent.
+    // A directory can be opened but not read. For a file, that is found out before anything is sent.
     let cli = Cli::request(&Server::unasked(), ["--json", "-"]).stdin_from(File::open("/").expect("a directory"));
     let said = cli.exits(66).any_stderr().run();
     let objects = jsons(&said.stderr);
@@ -307,14 +307,14 @@ fn every_entry_has_exactly_one_line() {
 
 #[test]
 fn a_connection_that_breaks_in_an_answer_is_not_retried_unseen() {
-    // The first keeps the connection, the second breaks it off in the middle of an answer: it is not an idle connection.
+    // The second answer breaks off. Only a kept-alive connection that closes before an answer is replaced silently.
     let server = Server::answering([Answer::status(200), Answer::raw("HTTP/1.1 2")]);
     let args = ["--retries", "0", "--json", &chat(1), &chat(2)];
     let said = in_order(&server).args(args).exits(1).any_stdout().any_stderr().run();
     assert_eq!(jsons(&said.stdout)[1]["error"]["code"], "unreachable");
 }
 
-/// The body comes byte by byte, 20 a second.
+/// Each answer takes 400 ms: its eight bytes are sent 20 a second.
 #[test]
 fn the_summary_of_a_list_whose_workers_were_all_busy_names_the_option() {
     let server = Server::with(|_| Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n").then_drip("        "));

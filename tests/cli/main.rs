@@ -1,6 +1,6 @@
-//! Everything that a user can see, through the built program: one test binary, one module a subject.
+//! End-to-end tests of the program: one test binary, one module a subject.
 
-// What only tests for Unix use.
+// Windows does not use what only tests for Unix use.
 #![cfg_attr(windows, allow(dead_code, unused_imports))]
 
 mod support;
@@ -18,19 +18,19 @@ mod get;
 mod help;
 mod journal;
 mod kills;
+#[cfg(unix)]
+mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
 mod listen;
 mod listen_clients;
-#[cfg(unix)]
-mod limits;
 mod list_ends;
 mod lists;
 mod outcomes;
 mod output;
 mod pace;
-mod picture_hosts;
 mod pauses;
+mod picture_hosts;
 mod pictures;
 mod proxies;
 mod readme;
@@ -39,15 +39,15 @@ mod receive_foreign;
 mod result_pictures;
 mod same_file;
 mod sandbox;
-// Shells.
+// Needs shells.
 #[cfg(unix)]
 mod sandbox_process;
 mod secrets;
 mod settings;
-// Signals, which nothing but a console can send on Windows.
+// On Windows only a console can send signals.
 #[cfg(unix)]
 mod signals;
-// Terminals of Unix.
+// Needs a Unix terminal.
 #[cfg(unix)]
 mod terminal;
 mod tls;

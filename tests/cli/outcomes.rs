@@ -1,4 +1,4 @@
-//! What `request` makes of an answer: line, message and exit status for every row of the documented errors.
+//! The result of `request` for each documented answer: line, message, exit status and retries.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ fn every_form_of_success_is_accepted() {
         ],
         |(status, body)| {
             let answer = if status == 204 {
-                // A 204 has no length.
+                // A 204 has no Content-Length.
                 Answer::raw("HTTP/1.1 204 No Content\r\n\r\n")
             } else {
                 Answer::status(status).body(body)
@@ -75,7 +75,7 @@ fn every_form_of_success_is_accepted() {
     );
 }
 
-/// Status, body, code word, exit status, and what the message must say.
+/// HTTP status, body, code word, exit status, and a part of the message.
 fn rows() -> Vec<(u16, String, &'static str, u8, &'static str)> {
     let of = |status, body: &str, code, exit, says| (status, body.to_owned(), code, exit, says);
     vec![
@@ -120,7 +120,7 @@ fn rows() -> Vec<(u16, String, &'static str, u8, &'static str)> {
         of(504, "", "server-error", 69, "504"),
         of(200, r#"{"reason":"get avatar timeout limit exceeded"}"#, "avatar-timeout", 75, "timeout limit exceeded"),
         of(200, r#"{"reason":"bad request data"}"#, "bad-request-data", 65, "bad request data"),
-        // Known words in other texts mean nothing.
+        // Words of known texts within other texts.
         of(400, "request timeout expired", "bad-request-data", 65, "request timeout expired"),
         of(400, r#"{"message":"your session is deleted"}"#, "bad-request-data", 65, "your session is deleted"),
         of(200, r#"{"reason":"request timeout expired"}"#, "unexpected-response", 76, "request timeout expired"),
@@ -160,14 +160,14 @@ fn every_documented_error_has_its_line_of_text_and_its_message() {
             .stdout(format!("{CHAT}\tfailed\t{code}\n"))
             .stderr_has(says)
             .run();
-        tells_a_story(&said.stderr);
+        assert_error_form(&said.stderr);
         assert!(said.stderr.starts_with(&format!("greenavatar: error: {CHAT}: ")), "{}", said.stderr);
     });
 }
 
-/// `greenavatar: error: <what>`, its causes, and at most one hint; no line ends with a full stop.
+/// Checks the form: `greenavatar: error: <what>`, causes, at most one hint, and no full stop at the end of a line.
 #[track_caller]
-fn tells_a_story(stderr: &str) {
+fn assert_error_form(stderr: &str) {
     let mut lines = stderr.lines().peekable();
     let first = lines.next().unwrap_or_default();
     assert!(first.starts_with("greenavatar: error: "), "{stderr}");
@@ -201,7 +201,7 @@ fn retries_come_after_growing_delays() {
         assert_eq!(json(&said.stdout)["attempts"], 3);
         let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
         let (first, second) = (at[1] - at[0], at[2] - at[1]);
-        // 1 s and 2 s with jitter, and the timeout.
+        // 1 s and 2 s with jitter, plus the timeout.
         assert!(first > Duration::from_millis(400) && first < Duration::from_millis(2200), "{first:?}");
         assert!(second > Duration::from_millis(900) && second < Duration::from_millis(3800), "{second:?}");
     });

@@ -1,4 +1,4 @@
-//! Results on standard output, everything else on standard error, and an exit status that tells the truth.
+//! Both streams: results on standard output, everything else on standard error; closed and wrong streams.
 
 use crate::support::cli::closed_pipe;
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json};
@@ -40,9 +40,14 @@ fn malformed_arguments_are_a_usage_error() {
 #[test]
 fn an_error_that_is_not_about_a_chat_is_one_object_on_standard_error() {
     let said = Cli::new().args(["request", "--json", CHAT]).exits(78).any_stderr().run();
+    assert!(said.stderr.starts_with(r#"{"error":{"code":"missing-credentials","message":""#), "{}", said.stderr);
     let error = json(&said.stderr);
     let keys: Vec<_> = error["error"].as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(keys, ["code", "hint", "message"]);
+    let said = Cli::on(&Server::unasked()).args(["request", "--from", "missing"]).exits(66).any_stderr().run();
+    let cause = said.stderr.lines().nth(1).expect("a cause");
+    let words = cause.strip_prefix("  caused by: ").expect("a cause");
+    assert!(words.starts_with(char::is_lowercase), "the system's message in lower case: {cause}");
 }
 
 #[test]

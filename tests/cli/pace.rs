@@ -1,11 +1,11 @@
-//! How fast requests come and over how many connections, measured where they arrive.
+//! The rate of requests and the number of connections, as a server sees them.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::support::{Answer, Cli, Gate, Server, chat, in_parallel, jsons};
 
-/// The largest number of requests in any window of this length.
+/// The largest number of requests within any period of this length.
 fn most_in(server: &Server, window: Duration) -> usize {
     let at: Vec<Instant> = server.requests().iter().map(|request| request.at).collect();
     (0..at.len())
@@ -14,12 +14,12 @@ fn most_in(server: &Server, window: Duration) -> usize {
         .unwrap_or(0)
 }
 
-/// A little less than a second: a request may be late on its way by as much.
+/// A little less than a second, since a request may arrive late.
 const WINDOW: Duration = Duration::from_millis(850);
 
 #[test]
 fn no_second_has_more_requests_than_the_rate_plus_one() {
-    // Every chat's first answer makes it be asked about again: repeated requests are counted too.
+    // With `is_repeated`, each chat's first answer is a 503: retries count, too.
     in_parallel([false, true], |is_repeated| {
         let mut asked = HashSet::new();
         let server = Server::with(move |request| {
@@ -53,15 +53,15 @@ fn a_rate_of_zero_is_no_limit() {
 #[test]
 fn too_many_requests_pause_all_workers() {
     let limiter = Answer::status(200).body(r#"{"reason":"rate-overlimit"}"#);
-    // What the service says, or a growing delay that begins with about a second.
+    // The pause is Retry-After's, otherwise about a second.
     let said_so = || Answer::status(429).header("Retry-After", "1");
-    // The last variant is not repeated: the others are to wait all the same.
+    // Without retries, the other workers wait all the same.
     let variants = [(said_so(), 950, 3), (Answer::status(429), 450, 3), (limiter, 450, 3), (said_so(), 950, 0)];
     in_parallel(variants, |(limited, pause, retries)| {
         let mut asked = 0;
         let server = Server::with(move |_| {
             asked += 1;
-            // So slow that the others have not got far when the answer is read.
+            // Slow, so that the other workers send little before the answer is read.
             std::thread::sleep(Duration::from_millis(5));
             if asked == 9 { limited.clone() } else { Answer::status(200) }
         })
@@ -71,7 +71,7 @@ fn too_many_requests_pause_all_workers() {
         let accepted = jsons(&said.stdout).iter().filter(|line| line["status"] == "accepted").count();
         assert_eq!(accepted, if retries == 0 { 39 } else { 40 });
         let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
-        // What was on its way when the answer came may still arrive; then comes the pause, and then the rest.
+        // Requests in flight may still arrive; the others arrive after the pause.
         let late: Vec<Duration> = at[9..].iter().map(|&later| later - at[8]).collect();
         let (early, rest): (Vec<Duration>, Vec<Duration>) =
             late.iter().partition(|late| **late < Duration::from_millis(pause));
@@ -88,7 +88,7 @@ fn each_worker_keeps_one_connection() {
         let server = Server::with(move |_| Answer::status(200).held(&held)).times(200).opening(&gate);
         let args = ["-q", "--rate", "0", "--concurrency", &workers.to_string()];
         let running = Cli::request(&server, args).args((0..200).map(chat)).start();
-        // All are at work at once before the first is answered.
+        // No request is answered before each worker has sent one.
         server.wait_for(workers);
         gate.open();
         running.finish();

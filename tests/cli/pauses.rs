@@ -1,4 +1,4 @@
-//! A pause that a server asks for holds up nothing else: other chats, the deadline, and the run's end come in time.
+//! Pauses of Retry-After: they delay neither deadlines, nor other chats, nor the end of the run.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::support::pictures::ok;
 use crate::support::queue::{calls, fresh, method, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
 
-/// A service that says 429 for the queue, with a pause of 20 s, and `other` to every other call.
+/// A service that answers 429 for the queue, with a pause of 20 s. The closure answers other calls.
 fn throttled(mut other: impl FnMut(&str) -> Answer + Send + 'static) -> Server {
     Server::with(move |seen| match method(seen) {
         "receiveNotification" => Answer::status(429).header("Retry-After", "20"),

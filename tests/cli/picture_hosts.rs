@@ -1,4 +1,4 @@
-//! Where pictures may come from, and what their hosts learn of us: as little as can be.
+//! Which hosts pictures are downloaded from, and that requests to them contain nothing of the account.
 
 use crate::support::pictures::JPEG;
 use crate::support::queue::method;
@@ -7,15 +7,15 @@ use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Proxy, Request, Server, TOK
 
 const HOST: &str = "pps.whatsapp.net";
 
-/// Finds the same avatar for every chat, with a cookie to be forgotten.
+/// An answer of getAvatar with this URL, and a cookie that must not be sent anywhere.
 fn finds(url: &str) -> Answer {
     let cookie = "session=of-green-api; Path=/; SameSite=None";
     Answer::status(200).header("Set-Cookie", cookie).body(serde_json::json!({ "urlAvatar": url }).to_string())
 }
 
-/// Nothing of GREEN-API's goes there, and nothing that tells one of us from another.
+/// Checks that a download contains nothing of GREEN-API or the user.
 #[track_caller]
-fn tells_nothing(seen: &Request) {
+fn assert_anonymous(seen: &Request) {
     assert_eq!((seen.method.as_str(), seen.body.as_str()), ("GET", ""));
     let mut names: Vec<_> = seen.headers.iter().map(|(name, _)| name.to_lowercase()).collect();
     names.sort();
@@ -44,7 +44,7 @@ fn whatsapps_hosts_learn_nothing_of_green_api() {
     for seen in &seen {
         assert_eq!(seen.path, "/v/t61.24694-24/x.jpg?ccb=11-4&oe=615A60EB");
         assert_eq!(seen.header("host"), Some(HOST));
-        tells_nothing(seen);
+        assert_anonymous(seen);
     }
     assert!(service.requests().iter().all(|seen| seen.header("cookie").is_none()));
 }
@@ -134,7 +134,7 @@ fn an_allowed_address_is_used_and_on_loopback_without_tls() {
         let said = Cli::on(&service).args(["get", "-q", "--allow-host", &allowed, "-o", "x", CHAT]).run();
         assert_eq!(std::fs::read(said.path("x")).expect("a picture"), JPEG);
     }
-    host.requests().iter().for_each(tells_nothing);
+    host.requests().iter().for_each(assert_anonymous);
     assert_eq!(host.requests().len(), 2);
     for other in ["127.0.0.2", "127.0.0.1:1", "localhost", "192.168.0.1"] {
         let service = Server::answering([finds(&url)]);
@@ -185,7 +185,7 @@ fn pictures_of_a_list_use_one_connection_a_worker() {
     .times(40);
     let args = ["get", "-q", "--rate", "0", "--concurrency", "4", "--allow-host", "127.0.0.1", "--dir", "d"];
     let running = Cli::on(&service).args(args).args((0..40).map(chat)).start();
-    // All are at work at once before the first is answered.
+    // No request is answered before each worker has sent one.
     host.wait_for(4);
     gate.open();
     running.finish();

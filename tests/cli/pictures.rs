@@ -1,4 +1,4 @@
-//! Pictures become files, whole or not at all, whatever comes in their place.
+//! Saved pictures: whole or not at all, whatever the download is.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -174,7 +174,7 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     }
     let server = Server::answering([none()]);
     get(&server, ["-o", "-", CHAT]).stderr_has("none, so there is no picture").run();
-    // Where standard output is the picture's, a failure is told on standard error in JSON, too.
+    // Standard output is for the picture, so the failure is on standard error, also with --json.
     let server = Server::answering([Answer::status(400).body("bad request data")]);
     let said = get(&server, ["--json", "-o", "-", CHAT]).exits(65).any_stderr().run();
     assert_eq!(json(&said.stderr)["error"]["code"], "bad-request-data");
@@ -207,7 +207,7 @@ fn the_retry_after_of_the_picture_host_is_obeyed() {
     });
     let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
     let said = Cli::on(&server).args(args).any_stdout().run();
-    // Pauses of our own would be a second and two.
+    // Without Retry-After the pauses would be 1 s and 2 s.
     assert!(said.took < std::time::Duration::from_secs(2), "{:?}", said.took);
 }
 
@@ -226,7 +226,7 @@ fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
         assert_eq!(names(said.path("d")), ["other.jpg"], "{size}");
         assert_eq!(calls(&server, ["getAvatar"]), [1], "nothing more is asked");
     }
-    // What could never be written is not even asked for.
+    // A destination that cannot be written is an error before anything is requested.
     get(&Server::unasked(), ["--dir", "file/d", CHAT]).file("file", "").exits(74).any_stderr().run();
     get(&Server::unasked(), ["-o", "no/such/folder/x.jpg", CHAT]).exits(74).any_stderr().run();
     get(&Server::unasked(), ["-o", "d", CHAT]).file("d/x", "").exits(74).any_stderr().run();
@@ -274,7 +274,7 @@ fn the_next_run_removes_what_a_killed_run_left() {
     assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
 }
 
-/// Without a length the end of the connection is the end of the body, also if this side ends it.
+/// The body has no length, so the end of the connection looks like its end, even if the program closes it.
 #[cfg(unix)]
 #[test]
 fn a_download_that_the_cut_off_ends_is_not_a_picture() {

@@ -1,4 +1,4 @@
-//! Proxies as curl finds them; what goes through them, and what never goes round them.
+//! Proxies: chosen as curl chooses them, never bypassed, and unable to see the token.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -81,7 +81,7 @@ fn the_variable_for_all_is_the_last_choice() {
     }
 }
 
-/// On Windows names of variables have no case.
+/// Not on Windows, where the names of variables have no case.
 #[cfg(unix)]
 #[test]
 fn plain_http_has_its_own_variable_only_in_lower_case() {
@@ -127,7 +127,7 @@ fn socks5_is_a_proxy_like_any_other() {
     accepted(service.cli().env("ALL_PROXY", format!("socks5h://{}", proxy.address())));
     assert_eq!(proxy.targets(), [format!("{HOST}:443")]);
     assert!(!proxy.received().contains(TOKEN));
-    // With socks5 the name is looked up here: one that is known without a name server.
+    // With socks5 the program resolves the name: localhost needs no name server.
     let authority = Authority::new();
     let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
     let proxy = Proxy::socks5(server.address());

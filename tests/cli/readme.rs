@@ -1,4 +1,4 @@
-//! What README, docs/ and help promise is there: commands, flags, and the first screen.
+//! README and docs/ beside the help: flags, settings, and the meaning of `none`.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ fn flags(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The lines of a page's code blocks that call the program, without what a shell makes of their ends.
+/// The calls of the program in a page's code blocks, without redirections and what follows.
 fn calls(page: &str) -> Vec<String> {
     let mut calls = Vec::new();
     for (number, block) in page.split("```").enumerate() {
@@ -72,7 +72,7 @@ fn every_flag_in_the_calls_of_readme_and_docs_exists() {
     let calls: Vec<_> = pages.flat_map(|page| calls(&read(&page))).collect();
     assert!(calls.len() >= 40, "there are calls: {}", calls.len());
     for call in calls {
-        // What follows a bare `--` is another program's.
+        // After ` -- ` are the arguments of another program.
         let ours = call.split(" -- ").next().unwrap_or_default();
         for flag in flags(ours) {
             assert!(known.contains(&flag), "{flag} in `{call}`");

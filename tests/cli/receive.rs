@@ -1,4 +1,4 @@
-//! `receive`: results come off the queue, each only after its line is out, and nothing of anybody else's is lost.
+//! `receive`: prints results, deletes each after its line is flushed, and ends at the right moment.
 
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,7 @@ fn a_line_is_flushed_or_spooled_before_its_notification_is_deleted() {
     let server = Server::with(move |seen| {
         if method(seen) == "deleteNotification" {
             let text = |path| std::fs::read_to_string(path).expect("a file");
-            // What is being deleted is out already: as many lines as were received, complete.
+            // The line of the notification that is deleted now is written already.
             let out = text(&watched.0) + &text(&watched.1);
             assert!(out.ends_with('\n'));
             assert_eq!(out.lines().count(), asked.deleted().len() + 1, "{out}");
@@ -139,7 +139,7 @@ fn a_line_is_flushed_or_spooled_before_its_notification_is_deleted() {
 fn a_notification_that_cannot_be_written_is_not_deleted() {
     let queue = Queue::of([plain(1)]);
     let server = queue.serve();
-    // A reader that has gone is not reported.
+    // A closed pipe is not reported.
     receive(&server, []).stdout_to(closed_pipe()).exits(74).run();
     assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
     let queue = Queue::of([sample("device-info.json")]);
@@ -219,7 +219,7 @@ fn only_one_run_reads_a_queue_in_a_terminal_or_in_cron() {
     let said = waiting.args(["request", "--json", "--wait", CHAT]).exits(75).any_stderr().run();
     assert_eq!(json(&said.stderr)["error"]["code"], "queue-busy");
     assert_eq!(calls(&server, ["getAvatarAsync"]), [0]);
-    // A run that was killed holds nothing.
+    // A killed run does not hold the lock.
     first.kill();
     after.args(["receive"]).shell(cron_like).run();
 }
@@ -287,7 +287,7 @@ fn idle_ends_the_run_and_follow_does_not() {
         if flag == "--follow" {
             let mut running = cli.until_stopped().start();
             running.wait_for_lines(1);
-            // An empty queue is looked at again and again.
+            // An empty queue is polled again.
             server.wait_for(5);
             assert!(running.is_running());
             queue.push(plain(2));

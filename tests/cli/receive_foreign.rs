@@ -4,7 +4,7 @@ use crate::receive::receive;
 use crate::support::queue::{method, plain};
 use crate::support::{Answer, Queue, Server, chat, json, sample};
 
-/// What is another program's, and how the message names it.
+/// Notifications of other programs, and a part of the message about each.
 fn foreign() -> Vec<(String, &'static str)> {
     vec![
         (sample("incoming-message.json"), "incomingMessageReceived"),
@@ -57,7 +57,7 @@ fn a_spooled_notification_keeps_its_bytes_but_for_newlines_between_tokens() {
                 \"text\": \"a\\nb \\u00e9\\/ é \\ud83d\\ude00\", \"n\" : [1 , 2]}\n";
     let queue = Queue::of([body]);
     let server = queue.serve();
-    // A line that a full disk tore is not glued to.
+    // The first line that is appended does not continue a torn one.
     let cli = receive(&server, ["--spool", "spool"]).file("spool", "{\"before\":1}\n{\"torn");
     assert_eq!(cli.run().read("spool"), format!("{{\"before\":1}}\n{{\"torn\n{kept}"));
     assert_eq!(queue.deleted(), [1]);

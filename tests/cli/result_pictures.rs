@@ -11,12 +11,12 @@ use crate::support::pictures::{JPEG, OTHER, names, picture};
 use crate::support::queue::{calls, method, now, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
 
-/// A result with a picture at this path of a host.
+/// A result with a picture at this path of the host.
 fn found(chat: &str, timestamp: i64, host: &str, path: &str) -> String {
     result(chat, timestamp, &format!(r#","urlAvatar":"{host}/{path}""#))
 }
 
-/// Accepts every request and sends a result with a picture. The closure answers downloads, by the last part of their path.
+/// Accepts every request and sends a result with a picture. The closure gets the last part of a download's path.
 fn service(queue: &Queue, mut download: impl FnMut(&str) -> Answer + Send + 'static) -> Server {
     queue.serve_with(move |seen, queue| match method(seen) {
         "getAvatarAsync" => {
@@ -88,7 +88,7 @@ fn request_saves_the_pictures_that_it_waits_for() {
     assert_eq!((&json(&said.stdout)["chatId"], &json(&said.stdout)["change"]), (&GROUP.into(), &"new".into()));
     let tally = &json(&said.stderr)["tally"];
     assert_eq!((&tally["new"], &tally["alreadyDone"], &tally["dir"]), (&1.into(), &1.into(), &"d".into()));
-    // Without its file a chat is not done.
+    // A chat without its file is not done.
     std::fs::remove_file(file(&cli, CHAT)).expect("a file");
     let said = wait(&cli, args).any_stdout().any_stderr().run();
     assert_eq!(json(&said.stdout)["chatId"], CHAT);
@@ -157,7 +157,7 @@ fn a_picture_that_cannot_be_downloaded_is_an_error_in_its_line() {
 fn a_picture_that_cannot_be_written_stays_in_the_queue() {
     let queue = Queue::default();
     let server = service(&queue, |_| picture(JPEG));
-    // A directory is in the place of the file.
+    // There is a directory with the name of the file.
     let cli = Cli::on(&server).file(&format!("d/{CHAT}.jpg/x"), "");
     queue.push(found(CHAT, now(), &server.url(), "x.jpg"));
     receive(&cli, []).exits(74).stderr_has("cannot write d/").run();
@@ -166,7 +166,7 @@ fn a_picture_that_cannot_be_written_stays_in_the_queue() {
     assert_eq!((&line["status"], &line["error"]["code"]), (&"timed-out".into(), &"output-failed".into()));
     assert!(queue.deleted().is_empty());
     std::fs::remove_dir_all(file(&cli, CHAT)).expect("a directory");
-    // The next run waits for what is still in the queue.
+    // The next run gets the result that is still in the queue.
     wait(&cli, ["--wait=10s", "--journal", "j", CHAT]).any_stdout().run();
     assert_eq!((content(&file(&cli, CHAT)), calls(&server, ["getAvatarAsync"])), (JPEG.to_vec(), [1]));
 }
@@ -201,7 +201,7 @@ fn an_older_result_is_printed_and_changes_no_file() {
     let changes: Vec<_> = jsons(&said.stdout).iter().map(|line| line.get("change").cloned()).collect();
     assert_eq!(changes, [Some("new".into()), None, None, Some("new".into())]);
     assert_eq!((content(&file(&cli, CHAT)), content(&file(&cli, GROUP))), (JPEG.to_vec(), OTHER.to_vec()));
-    // Nor does a stale one; a picture that is gone is moved to the history.
+    // A stale result changes no file either. A gone picture is moved to the history.
     queue.push(found(CHAT, now() - 60, &server.url(), "old"));
     let said = wait(&cli, ["--wait=10s", "--json", "--history", CHAT]).any_stdout().run();
     let lines = jsons(&said.stdout);
@@ -218,7 +218,7 @@ fn a_deadline_does_not_cut_off_another_chats_download() {
     let queue = Queue::default();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", JPEG.len());
     let server = service(&queue, move |name| match name {
-        // 20 bytes a second: both deadlines are over before it ends, and the other result is in the queue.
+        // 20 bytes a second: both deadlines pass during the download, with the other result in the queue.
         CHAT => Answer::raw(head.as_bytes()).then_drip(JPEG),
         _ => picture(OTHER),
     });
@@ -231,7 +231,7 @@ fn a_deadline_does_not_cut_off_another_chats_download() {
     assert_eq!(queue.left(), 0);
 }
 
-/// Killed at any moment, no result is lost: the next runs save every picture and print every line.
+/// After kills at any moment, the next runs save every picture and print every line.
 #[cfg(unix)]
 #[test]
 fn a_kill_loses_neither_a_picture_nor_its_line() {

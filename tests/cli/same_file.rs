@@ -1,11 +1,11 @@
-//! A file that is read is not written, and two outputs are not one file: refused before anything is sent.
+//! Runs that would read and write one file, or write it twice, are refused before anything is sent.
 
 use std::fs::{File, OpenOptions};
 
 use crate::support::pictures::{JPEG, picture, picture_service};
 use crate::support::{Answer, CHAT, Cli, Server, json};
 
-/// Runs, and is refused with both names in the message; the file is left as it was.
+/// Checks that the run is refused, that the message has both names, and that the file is unchanged.
 #[track_caller]
 fn is_refused(cli: Cli, names: [&str; 2], content: Option<&str>) {
     let said = cli.exits(78).any_stderr().run();
@@ -27,7 +27,7 @@ fn two_names_of_one_file_are_refused() {
     is_refused(with_list(&["--from", "f", "--journal", "f"]), ["list f", "journal f"], Some(&list));
     is_refused(with_list(&["--from", "f", "--journal", "./f"]), ["list f", "journal ./f"], Some(&list));
     is_refused(with_list(&["--from", "f", "--wait", "--spool", "f"]), ["list f", "spool f"], Some(&list));
-    // Neither is there yet.
+    // The file does not exist yet.
     let cli = request(&[CHAT, "--wait", "--journal", "f", "--spool", "./f"]);
     is_refused(cli, ["journal f", "spool ./f"], None);
     let get = |args: &[&str]| Cli::on(&Server::unasked()).args(["get", "--json", CHAT]).args(args);

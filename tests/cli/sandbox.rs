@@ -1,4 +1,4 @@
-//! The sandbox as users see it: inside the process, with a command, and on its own.
+//! The sandbox: with `--sandbox`, around a command, and as a server.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::support::cli::program;
 use crate::support::client::{Client, request};
 use crate::support::{CHAT, Cli, GROUP, INSTANCE, Proxy, TOKEN, in_parallel, json};
 
-/// The number that makes the sandbox do something.
+/// The chat id whose last digits choose what the sandbox does.
 fn number(row: &str) -> String {
     format!("11001234{row}@c.us")
 }
@@ -103,7 +103,7 @@ fn a_command_finds_it_in_its_environment() {
     assert!(said.stdout.starts_with("http://127.0.0.1:"), "{}", said.stdout);
 }
 
-/// The program as the command of a sandbox.
+/// The program, run as the command of `sandbox`.
 fn in_sandbox<const N: usize>(cli: Cli, options: &[&str], args: [&str; N]) -> Cli {
     cli.arg("sandbox").args(options).arg("--").arg(program()).args(args).any_stderr()
 }
@@ -112,7 +112,7 @@ fn in_sandbox<const N: usize>(cli: Cli, options: &[&str], args: [&str; N]) -> Cl
 fn greenavatar_works_as_its_command() {
     in_sandbox(Cli::new(), &[], ["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
     in_sandbox(Cli::new(), &[], ["request", &number("466")]).exits(69).stdout_has("quota-exceeded").run();
-    // A real instance in the environment is not the one that is asked.
+    // The settings of a real instance in the environment are replaced.
     let cli = Cli::at("https://api.green-api.com");
     in_sandbox(cli, &[], ["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
 }

@@ -1,11 +1,11 @@
-//! How the sandbox starts and ends: in the background of a shell, and with a command.
+//! How `sandbox` starts and ends, in the background of a shell and with a command.
 
 use crate::support::{CHAT, Cli};
 
 #[test]
 fn eval_gets_the_lines_and_a_sandbox_in_the_background() {
     for lines in [r#"eval "$("$0" sandbox --detach)""#, r#"eval `"$0" sandbox --detach`"#] {
-        // A sandbox that watches a process that has already ended is gone after half a second.
+        // Within this half second a sandbox that watched the wrong process would end.
         for shell in ["sh", "bash"] {
             let script = format!(r#"exec {shell} -c '{lines}; sleep 0.5; "$0" request "$1"' "$0" "$1""#);
             let cli = Cli::new().arg(CHAT).shell(&script).stdout(format!("{CHAT}\taccepted\n"));
@@ -45,7 +45,7 @@ fn a_detached_sandbox_ends_with_a_shell_in_a_shell_of_the_same_name() {
 
 #[test]
 fn it_dies_by_the_signal_that_killed_its_command() {
-    // Not 1: it is ignored if the tests run under nohup.
+    // Not SIGHUP, which is ignored if the tests run under nohup.
     for signal in [9, 10, 15] {
         let kill = format!("kill -{signal} $$");
         Cli::new().args(["sandbox", "--", "/bin/sh", "-c", &kill]).dies(signal).any_stderr().run();

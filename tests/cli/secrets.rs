@@ -1,5 +1,5 @@
-//! The token is in no output, whatever happens. The harness looks for it in both outputs of every run; the runs
-//! here are those where it is closest at hand.
+//! The token is in no output. `Expected` looks for it in both outputs of every run of all tests; the runs here are
+//! those in which it is most likely to appear.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::support::pictures::JPEG;
 use crate::support::queue::{Queue, method};
 use crate::support::{Answer, CHAT, Cli, Finished, GROUP, INSTANCE, Request, Server, TOKEN, chat, in_parallel, sample};
 
-/// A secret of the wrong shape, so that it is not known as a token.
+/// A secret that does not have the form of a token.
 const MALFORMED: &str = "hunter2 is not a token!";
 
 #[test]
@@ -179,7 +179,7 @@ fn a_token_given_as_a_flag_is_masked_too() {
     cli.secret("flag-token-99").exits(69).any_stdout().stderr_has("***").run();
 }
 
-/// The token as a server may write it: as it is, in part, in capitals, in JSON's escapes and in a URL's.
+/// The token as a server may write it: unchanged, in part, in capitals, in JSON escapes, and percent-encoded.
 fn spellings() -> [String; 5] {
     let spelt = |form: fn(u8) -> String| TOKEN.bytes().map(form).collect();
     [
@@ -191,7 +191,7 @@ fn spellings() -> [String; 5] {
     ]
 }
 
-/// Answers every method with the token in every field, and in headers that do not count. `kind` chooses among verdicts.
+/// Answers every method with the token in all fields and some headers. `kind` chooses the kind of answer.
 fn echo(seen: &Request, token: &str, kind: usize) -> Answer {
     let host = seen.header("host").expect("a host");
     let envelope = format!(r#"{{"statusCode":400,"timestamp":"{token}","path":"/{token}","message":"no {token}"}}"#);
@@ -219,7 +219,7 @@ fn echo(seen: &Request, token: &str, kind: usize) -> Answer {
     answer.header("Retry-After", token).header("X-Odd", token)
 }
 
-/// Results and other notifications with the token in every field.
+/// Notifications, results and others, with the token in all fields.
 fn notifications(token: &str) -> Vec<String> {
     let info = |chat: &str, rest: &str| {
         format!(
@@ -236,14 +236,14 @@ fn notifications(token: &str) -> Vec<String> {
     ]
 }
 
-/// Eight characters of the token, a letter among them.
+/// Whether the text has eight characters of the token in a row, a letter among them.
 fn has_part_of_token(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let mut parts = TOKEN.as_bytes().windows(8).map(|part| std::str::from_utf8(part).expect("ASCII"));
     parts.any(|part| part.contains(|c: char| c.is_ascii_alphabetic()) && text.contains(part))
 }
 
-/// Looks for the token and parts of it in both streams and in everything that was written, spools apart.
+/// Checks that no part of the token is in either stream or in a written file, except the spool.
 #[track_caller]
 fn assert_secret(said: &Finished, what: &str) {
     for text in [&said.stdout, &said.stderr] {
@@ -311,7 +311,7 @@ fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
             let options = options[(kind + nth) % options.len()];
             let cli = Cli::on(&server).args(options).args(command).args(["--retries", "0"]);
             let cli = if command[0] == "get" { cli.args(["--allow-host", "127.0.0.1"]) } else { cli };
-            // A picture is not text.
+            // The picture goes to a file: it is not text.
             let cli = if command.contains(&"-") {
                 let picture = std::fs::File::create(cli.dir().join("picture")).expect("a file");
                 cli.stdout_to(picture)

@@ -1,4 +1,4 @@
-//! Settings: which source wins, what a value may be, and what happens if it is something else.
+//! Settings: the order of their sources, the values that are accepted, and the errors for others.
 
 use crate::support::{Answer, CHAT, Cli, INSTANCE, Server, TOKEN, in_parallel, json};
 
@@ -8,17 +8,17 @@ pub fn accepting() -> Server {
     Server::answering([Answer::status(200)])
 }
 
-/// Accepted, and nothing said beside it.
+/// Checks that the run succeeds with nothing on standard error.
 pub fn accepted(cli: Cli) {
     cli.stdout(format!("{CHAT}\taccepted\n")).run();
 }
 
-/// Refused with this status before anything is said on standard output.
+/// Checks that the run fails with this status and message, and prints nothing on standard output.
 pub fn refused(cli: Cli, status: u8, says: &str) {
     cli.exits(status).stderr_has(says).run();
 }
 
-/// The instance's id and the token in the path of the only request.
+/// The instance id and the token in the path of the first request.
 pub fn asked_as(server: &Server) -> (String, String) {
     let path = server.requests()[0].path.clone();
     let (id, token) = path.strip_prefix("/waInstance").expect("a path").split_once("/getAvatarAsync/").expect("a path");
@@ -29,7 +29,7 @@ pub fn pair(id: &str, token: &str) -> (String, String) {
     (id.to_owned(), token.to_owned())
 }
 
-/// A `.env` with the whole instance.
+/// A `.env` with all credentials for a server.
 pub fn env_file(server: &Server) -> String {
     format!("GREEN_API_URL={}\nGREEN_API_ID_INSTANCE={INSTANCE}\nGREEN_API_TOKEN_INSTANCE={TOKEN}\n", server.url())
 }
@@ -57,7 +57,7 @@ fn a_named_env_file_comes_before_the_environment() {
     let cli = cli.file("work.env", env_file(&server));
     accepted(cli.again().args(["--env-file", "work.env", "request", CHAT]));
     assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
-    // All names of a setting are looked for in one source before the next: a token's file in a named file wins, too.
+    // Within a source all names of a setting count: a token file in the named file wins over a token in the environment.
     let server = accepting();
     let text = format!("GREEN_API_URL={}\nID_INSTANCE=5\nGREEN_API_TOKEN_FILE=token\n", server.url());
     let cli = cli.file("work.env", text).file("token", TOKEN);
@@ -86,7 +86,7 @@ fn white_space_around_a_value_is_removed() {
     let token = format!(" {TOKEN} ");
     let flags = ["--api-url", &format!("{}/ ", server.url()), "--id-instance= 7", "--api-token-instance", &token];
     accepted(Cli::new().args(flags).args(["request", CHAT]));
-    // What is left of nothing but white space is unset.
+    // A value of only white space counts as unset.
     let server = accepting();
     let cli = Cli::new().env("GREEN_API_URL", " ").env("GREEN_API_ID_INSTANCE", "\n").env("API_TOKEN_INSTANCE", "\t");
     accepted(cli.file(".env", env_file(&server)).args(["request", CHAT]));
@@ -114,7 +114,7 @@ fn a_variable_makes_the_check_of_chat_ids_lenient() {
             }
         }
     }
-    // The flag wins, and what it does not need is not read.
+    // With the flag, the variable is not read.
     let server = accepting();
     let cli = Cli::request(&server, ["--lenient", LID]).env("GREEN_API_LENIENT", "odd");
     cli.stdout(format!("{LID}\taccepted\n")).run();
@@ -302,7 +302,7 @@ fn a_file_that_cannot_be_read_is_input_unreadable() {
         ["--cacert", "missing"],
     ] {
         let cli = Cli::on(&server).without("GREEN_API_ID_INSTANCE").args(["--json", "request", CHAT]);
-        // Only what is needed is read.
+        // Without a missing setting, only the other files are read.
         let cli = if args[0] == "--env-file" { cli } else { cli.env("GREEN_API_ID_INSTANCE", INSTANCE) };
         let said = cli.args(args).exits(66).any_stderr().run();
         assert_eq!(json(&said.stderr)["error"]["code"], "input-unreadable", "{args:?}");

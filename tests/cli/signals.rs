@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: what is in flight is finished, what is known is written, and the process dies by the signal.
+//! SIGINT and SIGTERM: requests in flight finish, known results are written, and the process dies by the signal.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -67,7 +67,7 @@ fn a_wait_for_a_list_ends_with_the_signal() {
         running.wait_for_lines(1);
         let began = Instant::now();
         running.signal(signal);
-        // Its standard input stays open: only the signal can end it.
+        // Standard input stays open: only the signal can end the run.
         while running.is_running() && began.elapsed() < Duration::from_secs(5) {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -112,7 +112,7 @@ fn a_shell_loop_stops_at_the_signal() {
     if !std::path::Path::new(BASH).exists() {
         return;
     }
-    // At Ctrl-C bash ends its loop only where the child died by the signal too.
+    // At Ctrl-C bash ends its loop only if the child died by the signal, too.
     let gate = Gate::default();
     let held = gate.clone();
     let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
@@ -124,7 +124,7 @@ fn a_shell_loop_stops_at_the_signal() {
     running.finish();
 }
 
-/// A listener whose queue of connections is full: a new connection waits.
+/// A listener whose queue of connections is full, so that a new connection gets no answer.
 fn full_listener() -> (OwnedFd, Vec<TcpStream>, SocketAddr) {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("bound");
@@ -136,7 +136,7 @@ fn full_listener() -> (OwnedFd, Vec<TcpStream>, SocketAddr) {
     (socket, taken, address)
 }
 
-/// Ends within the grace of five seconds, and a little.
+/// Checks that the run ends about five seconds after the signal.
 fn ends_at_the_cut_off(running: Running, signal: Signal) -> Finished {
     let began = Instant::now();
     running.signal(signal);
@@ -162,7 +162,8 @@ fn a_connect_that_is_stuck_ends_at_the_cut_off() {
 #[test]
 fn an_answer_that_the_cut_off_ends_is_not_a_success() {
     let answers = [
-        // Without a length the end of the connection is the end of the body.
+        ("request", "HTTP/1.1 200 OK\r\n"),
+        // Without a length, the end of the connection looks like the end of the body.
         ("request", "HTTP/1.1 200 OK\r\n\r\n"),
         ("get", "HTTP/1.1 200 OK\r\n\r\n{\"urlAvatar\":\"\",\"available\":true}"),
     ];
@@ -188,7 +189,7 @@ fn a_list_reports_what_is_in_flight_at_the_cut_off() {
     assert!(said.stderr.contains(r#""notTried":6"#), "{}", said.stderr);
 }
 
-/// What blocks before or outside of a request ends with the process, soon after the cut-off.
+/// Checks that a run that blocks outside of a request ends soon after the cut-off.
 fn ends_soon_after_the_cut_off(mut running: Running) {
     let began = Instant::now();
     running.signal(Signal::TERM);

@@ -1,4 +1,4 @@
-//! What only a terminal gets: colours, progress, and pictures that are drawn there.
+//! What only a terminal gets: colours, progress and drawn pictures.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::support::queue::method;
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat};
 
-/// A terminal for standard output, and what will have been written to it.
+/// A terminal, and a thread that reads what is written to it.
 fn terminal() -> (File, JoinHandle<String>) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&master).expect("granted");
@@ -21,7 +21,7 @@ fn terminal() -> (File, JoinHandle<String>) {
     let slave = File::options().read(true).write(true).open(name).expect("the other side");
     let reader = std::thread::spawn(move || {
         let (mut master, mut said, mut piece) = (File::from(master), Vec::new(), [0; 4096]);
-        // An error is its end: the other side is closed everywhere.
+        // An error means that the other side is closed.
         while let Ok(got @ 1..) = master.read(&mut piece) {
             said.extend_from_slice(&piece[..got]);
         }
@@ -30,7 +30,7 @@ fn terminal() -> (File, JoinHandle<String>) {
     (slave, reader)
 }
 
-/// What a run writes to its terminal.
+/// What a run writes to a terminal as its standard output.
 fn written(cli: Cli) -> String {
     let (slave, reader) = terminal();
     cli.stdout_to(slave).any_stderr().run();
@@ -87,7 +87,7 @@ fn a_sandbox_in_a_pipe_says_on_the_terminal_that_it_serves_in_the_foreground() {
     assert!(!serve("lines").contains("eval"));
 }
 
-/// What a run writes to its standard error, which is a terminal; `stdout` is a redirection.
+/// What a run writes to a terminal as its standard error. `stdout` redirects its standard output.
 fn progress(cli: Cli, stdout: &str) -> String {
     written(cli.env("TERM", "xterm").any_stdout().shell(&format!(r#"exec 3>&1; "$0" "$@" 2>&3 3>&- {stdout}"#)))
 }
@@ -139,7 +139,7 @@ fn a_wait_shows_what_it_waits_for() {
     let server = Queue::default().serve_with(|_, _| Answer::status(200));
     let said = progress(Cli::request(&server, ["--wait=1500ms", CHAT]).exits(75), ">lines");
     assert!(said.contains("waiting for 1 result, 2 s left"), "{said:?}");
-    // It is removed from the screen: what follows is on a line of its own.
+    // The line is removed before the error is printed.
     assert!(said.contains("\u{1b}[2Kgreenavatar: \u{1b}[1;31merror:"), "{said:?}");
     let server = Server::with(|seen| match method(seen) {
         "getAvatar" => {

@@ -1,11 +1,11 @@
-//! A server whose certificate is not good gets nothing, and is not asked twice; the error says what is wrong.
+//! A server with a bad certificate gets no request, is not retried, and the error says what is wrong.
 
 use rcgen::{BasicConstraints, IsCa};
 
 use crate::support::tls::{Authority, self_signed};
 use crate::support::{Answer, CHAT, Cli, Server, TOKEN, json};
 
-/// Unreachable, with nothing sent and only one connection; the message and the hint contain these.
+/// Checks that the chat is unreachable after one connection, with these parts of the message and the hint.
 #[track_caller]
 fn refused(cli: Cli, server: &Server, message: &str, hint: &str) {
     let said = cli.args(["request", "--json", CHAT]).exits(69).any_stdout().run();

@@ -1,4 +1,4 @@
-//! `request --wait`: what was asked for is waited for, each chat for its own time, and gets one line, its last.
+//! `request --wait`: each chat is waited for until its own deadline, and gets one line: the result, or timed-out.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::support::cli::closed_pipe;
 use crate::support::queue::{calls, fresh, method, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons, sample};
 
-/// Takes every request, and lets the result of each come at once.
+/// Accepts every request, and adds its result to the queue at once.
 pub fn with_results(queue: &Queue) -> Server {
     queue.serve_with(|seen, queue| {
         queue.push(fresh(&seen.chat()));
@@ -14,7 +14,7 @@ pub fn with_results(queue: &Queue) -> Server {
     })
 }
 
-/// Takes every request, and no result ever comes.
+/// Accepts every request, and never sends a result.
 pub fn without_results(queue: &Queue) -> Server {
     queue.serve_with(|_, _| Answer::status(200))
 }
@@ -69,7 +69,7 @@ fn a_foreign_notification_at_the_head_stops_it_before_anything_is_sent() {
     assert_eq!(error["code"], "foreign-notification");
     assert!(error["message"].as_str().expect("a message").contains("deviceInfo"), "{error}");
     assert_eq!(calls(&server, ["getAvatarAsync", "deleteNotification"]), [0, 0]);
-    // With a spool it is kept, and what is asked for is asked.
+    // With a spool it is kept, and the request is sent.
     let queue = Queue::of([sample("device-info.json"), sample("incoming-message.json")]);
     let server = with_results(&queue);
     let said = Cli::request(&server, ["--wait", "--spool", "spool", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
@@ -101,7 +101,7 @@ fn a_wait_without_a_result_names_the_alternatives() {
     is_timed_out(&line, CHAT, "no-result");
     let text = line["error"].to_string();
     assert!(text.contains("not working") && text.contains("get") && text.contains("--fallback"), "{text}");
-    // Of several, some failed.
+    // With several chats the exit status is 1.
     let said = Cli::request(&server, ["--wait=50ms", CHAT, GROUP]).exits(1).any_stdout().any_stderr().run();
     assert_eq!(said.stdout.lines().count(), 2);
 }
@@ -126,7 +126,7 @@ fn fallback_requests_missing_results_and_names_the_method() {
             Answer::status(200)
         }
     });
-    // Long enough for a busy machine to see the one that comes.
+    // Long enough to get the one result on a busy machine.
     let args = ["--json", "--wait=2s", "--fallback", "--journal", "j", CHAT, GROUP];
     let said = Cli::request(&server, args).any_stdout().any_stderr().run();
     let mut lines = jsons(&said.stdout);
@@ -137,7 +137,7 @@ fn fallback_requests_missing_results_and_names_the_method() {
     let asked: Vec<_> = server.requests().into_iter().filter(|seen| method(seen) == "getAvatar").collect();
     assert_eq!((asked.len(), asked[0].chat()), (1, CHAT.to_owned()));
     assert!(said.read("j").contains(r#""method":"getAvatar""#));
-    // What fails there too is the chat's line.
+    // If getAvatar fails, too, that is the chat's line.
     let server = Queue::default().serve_with(|seen, _| match method(seen) {
         "getAvatar" => Answer::status(200).body(r#"{"reason":"get avatar timeout limit exceeded"}"#),
         _ => Answer::status(200),
@@ -174,7 +174,7 @@ fn a_stale_result_is_printed_as_stale_and_answers_nothing() {
     let lines = jsons(&said.stdout);
     assert_eq!((lines.len(), &lines[0]["stale"]), (2, &true.into()));
     is_timed_out(&lines[1], CHAT, "no-result");
-    // One that is little older than the request is its answer: clocks differ.
+    // A result up to 5 s older than the request is its answer, as clocks differ.
     let server = Queue::default().serve_with(|seen, queue| {
         queue.push(result(&seen.chat(), jiff::Timestamp::now().as_second() - 3, ""));
         Answer::status(200)
@@ -224,7 +224,7 @@ fn each_chat_is_waited_for_from_its_own_request_on() {
     let server = without_results(&Queue::default());
     let mut running = Cli::request(&server, ["--json", "--wait=200ms", "-"]).exits(1).any_stdout().any_stderr().start();
     running.write_stdin(format!("{}\n", chat(1)));
-    // Its wait is over although the list is not at its end.
+    // The wait of the first chat ends although the list is still open.
     running.wait_for_lines(1);
     running.write_stdin(format!("{}\n", chat(2)));
     running.wait_for_lines(2);
@@ -238,7 +238,7 @@ fn each_chat_is_waited_for_from_its_own_request_on() {
 
 #[test]
 fn a_result_just_before_the_deadline_is_seen() {
-    // Their side answers at once where it should wait: our pauses must not outlast the wait.
+    // The server answers polls at once instead of waiting. The pauses in between must not exceed the deadline.
     let queue = Queue::default();
     let asked = queue.clone();
     let mut due = None;
@@ -287,7 +287,7 @@ fn the_failure_that_ends_the_run_is_the_error_of_pending_chats() {
         assert_eq!((lines.len(), calls(&server, ["deleteNotification"])), (2, [0]));
         let error = said.stderr.lines().next().expect("an error");
         assert_eq!(json(error)["error"]["code"], code);
-        // They are still waited for by the next run.
+        // The next run still waits for them.
         let kept = said.read("j");
         assert!(kept.contains("\"accepted\"") && !kept.contains("timed-out"), "{kept}");
     }
@@ -304,7 +304,7 @@ fn a_result_into_a_closed_pipe_is_not_deleted() {
 #[cfg(unix)]
 #[test]
 fn the_sandbox_sends_every_kind_of_result() {
-    // What is in the queue before ends the look at its head at once.
+    // A result that is already in the queue, so that the first look at the queue ends at once.
     let script = r#""$0" sandbox --delay 1ms -- sh -c '"$0" request -q 11001234000@c.us && exec "$0" request --json "$@"' "$0" "$@""#;
     let rows = [
         ("000", "found"),

@@ -1,4 +1,4 @@
-//! `request --wait --journal`: the next run waits on where a run ended.
+//! `request --wait --journal`: a run that ended early is resumed by the next one.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
     }
 }
 
-/// It reads the journal while that is locked, which only Unix allows.
+/// The test reads the journal while it is locked, which Windows does not allow.
 #[cfg(unix)]
 #[test]
 fn after_a_kill_the_next_run_waits_on_without_new_requests() {
@@ -50,7 +50,7 @@ fn after_a_kill_the_next_run_waits_on_without_new_requests() {
         assert!(began.elapsed() < Duration::from_secs(10), "the journal has not got all lines");
         std::thread::sleep(Duration::from_millis(1));
     }
-    // Some are answered, and the run is killed whatever it is doing.
+    // The run is killed while results arrive.
     (0..5).for_each(|n| queue.push(fresh(&chat(n))));
     running.wait_for_lines(2);
     let first = running.kill();

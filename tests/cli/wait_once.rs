@@ -1,9 +1,10 @@
-//! `request --wait`: one line a chat and one request, however results, repeats and the run's end fall together.
+//! `request --wait`: one line and one request for each chat, also if its result arrives before its response, during
+//! a retry, or at the end of the run.
 
 use crate::support::queue::{calls, fresh, method, now, result};
 use crate::support::{Answer, CHAT, Cli, Gate, Queue, Server, chat, json, jsons};
 
-/// What a run says of one chat.
+/// The lines of one chat.
 pub fn of<'a>(lines: &'a [serde_json::Value], chat: &str) -> Vec<&'a serde_json::Value> {
     lines.iter().filter(|line| line["chatId"] == chat).collect()
 }
@@ -22,28 +23,28 @@ fn an_unsolicited_result_does_not_make_its_chat_done() {
     let journaled = jsons(&said.read("j"));
     assert_eq!(of(&journaled, &other)[0]["command"], "receive", "every line is in it");
     assert_eq!(of(&journaled, &own).last().expect("a line")["command"], "request");
-    // With the same journal the other chat is asked like any that was never met.
+    // With this journal the other chat is requested like a new one.
     let again = Cli::request(&server, args).arg(&other).file("j", said.read("j")).any_stdout().run();
     assert_eq!(json(&again.stdout)["status"], "none");
     assert_eq!(calls(&server, ["getAvatarAsync"]), [2]);
 }
 
-/// How often the chat was asked about.
-fn times_asked(server: &Server, chat: &str) -> usize {
+/// How often the chat was requested.
+fn times_requested(server: &Server, chat: &str) -> usize {
     let requests = server.requests();
     requests.iter().filter(|seen| method(seen) == "getAvatarAsync" && seen.chat() == chat).count()
 }
 
-/// The answer is lost, but the request was taken: its result answers the chat, which is not asked again.
+/// The response is an error, but the request was accepted: its result is the chat's line, and there is no retry.
 #[test]
 fn a_result_that_comes_before_a_retry_is_the_only_line() {
     let server = Queue::default().serve_with(|seen, queue| {
-        // The other chat's wait keeps the queue being read.
+        // While the other chat is waited for, the queue is read.
         if seen.chat() != CHAT {
             return Answer::status(200);
         }
         queue.push(fresh(CHAT));
-        // Time enough to see it on a busy machine.
+        // Long enough to read the result on a busy machine.
         Answer::status(500).header("Retry-After", "2")
     });
     let args = ["--json", "--wait=2s", "--rate", "0", "--retries", "1", &chat(2), CHAT];
@@ -51,7 +52,7 @@ fn a_result_that_comes_before_a_retry_is_the_only_line() {
     let lines = jsons(&said.stdout);
     let line = of(&lines, CHAT);
     assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", said.stdout);
-    assert_eq!(times_asked(&server, CHAT), 1);
+    assert_eq!(times_requested(&server, CHAT), 1);
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn a_chat_whose_result_came_before_its_response_has_one_line() {
                 Answer::status(status).body("bad request data").held(&held)
             })
             .opening(&gate);
-        // The other chat makes the run read its queue while this one has no answer yet.
+        // While the other chat is waited for, the queue is read; this one has no response yet.
         let args = ["--json", "--rate", "0", "--wait=2s", "--retries", retries, &chat(2), CHAT];
         let running = Cli::request(&server, args).any_stdout().any_stderr().exits(1).start();
         running.wait_for_lines(1);
@@ -81,11 +82,11 @@ fn a_chat_whose_result_came_before_its_response_has_one_line() {
         let lines = jsons(&said.stdout);
         let line = of(&lines, CHAT);
         assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", said.stdout);
-        assert_eq!(times_asked(&server, CHAT), 1, "it is not asked again");
+        assert_eq!(times_requested(&server, CHAT), 1, "it is not asked again");
     }
 }
 
-/// The next run asks it again: it must not take the chat for one that is waited for.
+/// The journal must not show the chat as accepted: the next run would wait for it instead of requesting it.
 #[test]
 fn a_failed_result_before_its_response_is_requested_again_by_the_next_run() {
     let gate = Gate::default();
@@ -107,7 +108,7 @@ fn a_failed_result_before_its_response_is_requested_again_by_the_next_run() {
     assert_eq!(of(&jsons(&said.stdout), CHAT)[0]["error"]["code"], "avatar-timeout", "{}", said.stdout);
     let again = Cli::request(&server, ["--json", "--wait=10s", "--journal", "j", CHAT]).file("j", said.read("j"));
     let line = json(&again.exits(75).any_stdout().run().stdout);
-    assert_eq!((&line["error"]["code"], times_asked(&server, CHAT)), (&"avatar-timeout".into(), 2), "{line}");
+    assert_eq!((&line["error"]["code"], times_requested(&server, CHAT)), (&"avatar-timeout".into(), 2), "{line}");
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn a_chat_in_flight_at_the_end_of_the_run_has_only_the_line_of_its_response() {
         .opening(&gate);
     let args = ["--json", "--rate", "0", "--wait=10s", CHAT, &chat(2)];
     let running = Cli::request(&server, args).any_stdout().any_stderr().exits(75).start();
-    // The foreign notification ends the run while the other chat has no answer.
+    // The foreign notification ends the run while the other chat has no response.
     running.wait_for_stderr("foreign-notification");
     gate.open();
     let said = running.finish();

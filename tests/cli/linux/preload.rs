@@ -1,5 +1,4 @@
-//! File systems and resolvers that a test machine does not have: a library that LD_PRELOAD loads replaces functions of
-//! the C library.
+//! File systems and resolvers that the test machine does not have: LD_PRELOAD replaces functions of the C library.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,13 +8,13 @@ use crate::support::queue::method;
 use crate::support::tls::Authority;
 use crate::support::{Answer, CHAT, Cli, Server, json};
 
-/// As on a file system without locks.
+/// A file system without locks.
 const FLOCK: &str = r"
 #include <errno.h>
 int flock(int file, int operation) { errno = EOPNOTSUPP; return -1; }
 ";
 
-/// As from a resolver that answers every name with one address, $ADDRESS.
+/// A resolver that answers every name with $ADDRESS.
 const GETADDRINFO: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,7 +26,7 @@ int getaddrinfo(const char *name, const char *port, const struct addrinfo *hints
 }
 "#;
 
-/// Compiles the functions and has the program use them. Rust needs the C compiler for linking as well.
+/// Compiles the functions and lets the program use them. The C compiler is there, as Rust needs it for linking.
 fn preload(cli: Cli, functions: &str) -> Cli {
     let cli = cli.file("functions.c", functions);
     let library: PathBuf = cli.dir().join("functions.so");
@@ -78,7 +77,7 @@ fn a_picture_host_that_resolves_to_a_reserved_address_is_refused_and_can_be_allo
         );
         cli.exits(76).stdout(format!("{CHAT}\tfailed\tbad-picture\n")).stderr(refused).run();
     }
-    // What the hint says works.
+    // With the option of the hint the picture is saved.
     let authority = Authority::new();
     let host = Server::tls(authority.server(HOST), Answer::status(200).body(JPEG)).times(1);
     let url = format!("https://{HOST}:{}/x.jpg", host.address().port());
