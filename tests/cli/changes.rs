@@ -243,7 +243,7 @@ fn only_changes_prints_nothing_if_nothing_changed() {
         assert_eq!(run(args), (String::new(), String::new()), "{args:?}");
     }
     let journaled = jsons(&std::fs::read_to_string(cli.dir().join("j")).expect("a journal"));
-    assert_eq!(journaled.len(), 6, "what is not printed is journaled all the same");
+    assert_eq!(journaled.len(), 6, "every line is journaled");
     avatars.set(&chat(0), Entry::Picture(OTHER));
     avatars.set(&chat(1), Entry::Hidden);
     avatars.set(&chat(2), Entry::Fails);

@@ -81,7 +81,7 @@ fn every_state_has_its_status_and_exit_code() {
         assert_eq!((&line["check"], &line["status"]), (&"state".into(), &status.into()), "{body}");
         assert_eq!(line["error"]["code"].as_str(), code, "{body}");
         assert!(line["hint"].is_string(), "the way on: {line}");
-        assert_eq!(marks(&said.stdout)[4].1, "ok", "the other check is made all the same: {body}");
+        assert_eq!(marks(&said.stdout)[4].1, "ok", "the next check is made nevertheless: {body}");
         let text = Cli::on(&server).arg("doctor").exits(exit).any_stdout().run().stdout;
         assert!(text.contains(if exit == 0 { "warn  state" } else { "FAIL  state" }), "{text}");
     });
@@ -168,9 +168,9 @@ fn with_a_proxy_the_name_is_not_checked_and_an_untrusted_certificate_fails_the_c
         let cli = Cli::at(&format!("https://{HOST}")).env("https_proxy", format!("http://{}", proxy.address()));
         cli.file("ca.pem", authority.pem()).args(["doctor", "--json"]).any_stdout()
     };
-    let well = cli().args(["--cacert", "ca.pem"]).run();
-    let lines = jsons(&well.stdout);
-    assert!(lines[1]["status"] == "skipped" && lines[2]["status"] == "ok", "{}", well.stdout);
+    let trusted = cli().args(["--cacert", "ca.pem"]).run();
+    let lines = jsons(&trusted.stdout);
+    assert!(lines[1]["status"] == "skipped" && lines[2]["status"] == "ok", "{}", trusted.stdout);
     assert!(lines[2]["found"].as_str().expect("a text").contains("certificate"), "{}", lines[2]);
     let lines = jsons(&cli().exits(69).run().stdout);
     assert_eq!((&lines[2]["status"], &lines[2]["error"]["code"]), (&"failed".into(), &"unreachable".into()));

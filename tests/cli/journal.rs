@@ -243,7 +243,7 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
         for chat in server.chats() {
             *asked.entry(chat).or_default() += 1;
         }
-        assert_eq!(asked.len(), CHATS, "every chat was asked about");
+        assert_eq!(asked.len(), CHATS, "every chat was requested");
         let twice = server.requests().len() - CHATS;
         assert!(twice <= WORKERS * kills, "{twice} chats asked twice after {kills} kills");
         let mut done: Vec<_> = said.read("j").lines().map(|line| json(line)["chatId"].to_string()).collect();

@@ -1,6 +1,5 @@
 //! `receive`, killed repeatedly: every notification is printed or in the spool at least once.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::support::client::{Client, request};
@@ -25,12 +24,7 @@ fn no_kill_loses_a_notification() {
     let args = ["sandbox", "--bind", "127.0.0.1:0", "--no-rate-limit", "--id-instance", INSTANCE];
     let cli = Cli::new().args(args).args(["--api-token-instance", TOKEN]).any_stdout().any_stderr().until_stopped();
     let sandbox = cli.start();
-    sandbox.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
-    let lines = sandbox.stdout_so_far();
-    let address =
-        lines.split_once("http://").and_then(|(_, rest)| rest.split(['\'', '\n']).next()).expect("an address");
-    let address: SocketAddr = address.parse().expect("an address");
-
+    let (_, address) = sandbox.wait_for_sandbox();
     let mut control = Client::connect(address);
     let cli = Cli::at(&format!("http://{address}")).env("GREEN_API_TOKEN_INSTANCE", TOKEN);
     let args = ["receive", "--json", "--follow", "--spool", "spool"];

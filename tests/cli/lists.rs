@@ -70,10 +70,10 @@ fn an_invalid_line_has_its_number_and_the_rest_is_sent() {
     let server = Server::with(|_| Answer::status(200)).times(2);
     let said = in_order(&server).args(["--json", "-"]).stdin(list).exits(1).any_stdout().any_stderr().run();
     let lines = jsons(&said.stdout);
-    let told: Vec<_> =
+    let statuses: Vec<_> =
         lines.iter().map(|line| (line["status"].as_str().unwrap_or_default(), line["line"].as_u64())).collect();
     assert_eq!(
-        told,
+        statuses,
         [
             ("accepted", None),
             ("invalid", Some(3)),

@@ -55,7 +55,7 @@ fn too_many_requests_pause_all_workers() {
     let limiter = Answer::status(200).body(r#"{"reason":"rate-overlimit"}"#);
     // The pause is Retry-After's, otherwise about a second.
     let said_so = || Answer::status(429).header("Retry-After", "1");
-    // Without retries, the other workers wait all the same.
+    // Without retries, the other workers wait nevertheless.
     let variants = [(said_so(), 950, 3), (Answer::status(429), 450, 3), (limiter, 450, 3), (said_so(), 950, 0)];
     in_parallel(variants, |(limited, pause, retries)| {
         let mut asked = 0;

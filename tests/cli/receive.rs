@@ -124,10 +124,7 @@ fn a_line_is_flushed_or_spooled_before_its_notification_is_deleted() {
         }
         asked.answer(seen).expect("a queue's method")
     });
-    let cli = cli.env("GREEN_API_URL", server.url());
-    let cli = cli.env("GREEN_API_ID_INSTANCE", crate::support::INSTANCE);
-    let cli = cli.env("GREEN_API_TOKEN_INSTANCE", crate::support::TOKEN);
-    let said = cli.args(["receive", "--spool", "spool"]).stdout_to(stdout).run();
+    let said = cli.credentials(&server.url()).args(["receive", "--spool", "spool"]).stdout_to(stdout).run();
     assert_eq!(queue.deleted(), [1, 2, 3, 4]);
     assert_eq!(said.read("lines"), format!("{}\tnone\n{}\tnone\n", chat(1), chat(2)));
     assert_eq!(said.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
@@ -202,13 +199,7 @@ fn a_repeated_result_is_printed_once_and_a_changed_one_again() {
 fn only_one_run_reads_a_queue_in_a_terminal_or_in_cron() {
     let queue = Queue::default();
     let server = queue.serve_with(|_, _| Answer::status(200));
-    let settings = format!(
-        "GREEN_API_URL={}\nID_INSTANCE={}\nAPI_TOKEN_INSTANCE={}\n",
-        server.url(),
-        crate::support::INSTANCE,
-        crate::support::TOKEN
-    );
-    let cli = receive(&server, ["--follow"]).file(".env", settings).any_status();
+    let cli = receive(&server, ["--follow"]).file(".env", crate::settings::env_file(&server)).any_status();
     let next = || cli.again();
     let (cron, waiting, after) = (next(), next(), next());
     let cron_like = r#"cd "$HOME/work" && exec env -i HOME="$HOME" "$0" "$@""#;
@@ -248,6 +239,7 @@ fn a_failure_that_ends_a_run_is_its_exit_status() {
     for (status, body, code, exit) in [
         (401, "", "unauthorized", 77),
         (403, "", "forbidden", 77),
+        (200, r#"{"code":401,"description":"Unauthorized"}"#, "unauthorized", 77),
         (400, "instance account not authorized", "instance-not-authorized", 77),
         (200, "<html><title>Log in</title></html>", "unexpected-response", 76),
         (200, "{}", "unexpected-response", 76),

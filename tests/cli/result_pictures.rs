@@ -63,9 +63,7 @@ fn a_picture_is_saved_then_printed_then_its_notification_is_deleted() {
         asked.answer(seen).expect("a queue's method")
     });
     (0..4).for_each(|n| queue.push(found(&chat(n), 1, &server.url(), "x.jpg")));
-    let cli = cli.env("GREEN_API_URL", server.url());
-    let cli = cli.env("GREEN_API_ID_INSTANCE", crate::support::INSTANCE);
-    let cli = cli.env("GREEN_API_TOKEN_INSTANCE", crate::support::TOKEN);
+    let cli = cli.credentials(&server.url());
     let stdout = std::fs::File::create(cli.dir().join("lines")).expect("a file");
     let said = receive(&cli, []).stdout_to(stdout).run();
     assert_eq!(

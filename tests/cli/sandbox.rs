@@ -158,8 +158,7 @@ fn its_lines_are_for_eval() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE]);
     let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped();
     let running = cli.start();
-    running.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
-    let lines = running.stdout_so_far();
+    let (lines, _) = running.wait_for_sandbox();
     let said = Cli::new()
         .env("LINES_FOR_EVAL", &lines)
         .arg(CHAT)
@@ -198,11 +197,7 @@ fn contacts_may_be_late() {
     let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE, "--contacts-late"]);
     let running =
         cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped().start();
-    running.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
-    let lines = running.stdout_so_far();
-    let address =
-        lines.split_once("http://").and_then(|(_, rest)| rest.split(['\'', '\n']).next()).expect("an address");
-    let mut client = Client::connect(address.parse().expect("an address"));
+    let mut client = Client::connect(running.wait_for_sandbox().1);
     let mut get = |method: &str| {
         client.send(request("GET", &format!("/waInstance{INSTANCE}/{method}/sandbox-token-1"), "", ""));
         let (status, body) = client.answer().expect("an answer");

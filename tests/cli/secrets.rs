@@ -331,9 +331,7 @@ fn a_notification_to_the_endpoint_does_not_get_the_token_printed() {
             let cli = Cli::at("http://127.0.0.1:9").args(options).args(["listen", "--bind", "127.0.0.1:0"]);
             let cli = cli.args(["--spool", "spool", "--webhook-token-file", "hook"]).file("hook", "hook-secret-77");
             let running = cli.secret("hook-secret-77").until_stopped().any_stdout().any_stderr().start();
-            let said = running.wait_for_stderr("listening on http://");
-            let address = said.split_once("http://").expect("an address").1.trim_end_matches(['"', '}', '\n']);
-            let address = address.parse().expect("an address");
+            let address = crate::listen::address_of(&running);
             for body in notifications(&token) {
                 let authorization = "Authorization: Bearer hook-secret-77\r\n";
                 ask(

@@ -103,7 +103,7 @@ fn the_journal_is_whole_after_a_signal() {
     assert!(journal.ends_with('\n'));
     assert_eq!(journal.lines().count(), server.requests().len(), "every answer is in it");
     again.args(["request", "-q", "--rate", "0", "--journal", "j", "-"]).stdin(list).run();
-    assert_eq!(server.requests().len(), 2000, "none is asked about twice");
+    assert_eq!(server.requests().len(), 2000, "no chat is requested twice");
 }
 
 #[test]

@@ -25,36 +25,37 @@ fn trusting(server: &Server, pem: &str) -> Cli {
 const NOT_TRUSTED: &str = "not issued by a trusted authority";
 
 #[test]
-fn an_unknown_issuer_is_unreachable() {
-    let server = Server::tls(Authority::new().server("localhost"), Answer::status(200)).times(0);
-    refused(Cli::on(&server), &server, NOT_TRUSTED, "--cacert FILE");
-}
-
-#[test]
-fn another_issuer_than_the_given_one_is_unreachable() {
-    let server = Server::tls(Authority::new().server("localhost"), Answer::status(200)).times(0);
-    refused(trusting(&server, &Authority::new().pem()), &server, NOT_TRUSTED, "--cacert FILE");
-}
-
-#[test]
-fn a_wrong_name_is_unreachable() {
+fn a_bad_certificate_is_unreachable() {
     let authority = Authority::new();
-    let server = Server::tls(authority.server("elsewhere.example"), Answer::status(200)).times(0);
-    refused(trusting(&server, &authority.pem()), &server, "for another name", "spelling of the host");
+    let (trusted, other) = (authority.pem(), Authority::new().pem());
+    for (config, pem, message, hint) in [
+        (authority.server("localhost"), None, NOT_TRUSTED, "--cacert FILE"),
+        (authority.server("localhost"), Some(&other), NOT_TRUSTED, "--cacert FILE"),
+        (authority.server("elsewhere.example"), Some(&trusted), "for another name", "spelling of the host"),
+        (authority.expired_server("localhost"), Some(&trusted), "has expired", "clock"),
+        (authority.early_server("localhost"), Some(&trusted), "not valid yet", "clock"),
+    ] {
+        let server = Server::tls(config, Answer::status(200)).times(0);
+        let cli = pem.map_or_else(|| Cli::on(&server), |pem| trusting(&server, pem));
+        refused(cli, &server, message, hint);
+    }
 }
 
 #[test]
-fn a_certificate_that_ran_out_is_unreachable() {
+fn a_server_with_a_given_authority_is_trusted() {
     let authority = Authority::new();
-    let server = Server::tls(authority.expired_server("localhost"), Answer::status(200)).times(0);
-    refused(trusting(&server, &authority.pem()), &server, "has expired", "clock");
-}
-
-#[test]
-fn a_certificate_that_is_not_valid_yet_is_unreachable() {
-    let authority = Authority::new();
-    let server = Server::tls(authority.early_server("localhost"), Answer::status(200)).times(0);
-    refused(trusting(&server, &authority.pem()), &server, "not valid yet", "clock");
+    let pem = authority.pem();
+    for (name, pem) in [
+        ("localhost", pem.clone()),
+        ("127.0.0.1", pem.clone()),
+        ("localhost", format!("# comment\n{}\n{pem}", Authority::new().pem())),
+        ("localhost", format!("\u{feff}{}", pem.replace('\n', "\r\n"))),
+    ] {
+        let server = Server::tls(authority.server(name), Answer::status(200)).times(1);
+        let cli = Cli::at(&server.url().replace("localhost", name)).file("ca.pem", pem);
+        cli.args(["request", "--cacert", "ca.pem", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
+        assert!(server.requests()[0].path.ends_with(TOKEN));
+    }
 }
 
 #[test]
@@ -92,32 +93,6 @@ fn a_self_signed_certificate_that_is_not_an_authority_can_be_trusted() {
 }
 
 #[test]
-fn the_given_authority_is_trusted() {
-    let authority = Authority::new();
-    let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
-    let cli = Cli::on(&server).file("ca.pem", authority.pem());
-    cli.args(["request", "--cacert", "ca.pem", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
-    assert!(server.requests()[0].path.ends_with(TOKEN));
-}
-
-#[test]
-fn one_of_several_given_authorities_is_trusted() {
-    let authority = Authority::new();
-    let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
-    let pem = format!("# comment\n{}\n{}", Authority::new().pem(), authority.pem());
-    let cli = Cli::on(&server).file("ca.pem", pem);
-    cli.args(["request", "--cacert", "ca.pem", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
-}
-
-#[test]
-fn a_byte_order_mark_before_the_certificates_does_not_count() {
-    let authority = Authority::new();
-    let server = Server::tls(authority.server("localhost"), Answer::status(200)).times(1);
-    let pem = format!("\u{feff}{}", authority.pem().replace('\n', "\r\n"));
-    trusting(&server, &pem).args(["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
-}
-
-#[test]
 fn a_file_without_certificates_is_a_bad_setting() {
     let server = Server::unasked();
     let pem = Authority::new().pem();
@@ -135,12 +110,4 @@ fn a_file_without_certificates_is_a_bad_setting() {
         let text = |key: &str| error["error"][key].as_str().expect("a text").to_owned();
         assert!(text("message").contains(message) && text("hint").contains(hint), "{error}");
     }
-}
-
-#[test]
-fn an_ip_address_is_a_name_too() {
-    let authority = Authority::new();
-    let server = Server::tls(authority.server("127.0.0.1"), Answer::status(200)).times(1);
-    let cli = Cli::at(&server.url().replace("localhost", "127.0.0.1")).file("ca.pem", authority.pem());
-    cli.args(["request", "--cacert", "ca.pem", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
 }

@@ -102,7 +102,7 @@ fn a_journal_on_a_full_disk_ends_the_run_before_a_result() {
     let said =
         Cli::request(&server, args).args((0..200).map(chat)).shell(full).exits(74).any_stdout().any_stderr().run();
     let (asked, kept) = (calls(&server, ["getAvatarAsync"])[0], said.read("j").lines().count());
-    assert!(kept < 60 && asked <= kept + 4, "{asked} asked about, {kept} journaled");
+    assert!(kept < 60 && asked <= kept + 4, "{asked} requested, {kept} journaled");
     assert!(said.stderr.contains("the journal j cannot be written"), "{}", said.stderr);
 }
 
@@ -129,8 +129,7 @@ fn a_result_is_journaled_and_printed_before_it_is_deleted() {
         }
         asked.answer(seen).expect("a queue's method")
     });
-    let cli = cli.env("GREEN_API_URL", server.url()).env("ID_INSTANCE", crate::support::INSTANCE);
-    let cli = cli.env("API_TOKEN_INSTANCE", crate::support::TOKEN).stdout_to(stdout);
+    let cli = cli.credentials(&server.url()).stdout_to(stdout);
     cli.args(["request", "--rate=0", "--wait", "--journal", "j"]).args((0..5).map(chat)).any_stderr().run();
     assert_eq!(queue.deleted().len(), 5);
 }

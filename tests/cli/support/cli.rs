@@ -69,10 +69,12 @@ impl Cli {
 
     /// The program with an API URL and the credentials of all tests in the environment.
     pub fn at(url: &str) -> Cli {
-        Cli::new()
-            .env("GREEN_API_URL", url)
-            .env("GREEN_API_ID_INSTANCE", INSTANCE)
-            .env("GREEN_API_TOKEN_INSTANCE", TOKEN)
+        Cli::new().credentials(url)
+    }
+
+    /// Adds an API URL and the credentials of all tests to the environment.
+    pub fn credentials(self, url: &str) -> Cli {
+        self.env("GREEN_API_URL", url).env("GREEN_API_ID_INSTANCE", INSTANCE).env("GREEN_API_TOKEN_INSTANCE", TOKEN)
     }
 
     /// `request` for these arguments, on a server.

@@ -1,6 +1,7 @@
 //! A running program: its output so far, signals, and its end in bounded time.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Condvar, Mutex};
@@ -68,6 +69,16 @@ impl Running {
     pub fn stdout_so_far(&self) -> String {
         let text = self.stdout.as_ref().expect("a pipe").text.0.lock().expect("a lock").clone();
         String::from_utf8(text).expect("standard output is UTF-8")
+    }
+
+    /// Waits until a sandbox has printed its settings. Returns these lines and the address.
+    #[track_caller]
+    pub fn wait_for_sandbox(&self) -> (String, SocketAddr) {
+        self.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
+        let lines = self.stdout_so_far();
+        let url = lines.split_once("http://").expect("a URL").1;
+        let address = url.split(['\'', '\n']).next().and_then(|address| address.parse().ok());
+        (lines, address.expect("an address"))
     }
 
     /// Whether it is still running.
