@@ -1,5 +1,4 @@
-//! What the sources must keep to: imports go down one list of modules and make no circle; what a file looks like; and
-//! what documents and code must agree on.
+//! Rules for the sources: imports go down one list of modules without circles, and what each file must look like.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,10 +22,10 @@ const LAYERS: [&[&str]; 14] = [
     &["failure", "retry", "shutdown", "chat_id", "token", "text", "duration", "recent", "platform"],
 ];
 
-/// No file is longer.
+/// The largest number of lines of a source file.
 const MOST_LINES: usize = 400;
 
-/// What no code outside of tests says.
+/// What must not be in code outside of tests.
 const FORBIDDEN: [&str; 6] = [".unwrap()", "todo!", "dbg!", "unimplemented!", "println!(\"{:?}", "#[ignore]"];
 
 struct Source {
@@ -128,7 +127,7 @@ fn paths_in(code: &str) -> Vec<String> {
     paths
 }
 
-/// The absolute path of a path in a module, without `crate`.
+/// The absolute path of `path` in a module, without `crate`.
 fn resolve(path: &str, module: &str) -> Vec<String> {
     let mut parts: Vec<&str> = path.split("::").collect();
     let mut base: Vec<&str> = match parts.remove(0) {
@@ -150,7 +149,7 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
     let sources: Vec<Source> =
         sources().into_iter().filter(|source| !source.is_test() && source.name != "lib.rs").collect();
     let modules: BTreeSet<String> = sources.iter().map(Source::module).collect();
-    // The file that defines a path is the longest beginning of it that is a module.
+    // A path is defined in the file of its longest prefix that is a module.
     let file_of =
         |path: &[String]| (1..=path.len()).rev().map(|end| path[..end].join("::")).find(|m| modules.contains(m));
     let imports_of = |source: &Source| {
@@ -179,7 +178,7 @@ fn imports_go_down() {
 #[test]
 fn imports_make_no_circle() {
     let mut left = imports();
-    // Files that import from none that is left go one by one; what remains imports in a circle.
+    // Removes files that import from no remaining file, one by one. Files that remain import in a circle.
     while let Some(file) = left.iter().find(|(_, imported)| imported.iter().all(|other| !left.contains_key(other))) {
         let file = file.0.clone();
         left.remove(&file);
@@ -202,15 +201,15 @@ fn commands_do_not_use_each_other() {
     let commands: Vec<Source> = sources().into_iter().filter(|source| source.name.starts_with("commands/")).collect();
     let name_of =
         |source: &Source| source.name["commands/".len()..].split(['/', '.']).next().unwrap_or_default().to_owned();
-    // What several commands share is not a command.
+    // Files that several commands share are not commands.
     let is_shared = |name: &String| ["chats", "files"].contains(&name.as_str());
     let names: BTreeSet<String> = commands.iter().map(&name_of).filter(|name| !is_shared(name)).collect();
     for source in &commands {
         let own = name_of(source);
         for other in names.iter().filter(|name| **name != own) {
             let code = source.code();
-            let knows = code.contains(&format!("commands::{other}")) || code.contains(&format!("super::{other}"));
-            assert!(!knows, "{} must not know {other}", source.name);
+            let uses = code.contains(&format!("commands::{other}")) || code.contains(&format!("super::{other}"));
+            assert!(!uses, "{} must not use {other}", source.name);
         }
     }
 }
@@ -247,31 +246,31 @@ fn no_file_is_too_long() {
 fn forbidden_words_are_not_in_the_code() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         for word in FORBIDDEN {
-            assert!(!source.code().contains(word), "{} says {word}", source.path.display());
+            assert!(!source.code().contains(word), "{} contains {word}", source.path.display());
         }
     }
 }
 
 #[test]
 fn no_test_is_ignored() {
-    // In two parts, so that this file does not say it.
+    // In two parts, so that this file does not contain it.
     let word = ["#[", "ignore"].concat();
     for path in files_below(&root().join("tests")).into_iter().chain(files_below(&root().join("src"))) {
         let text = fs::read(&path).expect("a file");
-        let is_said = String::from_utf8_lossy(&text).contains(&word) && !path.ends_with("architecture.rs");
-        assert!(!is_said, "{} ignores a test", path.display());
+        let has_it = String::from_utf8_lossy(&text).contains(&word) && !path.ends_with("architecture.rs");
+        assert!(!has_it, "{} ignores a test", path.display());
     }
 }
 
 #[test]
-fn every_file_of_tests_is_run() {
+fn every_file_of_the_cli_tests_is_a_module() {
     let folder = root().join("tests/cli");
-    let main = read("tests/cli/main.rs");
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        if path.extension().is_some_and(|end| end == "rs") && name != "main" {
-            assert!(main.contains(&format!("mod {name};")), "{name} is not in main.rs");
+    for path in files_below(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "rs")) {
+        let (name, parent) = (path.file_stem().expect("a name"), path.parent().expect("a directory"));
+        if name != "main" {
+            let parent = if parent == folder { folder.join("main.rs") } else { parent.with_extension("rs") };
+            let module = format!("mod {};", name.to_string_lossy());
+            assert!(read(&parent).contains(&module), "{module} is not in {}", parent.display());
         }
     }
 }
@@ -280,6 +279,6 @@ fn every_file_of_tests_is_run() {
 fn the_version_is_in_the_changelog() {
     let version = env!("CARGO_PKG_VERSION");
     let changelog = read("CHANGELOG.md");
-    let is_told = changelog.lines().any(|line| line.starts_with("## ") && line.contains(version));
-    assert!(is_told, "CHANGELOG.md has a heading for {version}");
+    let has_heading = changelog.lines().any(|line| line.starts_with("## ") && line.contains(version));
+    assert!(has_heading, "CHANGELOG.md has a heading for {version}");
 }

@@ -1,21 +1,23 @@
-//! Every door that foreign bytes come in by, tried with some hundred made-up inputs: bytes as they fall, and pieces of what
-//! really comes, shuffled and broken. `PROPTEST_CASES=100000 cargo test --release --test properties` tries more, and
-//! `.ci/fuzz` goes on from the same laws by coverage.
+//! Everything that parses bytes from outside, with some hundred generated inputs each: random bytes, and fragments of real
+//! inputs in random order. `PROPTEST_CASES=100000 cargo test --release --test properties` tries more, and `.ci/fuzz`
+//! fuzzes the same properties, guided by coverage.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-#[path = "properties/laws.rs"]
-mod laws;
+#[path = "properties/checks.rs"]
+mod checks;
 
-/// A few cases more than none: the suite stays fast. PROPTEST_CASES overrides it.
+use checks::{answers, inputs, journal, webhook};
+
+/// Few cases, so that the suite stays fast. PROPTEST_CASES overrides their number.
 fn config() -> ProptestConfig {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 128 };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Pieces of what really comes, mixed with bytes and characters as they fall.
+/// Fragments of real inputs, mixed with random bytes and characters.
 fn pieces(known: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => select(known).prop_map(|piece| piece.as_bytes().to_vec()),
@@ -270,84 +272,84 @@ proptest! {
 
     #[test]
     fn a_chat_id_is_accepted_unchanged_or_refused_with_a_correct_hint(bytes in pieces(IDS)) {
-        laws::chat_id(&bytes);
+        inputs::chat_id(&bytes);
     }
 
     #[test]
     fn an_address_book_gives_chat_ids_and_errors_with_a_line(bytes in pieces(ADDRESS_BOOKS), is_vcard in any::<bool>()) {
-        laws::address_book(&bytes);
+        inputs::address_book(&bytes);
         if is_vcard {
-            laws::address_book(&[b"BEGIN:VCARD\n", &bytes[..]].concat());
+            inputs::address_book(&[b"BEGIN:VCARD\n", &bytes[..]].concat());
         }
     }
 
     #[test]
     fn a_chat_id_of_the_right_form_keeps_its_leading_zeros_in_its_key(text in "[1-9][0-9]{6,15}@c\\.us|[0-9]{1,35}@(g\\.us|lid)|[0-9]{1,17}-[0-9]{1,17}@g\\.us") {
         prop_assert!(greenavatar::chat_id::ChatId::parse(&text, greenavatar::chat_id::Rule::Lenient).is_ok());
-        laws::chat_id(text.as_bytes());
+        inputs::chat_id(text.as_bytes());
     }
 
     #[test]
     fn a_list_has_the_entries_that_a_simple_reader_finds(bytes in pieces(IDS), long in 1000..1030_usize) {
-        laws::chat_list(&bytes);
-        laws::chat_list(&[&vec![b'7'; long][..], &bytes].concat());
+        inputs::chat_list(&bytes);
+        inputs::chat_list(&[&vec![b'7'; long][..], &bytes].concat());
     }
 
     #[cfg(unix)]
     #[test]
     fn a_list_may_come_in_any_pieces(bytes in pieces(IDS), long in 0..40_000_usize, cuts in vec(any::<usize>(), 0..6)) {
-        laws::chat_list_in_pieces(&[&bytes, &vec![b'7'; long][..], b"\n", &bytes].concat(), &cuts);
+        inputs::chat_list_in_pieces(&[&bytes, &vec![b'7'; long][..], b"\n", &bytes].concat(), &cuts);
     }
 
     #[test]
     fn an_env_file_is_read_or_refused_without_its_text(bytes in pieces(SETTINGS)) {
-        laws::env_file(&bytes);
+        inputs::env_file(&bytes);
     }
 
     #[test]
     fn no_answer_gets_the_token_or_a_control_character_printed(first in any::<u8>(), second in 0..4_u8, bytes in pieces(ANSWERS)) {
-        laws::api_answer(&[&[first, second], &bytes[..]].concat());
+        answers::api_answer(&[&[first, second], &bytes[..]].concat());
     }
 
     #[test]
     fn no_json_error_gets_the_token_printed(status in any::<u8>(), key in select(&["message", "reason", "description", "error"][..]), said in ".{0,40}", url in ".{0,20}") {
-        let said = format!("{said}{}{said}", laws::TOKEN);
-        let body = serde_json::json!({ key: said, "urlAvatar": format!("https://{url}"), "path": laws::TOKEN }).to_string();
-        laws::api_answer(&[&[status, 0], body.as_bytes()].concat());
+        let said = format!("{said}{}{said}", checks::TOKEN);
+        let body = serde_json::json!({ key: said, "urlAvatar": format!("https://{url}"), "path": checks::TOKEN }).to_string();
+        answers::api_answer(&[&[status, 0], body.as_bytes()].concat());
     }
 
     #[test]
     fn a_notification_is_a_result_or_one_line_with_the_same_content(bytes in pieces(NOTIFICATIONS)) {
-        laws::notification(&bytes);
+        answers::notification(&bytes);
     }
 
     #[test]
     fn a_result_of_any_texts_is_printed_without_control_characters(chat in ".{1,20}", url in ".{0,20}", reason in ".{0,20}", kind in ".{0,8}") {
         let info = serde_json::json!({ "chatId": chat, "urlAvatar": format!("https://{url}"), "reason": reason });
         let body = serde_json::json!({ "typeWebhook": kind, "avatarInfo": info });
-        laws::notification(serde_json::json!({ "receiptId": 7, "body": body }).to_string().as_bytes());
-        laws::notification(serde_json::to_string_pretty(&body).expect("JSON").as_bytes());
+        answers::notification(serde_json::json!({ "receiptId": 7, "body": body }).to_string().as_bytes());
+        answers::notification(serde_json::to_string_pretty(&body).expect("JSON").as_bytes());
     }
 
     #[test]
     fn an_allowed_url_leads_to_whatsapp_or_an_allowed_host(bytes in pieces(URLS)) {
-        laws::avatar_url(&bytes);
-        laws::avatar_url(&[b"\nhttps://pps.whatsapp.net", &bytes[..]].concat());
+        answers::avatar_url(&bytes);
+        answers::avatar_url(&[b"\nhttps://pps.whatsapp.net", &bytes[..]].concat());
     }
 
     #[test]
     fn a_journal_is_read_or_refused_and_left_as_it_is(bytes in pieces(LINES)) {
-        laws::journal(&bytes);
+        journal::journal(&bytes);
     }
 
     #[test]
     fn a_journal_torn_anywhere_keeps_its_whole_lines(chats in vec("[1-9][0-9]{10,11}@c\\.us", 0..6), cut in any::<usize>()) {
-        laws::journal_torn(&chats, cut);
+        journal::journal_torn(&chats, cut);
     }
 
     #[test]
     fn a_request_of_any_bytes_does_not_end_the_server(bytes in pieces(REQUESTS)) {
-        laws::webhook_request(&bytes);
+        webhook::webhook_request(&bytes);
     }
 
     #[test]
@@ -358,18 +360,18 @@ proptest! {
         has_token in prop::bool::weighted(0.8),
         body in pieces(NOTIFICATIONS),
     ) {
-        let token = if has_token { laws::TOKEN } else { "wrong" };
-        laws::webhook_status(verb, path, Some(&format!("{scheme}{token}")), &body);
-        laws::webhook_status(verb, path, None, &body);
+        let token = if has_token { checks::TOKEN } else { "wrong" };
+        webhook::webhook_status(verb, path, Some(&format!("{scheme}{token}")), &body);
+        webhook::webhook_status(verb, path, None, &body);
     }
 
     #[test]
     fn a_picture_of_any_bytes_is_drawn_or_not(bytes in vec(any::<u8>(), 0..200)) {
-        laws::picture(&bytes);
+        answers::picture(&bytes);
     }
 
     #[test]
     fn the_token_is_masked_everywhere(bytes in pieces(ANSWERS)) {
-        laws::token(&bytes);
+        answers::token(&bytes);
     }
 }

@@ -1,11 +1,10 @@
-//! README and docs/ are true: their commands print what the pages say, and the examples of every `--help` can be typed.
+//! README, docs/ and packaging/ agree with the program: commands print what the pages say, and tables are complete.
 //!
-//! A block marked `sh` is run. A block marked `text` right after it is what a terminal then shows, standard error
-//! included, its lines in any order; `…` stands for anything within a line. Each section of a page has a directory of its
-//! own, with the files of the repository that blocks use, and runs its blocks in their order. Each block has a sandbox of
-//! its own in its environment, in place of an account.
+//! A block marked `sh` is run. A block marked `text` right after it is the expected output of both streams, its lines in
+//! any order; `…` in it matches any text within a line. Each section of a page runs its blocks in order, in its own
+//! directory with the files of the repository that blocks use. Each block has its own sandbox in the environment.
 
-// Blocks are for a shell of Unix.
+// The blocks need a Unix shell.
 #![cfg_attr(windows, allow(dead_code, unused_imports))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,25 +20,25 @@ use greenavatar::failure::{ErrorBody, Kind};
 use greenavatar::record::{Change, Record, Status};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_greenavatar");
-/// Sections that run at the same time: some of their commands wait for what never comes.
+/// Sections that run at the same time: some of their commands wait for a timeout.
 const RUNNERS: usize = 8;
 
 /// README or a page of docs/.
 struct Page {
-    /// Its path from the root.
+    /// Its path in the repository.
     name: String,
     text: String,
 }
 
 struct Block {
-    /// Of its first line.
+    /// The number of its first line.
     line: usize,
     /// The word after the fence: `sh`, `text` and others.
     kind: String,
     text: String,
-    /// Whether only blank lines are between it and the block before.
+    /// Whether only blank lines separate it from the block before.
     follows: bool,
-    /// Number of its section.
+    /// The number of its section.
     section: usize,
 }
 
@@ -69,7 +68,7 @@ fn blocks(page: &Page) -> Vec<Block> {
         match (line.strip_prefix("```"), is_open) {
             (Some(kind), false) => {
                 let kind = kind.trim().to_owned();
-                assert!(!kind.is_empty(), "{}:{}: a block says what it is", page.name, index + 1);
+                assert!(!kind.is_empty(), "{}:{}: a block without a type", page.name, index + 1);
                 blocks.push(Block { line: index + 2, kind, text: String::new(), follows, section });
                 is_open = true;
             }
@@ -88,13 +87,13 @@ fn blocks(page: &Page) -> Vec<Block> {
             }
         }
     }
-    assert!(!is_open, "{}: the last block has an end", page.name);
+    assert!(!is_open, "{}: the last block is not closed", page.name);
     blocks
 }
 
-/// Whether a line is what was said, where `…` stands for anything.
-fn fits(said: &str, line: &str) -> bool {
-    let mut parts = said.split('…');
+/// Whether a line matches a pattern, in which `…` is any text.
+fn matches(pattern: &str, line: &str) -> bool {
+    let mut parts = pattern.split('…');
     let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
     let mut parts = parts.peekable();
     while let Some(part) = parts.next() {
@@ -107,20 +106,21 @@ fn fits(said: &str, line: &str) -> bool {
     rest.is_empty()
 }
 
-/// Whether the lines are those that were said. Their order is free: a list's lines come as each chat ends.
-fn same_lines(said: &str, shown: &str) -> bool {
-    let mut left: Vec<&str> = shown.lines().collect();
-    let is_there = |said: &str| left.iter().position(|line| fits(said, line)).map(|at| left.remove(at)).is_some();
-    said.lines().all(is_there) && left.is_empty()
+/// Whether the lines match the patterns, in any order: the lines of a list are printed as each chat finishes.
+fn lines_match(patterns: &str, output: &str) -> bool {
+    let mut left: Vec<&str> = output.lines().collect();
+    let is_there =
+        |pattern: &str| left.iter().position(|line| matches(pattern, line)).map(|at| left.remove(at)).is_some();
+    patterns.lines().all(is_there) && left.is_empty()
 }
 
-/// Runs a block as a shell would. Returns what a terminal would show; if the block fails, as an error.
+/// Runs a block in a shell. Returns its output, as an error if the block fails.
 fn run(page: &Page, block: &Block, directory: &Path) -> Result<String, String> {
     let programs = Path::new(PROGRAM).parent().expect("a directory");
     let mut path = OsString::from(programs);
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
-    // In the repository the program is started through cargo; here it is there already.
+    // The program is built already.
     let script = format!("exec 2>&1\n{}", block.text.replace("cargo run -q --", "greenavatar"));
     let out = Command::new(PROGRAM)
         .args(["sandbox", "--no-rate-limit", "--", "timeout", "60", "sh", "-c", &script])
@@ -139,7 +139,7 @@ fn run(page: &Page, block: &Block, directory: &Path) -> Result<String, String> {
     }
 }
 
-/// Whether a block needs a program that is not installed here.
+/// Whether a block needs a program that is not installed.
 fn lacks_program(block: &Block) -> bool {
     let is_missing = |name: &str| {
         block.text.contains(&format!("{name} "))
@@ -163,16 +163,16 @@ fn commands_in_the_pages_print_what_the_pages_say() {
     let sections = Mutex::new(sections);
     let next = || sections.lock().expect("no holder panics").pop();
     let wrong: Vec<String> = std::thread::scope(|scope| {
-        let untrue =
-            || std::iter::from_fn(next).flat_map(|(page, blocks)| untrue_in(page, &blocks)).collect::<Vec<_>>();
-        let runners: Vec<_> = (0..RUNNERS).map(|_| scope.spawn(untrue)).collect();
+        let run_sections =
+            || std::iter::from_fn(next).flat_map(|(page, blocks)| differences_in(page, &blocks)).collect::<Vec<_>>();
+        let runners: Vec<_> = (0..RUNNERS).map(|_| scope.spawn(run_sections)).collect();
         runners.into_iter().flat_map(|runner| runner.join().expect("every block runs")).collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a section says and its blocks do not print.
-fn untrue_in(page: &Page, blocks: &[Block]) -> Vec<String> {
+/// Runs the blocks of a section. Returns the differences from what the page says.
+fn differences_in(page: &Page, blocks: &[Block]) -> Vec<String> {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(directory.path().join("packaging")).expect("a directory");
     for file in [".env.example", "packaging/nightly.sh"] {
@@ -184,10 +184,13 @@ fn untrue_in(page: &Page, blocks: &[Block]) -> Vec<String> {
             eprintln!("{}:{}: not run, as its program is not installed", page.name, block.line);
             continue;
         }
-        let said = blocks.get(index + 1).filter(|next| next.kind == "text" && next.follows);
-        match (run(page, block, directory.path()), said) {
-            (Ok(shown), Some(said)) if !same_lines(&said.text, &shown) => {
-                wrong.push(format!("{}:{} says\n{}\nand the block prints\n{shown}", page.name, said.line, said.text));
+        let expected = blocks.get(index + 1).filter(|next| next.kind == "text" && next.follows);
+        match (run(page, block, directory.path()), expected) {
+            (Ok(shown), Some(expected)) if !lines_match(&expected.text, &shown) => {
+                wrong.push(format!(
+                    "{}:{} says\n{}\nand the block prints\n{shown}",
+                    page.name, expected.line, expected.text
+                ));
             }
             (Ok(_), _) => {}
             (Err(failure), _) => wrong.push(failure),
@@ -196,15 +199,15 @@ fn untrue_in(page: &Page, blocks: &[Block]) -> Vec<String> {
     wrong
 }
 
-/// What a sandbox signs and dates is another on the next day, and the pages must be true then, too.
+/// The sandbox's signatures and dates change every day.
 #[test]
 fn values_that_change_daily_are_elided_in_the_pages() {
     let mut count = 0;
     for page in pages() {
-        for said in blocks(&page).iter().filter(|block| block.kind == "text" && block.follows) {
+        for block in blocks(&page).iter().filter(|block| block.kind == "text" && block.follows) {
             for mark in ["&oh=", "&oe=", r#""expiresAt":""#, r#""timestamp":"#] {
-                for (at, _) in said.text.match_indices(mark) {
-                    assert!(said.text[at + mark.len()..].starts_with('…'), "{}:{}: {mark}", page.name, said.line);
+                for (at, _) in block.text.match_indices(mark) {
+                    assert!(block.text[at + mark.len()..].starts_with('…'), "{}:{}: {mark}", page.name, block.line);
                     count += 1;
                 }
             }
@@ -213,7 +216,7 @@ fn values_that_change_daily_are_elided_in_the_pages() {
     assert!(count >= 10, "the pages show signed URLs: {count}");
 }
 
-/// The part of a URL that leads to a heading, as GitHub makes it.
+/// The anchor of a heading, as GitHub makes it.
 fn anchor(heading: &str) -> String {
     let heading = heading.trim_start_matches('#').trim().to_lowercase();
     let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
@@ -230,11 +233,11 @@ fn links_have_targets() {
         for link in links.filter(is_link) {
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { root().join(&page.name) } else { directory.join(file) };
-            assert!(target.is_file(), "{}: {link} leads to nothing", page.name);
+            assert!(target.is_file(), "{}: {link} does not exist", page.name);
             if !heading.is_empty() {
                 let text = std::fs::read_to_string(target).expect("text");
                 let has_heading = text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
-                assert!(has_heading, "{}: {link} leads to no heading", page.name);
+                assert!(has_heading, "{}: {link} has no such heading", page.name);
             }
             count += 1;
         }
@@ -258,21 +261,21 @@ fn the_script_of_the_nightly_job_is_the_packaged_one() {
     assert_eq!(script.text, read("packaging/nightly.sh"));
 }
 
-/// 69 and 75 may go well later; the service and the Job give up on all others.
+/// The systemd service and the Kubernetes job retry 69 and 75 only.
 #[test]
 fn packaged_jobs_retry_exactly_what_may_succeed_later() {
     let mut permanent: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit()).chain([1, 2, 70]).collect();
     permanent.retain(|exit| ![69, 75].contains(exit));
     permanent.sort_unstable();
     permanent.dedup();
-    let told = |file: &str, before: &str| -> Vec<u8> {
+    let statuses = |file: &str, before: &str| -> Vec<u8> {
         let text = read(file);
         let line = text.lines().find_map(|line| line.trim().strip_prefix(before)).expect(before).to_owned();
         let words = line.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
         words.map(|word| word.parse::<u8>().expect("a status")).collect()
     };
-    assert_eq!(told("packaging/greenavatar.service", "RestartPreventExitStatus="), permanent);
-    assert_eq!(told("packaging/kubernetes-job.yaml", "values: "), permanent);
+    assert_eq!(statuses("packaging/greenavatar.service", "RestartPreventExitStatus="), permanent);
+    assert_eq!(statuses("packaging/kubernetes-job.yaml", "values: "), permanent);
 }
 
 #[test]
@@ -298,7 +301,7 @@ fn the_table_of_code_words_is_that_of_the_program() {
     assert_eq!(documented, real);
 }
 
-/// The words in backquotes in the first cells of a page's tables whose head begins with `head`.
+/// The words in backquotes in the first column of the tables whose head begins with `head`.
 fn documented_words(page: &str, head: &str) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     let mut is_in = false;
@@ -362,7 +365,7 @@ fn every_field_of_a_result_line_is_documented() {
 fn every_field_of_the_summary_is_documented() {
     let tally = Tally::default().json(Some(Path::new("avatars")));
     let mut documented = documented_words(&read("docs/scripting.md"), "| field | counts | where |");
-    // Some are of `listen`, and the hint is there only if there is one.
+    // Fields of the summary of `listen`, and the hint, which is optional.
     for other in ["printed", "repeated", "spooled", "discarded", "refused", "hint"] {
         assert!(documented.remove(other), "{other} is documented");
     }
@@ -393,8 +396,14 @@ fn examples_of_every_help_parse() {
 }
 
 #[test]
-fn an_ellipsis_stands_for_anything_within_a_line() {
-    assert!(fits("a", "a") && fits("a…", "abc") && fits("…c", "abc") && fits("a…c", "abc") && fits("a…b…c", "a1b2c"));
-    assert!(same_lines("a\nb…\n", "bc\na\n") && !same_lines("a\n", "a\na\n") && !same_lines("a\na\n", "a\n"));
-    assert!(!fits("a", "ab") && !fits("a…", "ba") && !fits("a…c", "ab") && !fits("a…b…c", "ac"));
+fn an_ellipsis_matches_any_text_within_a_line() {
+    assert!(
+        matches("a", "a")
+            && matches("a…", "abc")
+            && matches("…c", "abc")
+            && matches("a…c", "abc")
+            && matches("a…b…c", "a1b2c")
+    );
+    assert!(lines_match("a\nb…\n", "bc\na\n") && !lines_match("a\n", "a\na\n") && !lines_match("a\na\n", "a\n"));
+    assert!(!matches("a", "ab") && !matches("a…", "ba") && !matches("a…c", "ab") && !matches("a…b…c", "ac"));
 }

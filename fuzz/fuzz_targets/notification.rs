@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../tests/properties/laws.rs"]
-mod laws;
+#[path = "../../tests/properties/checks.rs"]
+mod checks;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::notification(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::answers::notification(bytes));
