@@ -6,15 +6,14 @@ import { GreenApiClient } from "@green-api/whatsapp-api-client-js-v2";
 const { GREEN_API_URL: url, GREEN_API_ID_INSTANCE: idInstance, GREEN_API_TOKEN_INSTANCE: apiTokenInstance } = process.env;
 const chat = "11001234567@c.us";
 
-// The package has no option for another host. The method that it declares for its subclasses is the way to give one;
-// nothing of the package is changed.
+// The package has no option for the host. A subclass may override this method; the package itself is unchanged.
 class Client extends GreenApiClient {
   buildUrl() {
     return `${url}/waInstance${this.instance.idInstance}`;
   }
 }
 
-// It writes every failure to the console before it throws it.
+// The package prints every failure before it throws it.
 console.error = console.log = () => {};
 const client = new Client({ idInstance: Number(idInstance), apiTokenInstance });
 const post = (path, value) =>
@@ -57,4 +56,4 @@ while (seen.length < 3) {
 assert.deepEqual(seen.sort(), ["11001234567@c.us", "11001234901@c.us", "incomingMessageReceived"]);
 assert.equal(await client.receiveNotification(5), null);
 
-process.stdout.write("@green-api/whatsapp-api-client-js-v2: the sandbox passes for GREEN-API\n");
+process.stdout.write("@green-api/whatsapp-api-client-js-v2 works with the sandbox\n");

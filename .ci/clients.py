@@ -7,7 +7,7 @@ import urllib.request
 
 from whatsapp_api_client_python import API
 
-# It logs every answer.
+# Otherwise it logs every answer.
 logging.disable()
 
 URL = os.environ["GREEN_API_URL"]
@@ -15,12 +15,12 @@ ID = os.environ["GREEN_API_ID_INSTANCE"]
 TOKEN = os.environ["GREEN_API_TOKEN_INSTANCE"]
 CHAT = "11001234567@c.us"
 
-# The package's own option for another host; nothing of it is changed.
+# The host is an option of the unchanged package.
 api = API.GreenAPI(ID, TOKEN, host=URL, media=URL)
 
 
 def post(path, value):
-    """What the package has no method for: getAvatarAsync, and a notification out of nowhere."""
+    """Calls that the package has no method for: getAvatarAsync, and the sandbox's own."""
     request = urllib.request.Request(URL + path, json.dumps(value).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request) as answer:
         return answer.status, answer.read()
@@ -39,7 +39,7 @@ same((settings.code, settings.data["webhookUrl"], settings.data["incomingWebhook
 account = api.account.getWaSettings()
 same((account.data["chatId"], account.data["historySyncProgress"]), (CHAT, 100))
 
-# One call a second: the package itself repeats after a 429.
+# One call a second is allowed: the package itself repeats after a 429.
 people = api.serviceMethods.getContacts(group=False).data
 same(people[0], {"id": CHAT, "name": "Ada Lovelace", "contactName": "Ada (work)", "type": "user"})
 groups = api.serviceMethods.getContacts(group=True, count=1).data
@@ -60,12 +60,12 @@ refused = api.serviceMethods.getAvatar("11001234400@c.us")
 same((refused.code, json.loads(refused.error)["message"]), (400, "bad request data"))
 same(api.serviceMethods.getAvatar("1@c.us").code, 400)
 same(api.serviceMethods.getAvatar("11001234466@c.us").code, 466)
-# The package itself repeats after a 429: twice refused, then well.
+# The package itself repeats after a 429: two refusals, then success.
 same(api.serviceMethods.getAvatar("11001234429@c.us").code, 200)
 stranger = API.GreenAPI(ID, "wrong" + TOKEN, host=URL)
 same((stranger.account.getStateInstance().code, stranger.account.getStateInstance().error), (401, ""))
 
-# The receive loop: a result, somebody else's notification, another result; each once and in this order.
+# The receive loop: a result, another notification, another result; each once and in this order.
 same(post(f"/waInstance{ID}/getAvatarAsync/{TOKEN}", {"chatId": CHAT}), (200, b""))
 head = api.receiving.receiveNotification(5)
 same(head.data["body"]["avatarInfo"]["chatId"], CHAT)
@@ -87,4 +87,4 @@ same(seen, [("deviceInfo", CHAT), ("incomingMessageReceived", None), ("deviceInf
 same(api.receiving.deleteNotification(head.data["receiptId"]).data["result"], False)
 nothing = api.receiving.receiveNotification(5)
 same((nothing.code, nothing.data), (200, None))
-print("whatsapp-api-client-python: the sandbox passes for GREEN-API")
+print("whatsapp-api-client-python works with the sandbox")

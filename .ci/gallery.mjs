@@ -1,4 +1,4 @@
-// Looks at gallery pages in Chromium: names, search, order, pictures, and that nothing is loaded from elsewhere.
+// Checks gallery pages in Chromium: names, search, order, pictures, and that they load nothing else.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -30,7 +30,7 @@ async function check(file) {
   const count = page.locator("#count");
   assert.equal(await count.textContent(), "7 chats, 7 pictures");
 
-  // Each picture is loaded and has a text.
+  // Each picture is shown and has an alternative text.
   const pictures = page.locator("#chats img");
   assert.equal(await pictures.count(), 7);
   for (const picture of await pictures.all()) {
@@ -43,7 +43,7 @@ async function check(file) {
   assert.match(await page.locator("[id='11001234901@c.us']").innerText(), /No picture now/);
   assert.match(await page.locator("[id='11001234999@c.us']").innerText(), /^JP/);
 
-  // The search is the first thing that the keyboard reaches.
+  // The first Tab reaches the search field.
   await page.keyboard.press("Tab");
   for (const [query, wanted] of [
     ["lovelace ADA", ["Ada Lovelace"]],
@@ -73,7 +73,7 @@ async function check(file) {
   assert.deepEqual(await names(), changed);
   assert.deepEqual(problems, []);
 
-  // The policy holds: no script or style is added, and nothing is loaded.
+  // The Content-Security-Policy blocks added scripts and styles, and anything from elsewhere.
   const blocked = await page.evaluate(async () => {
     const violations = [];
     addEventListener("securitypolicyviolation", (event) => violations.push(event.effectiveDirective));

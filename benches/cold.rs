@@ -1,12 +1,12 @@
-//! One request by a cold process beside curl making the same request: `cargo bench --bench cold`.
+//! One request by a new process, compared with curl: `cargo bench --bench cold`.
 //!
-//! A static build is measured with `GREENAVATAR_BIN=path/to/greenavatar cargo bench --bench cold`.
+//! GREENAVATAR_BIN names another build to measure, such as a static one.
 
 mod support;
 
 use std::process::Command;
 
-use support::{Server, TOKEN, greenavatar, paired, peak_memory};
+use support::{Server, TOKEN, cost, greenavatar, paired};
 
 const RUNS: usize = 200;
 
@@ -35,7 +35,7 @@ fn main() {
             command
         };
         let (a, b) = paired(RUNS, ours, curls);
-        let memory = |command| peak_memory(&command).map_or("-".into(), |mib| format!("{mib:.1}"));
+        let memory = |command| cost(&command).map_or("-".into(), |cost| format!("{:.1}", cost.memory));
         println!(
             "{:<8}{:>9.2} ms{:>9.2} ms{:>8.3}{:>14}{:>12}",
             if is_https { "https" } else { "http" },

@@ -1,8 +1,8 @@
-//! greenavatar beside what people use today, in one run, as the tables of docs/performance.md: `cargo bench --bench compare`.
+//! greenavatar compared with curl, xh and Python, as the tables of docs/performance.md: `cargo bench --bench compare`.
 //!
-//! One request by a cold process over HTTP and TLS, and a list; GREEN-API's package knows only getAvatar, and so calls
-//! that. Python's packages are looked for in the interpreter that PYTHON names, else python3. What is not installed is
-//! left out and said, once.
+//! One request by a new process over HTTP and TLS, and a list. GREEN-API's package has only getAvatar, so it calls that.
+//! Python's packages are those of the interpreter that PYTHON names, else of python3. Tools that are not installed are
+//! left out, with a message.
 
 mod support;
 
@@ -13,7 +13,7 @@ use support::{Server, TOKEN, cost, greenavatar, is_installed, median, time, writ
 
 const COLD_ROUNDS: usize = 15;
 const CHATS: u64 = 10_000;
-/// For what is slow: its figures are scaled to [`CHATS`].
+/// The chats for slow tools. Their figures are scaled to [`CHATS`].
 const FEW: u64 = 500;
 const BODY: &str = r#"{"chatId":"11001234567@c.us"}"#;
 const JSON: &str = "Content-Type: application/json";
@@ -72,8 +72,7 @@ fn cold(servers: [(&Server, Option<&Path>); 2]) {
     }
 }
 
-/// CPU milliseconds and MiB of one run of a short command. A shell runs it ten times, since it counts whole
-/// milliseconds; that costs a fraction of one.
+/// CPU milliseconds and MiB of one run of a short command. A shell, which counts whole milliseconds, runs it ten times.
 fn many(command: &Command) -> (f64, f64) {
     let memory = cost(command).map_or(f64::NAN, |cost| cost.memory);
     let mut ten = Command::new("/bin/bash");
@@ -124,7 +123,7 @@ fn list(server: &Server, folder: &Path) {
         if one_run().arg("--version").stdout(Stdio::null()).status().is_err() || (count == FEW && !works(&command)) {
             continue;
         }
-        // The middle one of three.
+        // The median of three.
         let mut costs: Vec<_> = (0..3)
             .filter_map(|_| {
                 let _ = std::fs::remove_file(folder.join("journal"));
@@ -191,7 +190,7 @@ fn python(script: &str, server: &Server, authority: Option<&Path>, count: u64) -
     command
 }
 
-/// Whether a tool does its request; if not, that is said.
+/// Whether a tool makes its request. If it does not, prints a message.
 fn is_there(name: &str, command: &Command) -> bool {
     let works = works(command);
     if !works {

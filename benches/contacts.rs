@@ -1,4 +1,4 @@
-//! Address books: rows a second and peak memory of `contacts`, from files and from the account: `cargo bench --bench contacts`.
+//! Rows a second and peak memory of `contacts`, for files and for the account: `cargo bench --bench contacts`.
 
 mod support;
 

@@ -1,9 +1,8 @@
-//! Pictures of a list beside wget and curl fetching the same URLs: `cargo bench --bench downloads`.
+//! The pictures of a list, compared with wget and curl downloading the same URLs: `cargo bench --bench downloads`.
 //!
-//! greenavatar does more: it asks for each URL first, and every file is on disk before it has its name. So curl comes
-//! twice, the second time asking as often. In memory (/dev/shm) only the programs are compared. On disk (TMPDIR) what
-//! others wrote is put there too before it counts, by one sync in the end; files that are still in the page cache are not
-//! there, and to write them is most of the time.
+//! greenavatar does more: it requests each URL first, and syncs every file before it is renamed. So curl is measured
+//! twice, the second time with as many requests. In memory (/dev/shm) only the programs are compared. On disk (TMPDIR)
+//! the files of the others are synced once at the end: writing them from the page cache takes most of the time.
 
 mod support;
 
@@ -31,8 +30,7 @@ fn main() {
     compare(&url, &std::env::temp_dir(), true);
 }
 
-/// Times the programs, whose files go to a folder of their own below `place`. `synced`: the others' files are put on
-/// disk, too.
+/// Times the programs, each run with a new folder below `place`. `synced`: the files of the others are synced, too.
 fn compare(url: &str, place: &Path, synced: bool) {
     let folder = tempfile::tempdir_in(place).expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
@@ -67,8 +65,8 @@ fn compare(url: &str, place: &Path, synced: bool) {
         "url = \"{url}/waInstance1101000001/getAvatar/{TOKEN}\"\noutput = \"/dev/null\"\n\
          header = \"Content-Type: application/json\"\ndata = \"{{\\\"chatId\\\":\\\"11001234567@c.us\\\"}}\"\nnext\n"
     );
-    // Each run has a folder of its own, and nothing is deleted before the end: a file system that has just deleted
-    // thousands of files is slow to make new ones.
+    // Each run has its own folder, and nothing is deleted before the end: a file system that has just deleted thousands
+    // of files creates new ones slowly.
     let folders = Cell::new(0);
     let fresh = || {
         let out = path(&format!("out{}", folders.replace(folders.get() + 1)));

@@ -1,6 +1,6 @@
 //! `listen` under load: `cargo bench --bench listen`. GREEN-API sends 50 notifications a second at most.
 //!
-//! The load comes from threads of this program, one a connection, on the same processors.
+//! The load comes from threads of this program, one for each connection, on the same processors.
 
 mod support;
 
@@ -77,7 +77,7 @@ fn address(child: &mut Child) -> String {
         let line = said.next().expect("it says where it listens").expect("a line");
         if let Some((_, address)) = line.split_once("listening on http://") {
             let address = address.trim_end_matches(['/', '"', '}']).to_owned();
-            // What else it says is read and thrown away.
+            // The rest of its messages is read and discarded.
             std::thread::spawn(move || said.for_each(drop));
             return address;
         }

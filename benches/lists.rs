@@ -1,7 +1,7 @@
-//! Lists over connections that are kept alive, beside curl, oha and xargs: `cargo bench --bench lists`.
+//! Lists over kept-alive connections, compared with curl, oha and xargs: `cargo bench --bench lists`.
 //!
-//! Everything runs in turn against the same loopback server; a ratio above 1 is in greenavatar's favour. What is not
-//! installed is left out. `cargo bench --bench lists -- million` adds the run over a million chats, half a minute more.
+//! The programs run in turn against the same loopback server; with a ratio above 1 greenavatar is faster. Tools that are
+//! not installed are left out. `cargo bench --bench lists -- million` adds a run over a million chats (half a minute).
 
 mod support;
 
@@ -35,7 +35,7 @@ fn main() {
     paced(folder.path());
 }
 
-/// The program over a list, with everything else left as it is.
+/// The program with a list.
 fn ours(server: &Server, list: &Path, ca: Option<&Path>) -> Command {
     let mut command = greenavatar(&server.url);
     command.args(["request", "--rate", "0", "--concurrency", WORKERS, "--from"]).arg(list);
@@ -111,7 +111,7 @@ fn compare(server: &Server, folder: &Path) {
     }
 }
 
-/// Requests a second as oha itself counts them, its start left out.
+/// Requests a second as oha counts them, without its start.
 fn oha(url: &str) -> Option<f64> {
     let mut command = Command::new("oha");
     command.args(["--no-tui", "--insecure", "--output-format", "json", "-c", WORKERS, "-n"]).arg(CHATS.to_string());
@@ -168,7 +168,7 @@ fn memory(server: &Server, folder: &Path) {
     );
 }
 
-/// How often the host's name is looked up, told by who opens the hosts file.
+/// How often the host's name is looked up: each look-up opens /etc/hosts.
 fn resolutions(server: &Server, folder: &Path) {
     if !is_installed("strace") {
         println!("\nstrace is not installed: look-ups are not counted");
@@ -189,7 +189,7 @@ fn resolutions(server: &Server, folder: &Path) {
     println!("\n{FEW} requests to a name: looked up {looks} times (once)");
 }
 
-/// What a run at ten a second costs.
+/// The CPU time of a run at ten requests a second.
 fn slow(server: &Server, folder: &Path) {
     let list = folder.join("slow");
     write_list(&list, 200);
@@ -201,7 +201,7 @@ fn slow(server: &Server, folder: &Path) {
     }
 }
 
-/// Pictures at 15 a second, from a service that takes 100 ms and a picture host that takes 300.
+/// Pictures at 15 a second: each answer takes 100 ms, and each download 300 ms.
 fn paced(folder: &Path) {
     let (chats, rate) = (300, 15);
     let list = folder.join("paced");

@@ -1,6 +1,6 @@
-//! What `receive` itself costs a notification: `cargo bench --bench receive`.
+//! The time of `receive` for each notification: `cargo bench --bench receive`.
 //!
-//! The queue answers at once, so that nothing but the program, the loopback and the queue's own two answers is timed.
+//! The queue answers at once, so only the program, the loopback and the queue's two answers are timed.
 
 mod support;
 
@@ -34,7 +34,7 @@ fn main() {
     }
 }
 
-/// A queue with COUNT results for every run, since a run has one connection.
+/// A queue with COUNT results for each connection, and so for each run.
 fn serve(mut stream: TcpStream) {
     stream.set_nodelay(true).expect("no delay");
     let deleted = AtomicU64::new(0);

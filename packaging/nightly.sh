@@ -8,6 +8,6 @@ case $status in
 1) echo "some chats failed; the next run asks again" >&2 ;;
 69 | 75) echo "GREEN-API is unavailable; the next run goes on from here" >&2 ;;
 77 | 78) echo "check the instance and its settings: greenavatar doctor" >&2 ;;
-*) echo "this run needs a look" >&2 ;;
+*) echo "unexpected failure: see the messages above" >&2 ;;
 esac
 exit $status

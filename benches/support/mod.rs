@@ -1,12 +1,12 @@
-//! What the benchmarks share: a loopback server that answers at once, over HTTP and TLS, and paired runs.
+//! Shared by the benchmarks: a loopback server that answers at once, over HTTP and TLS, and paired runs.
 //!
-//! These machines are noisy: the commands run in turn, A B A B ..., and what counts is the median of each and their ratio.
+//! Timings vary, so the commands run in turn, A B A B …, and the medians are compared.
 
 #![allow(dead_code, missing_docs)]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// A server that answers every request with 200 and nothing, and counts its connections.
+/// A server that answers every request with an empty 200, and counts its connections.
 pub struct Server {
     pub url: String,
     pub connections: Arc<AtomicUsize>,
@@ -97,25 +97,16 @@ pub fn request_end(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= head + length).then_some(head + length)
 }
 
-/// The release binary: the one that cargo built for this benchmark, or the one that GREENAVATAR_BIN names.
-pub fn binary() -> PathBuf {
-    std::env::var_os("GREENAVATAR_BIN").map_or_else(|| env!("CARGO_BIN_EXE_greenavatar").into(), PathBuf::from)
-}
-
-/// The program with a clean environment and credentials for a server.
+/// The program with a clean environment and credentials for a server: the release build, or GREENAVATAR_BIN.
 pub fn greenavatar(url: &str) -> Command {
-    greenavatar_at(&binary(), url)
-}
-
-/// The same for a program that starts it.
-pub fn greenavatar_at(program: &Path, url: &str) -> Command {
-    let mut command = Command::new(program);
+    let program = std::env::var_os("GREENAVATAR_BIN");
+    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_greenavatar").into()));
     command.env_clear().env("GREEN_API_URL", url);
     command.env("GREEN_API_ID_INSTANCE", "1101000001").env("GREEN_API_TOKEN_INSTANCE", TOKEN);
     command
 }
 
-/// Runs a command to its end, its output thrown away; seconds of wall time.
+/// Runs a command without its output, and returns the seconds it took.
 pub fn time(command: &mut Command) -> f64 {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
@@ -125,23 +116,23 @@ pub fn time(command: &mut Command) -> f64 {
     took
 }
 
-/// What one run of a command took.
+/// The cost of one run of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// Seconds.
     pub wall: f64,
-    /// Seconds of user and system time, of the command's children too.
+    /// Seconds of user and system time, its children included.
     pub cpu: f64,
-    /// The largest process, in MiB.
+    /// Peak memory of its largest process, in MiB.
     pub memory: f64,
 }
 
-/// Runs a command to its end, its output thrown away, and measures it with bash and `/usr/bin/time`; none where
-/// those are not installed. The two cost a millisecond or two: shorter commands are timed by [`time`].
+/// Runs a command without its output, and measures it with bash and `/usr/bin/time`; `None` if they are not installed.
+/// They take a millisecond or two, so short commands are timed with [`time`].
 pub fn cost(command: &Command) -> Option<Cost> {
     let out = tempfile::NamedTempFile::new().expect("a temporary file");
     let mut measured = Command::new("/bin/bash");
-    // bash says milliseconds, time says memory.
+    // bash measures milliseconds, time measures memory.
     measured.args([
         "-c",
         r#"TIMEFORMAT="%R %U %S"; { time /usr/bin/time -o "$0" -f %M "$@" 2>/dev/null; } 2>&1 >/dev/null"#,
@@ -163,11 +154,6 @@ pub fn cost(command: &Command) -> Option<Cost> {
     Some(Cost { wall: *times.first()?, cpu: times.get(1)? + times.get(2)?, memory: memory.first()? / 1024.0 })
 }
 
-/// Peak memory of one run in MiB; none where it cannot be measured.
-pub fn peak_memory(command: &Command) -> Option<f64> {
-    cost(command).map(|cost| cost.memory)
-}
-
 /// Whether a program can be started.
 pub fn is_installed(program: &str) -> bool {
     Command::new(program)
@@ -184,7 +170,7 @@ pub fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// A list of `count` chats that are all different, written to a file.
+/// Writes a list of `count` different chats to a file.
 pub fn write_list(path: &Path, count: u64) {
     let mut text = String::with_capacity(count as usize * 17);
     for n in 0..count {
@@ -193,7 +179,7 @@ pub fn write_list(path: &Path, count: u64) {
     std::fs::write(path, text).expect("written");
 }
 
-/// Runs two commands in turn; the median wall seconds of each.
+/// Runs two commands in turn. Returns the median seconds of each.
 pub fn paired(runs: usize, mut a: impl FnMut() -> Command, mut b: impl FnMut() -> Command) -> (f64, f64) {
     for _ in 0..3 {
         time(&mut a());
@@ -207,8 +193,8 @@ pub fn paired(runs: usize, mut a: impl FnMut() -> Command, mut b: impl FnMut() -
     (median(&mut of_a), median(&mut of_b))
 }
 
-/// A GREEN-API that finds a picture of `size` bytes for every chat, and the pictures' host. `delays`: the time that an
-/// answer takes, and that a picture takes.
+/// A service that finds a picture of `size` bytes for every chat, and is the host of the pictures. `delays`: the time of
+/// an answer and of a download.
 pub fn serve_pictures(size: usize, delays: [Duration; 2]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
