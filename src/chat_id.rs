@@ -1,7 +1,8 @@
 //! Chat ids: `<11-12 digits>@c.us`, `<digits>@g.us`, `<digits>-<digits>@g.us`, as GREEN-API documents them.
 //!
-//! A [`ChatId`] was checked: it may be sent, and it is a safe file name. With [`Rule::Lenient`] newer forms are accepted
-//! too: 7 to 16 digits and `<digits>@lid`. For a text that is not a chat id, the error says what it may have meant.
+//! A [`ChatId`] was checked: it may be sent, and it is a safe file name. With [`Rule::Lenient`] newer forms are
+//! accepted too: 7 to 16 digits and `<digits>@lid`. For a text that is not a chat id, the error says what it may have
+//! meant.
 
 pub mod phone;
 
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_forms_are_taken() {
+    fn the_documented_forms_are_accepted() {
         for id in ["11001234567@c.us", "110012345678@c.us", "120363043968066561@g.us", "11001234567-1586700802@g.us"] {
             assert_eq!(ChatId::parse(id, Rule::Strict).expect(id).as_str(), id);
         }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_taken() {
+    fn other_texts_are_refused() {
         for bad in [
             "",
             " ",
@@ -337,13 +338,13 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_known_for_what_it_is() {
+    fn a_duration_has_the_hint_to_write_it_after_wait() {
         assert!(hint("2m").contains("--wait=2m"));
         assert!(hint("500ms").contains("--wait=500ms"));
     }
 
     #[test]
-    fn keys_tell_ids_apart() {
+    fn different_ids_have_different_keys() {
         let key = |id| ChatId::parse(id, Rule::Lenient).expect(id).key();
         let ids = [
             "11001234567@c.us",

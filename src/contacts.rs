@@ -1,7 +1,7 @@
 //! Address books: files with phone numbers as chat ids with names, and the contacts of the account.
 //!
-//! The parsers (`table`, `vcard`) find numbers and names; `number` makes chat ids of them. Nothing is stored, and memory
-//! is bounded whatever a file holds.
+//! The parsers (`table`, `vcard`) find numbers and names; `number` makes chat ids of them. Nothing is stored, and
+//! memory is bounded whatever a file holds.
 
 pub mod account;
 mod headers;
@@ -21,7 +21,7 @@ use crate::text::{is_unsafe, sanitize, shorten};
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 200;
-/// What is read before anything is decided about a file, and the longest record of a file.
+/// The bytes that are read to recognise the type of a file; also the longest record.
 pub const LONGEST_RECORD: usize = 64 * 1024;
 /// Characters of a text that cannot be converted that are shown.
 const SHOWN: usize = 80;
@@ -38,12 +38,12 @@ pub enum Found<'a> {
 /// Receives what a parser finds, with the line on which it begins, from 1.
 pub type Sink<'a> = dyn FnMut(u64, Found<'_>) -> ControlFlow<()> + 'a;
 
-/// What is known of a file when it was read.
+/// What was found besides the contacts of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Entries that have no number.
     pub without_number: u64,
-    /// A name held bytes that are not UTF-8.
+    /// Whether a name has bytes that are not UTF-8.
     pub has_bad_utf8: bool,
 }
 
@@ -98,7 +98,7 @@ pub fn clean_name(name: &str) -> Option<Box<str>> {
     (!name.is_empty()).then(|| name.trim_end().into())
 }
 
-/// The bytes of a file, piece by piece. The first piece has 64 KiB, or the whole file, however slowly it comes.
+/// The bytes of a file, piece by piece. The first piece has 64 KiB, or the whole file if that is smaller.
 pub struct Bytes<'a> {
     feed: Option<&'a mut Feed>,
     piece: Cow<'a, [u8]>,
@@ -115,7 +115,7 @@ impl<'a> Bytes<'a> {
         Ok(Bytes { feed: Some(feed), piece: head.into(), at: 0 })
     }
 
-    /// The bytes of a text that is there whole.
+    /// The bytes of a text in memory.
     pub fn of(text: &'a [u8]) -> Bytes<'a> {
         Bytes { feed: None, piece: text.into(), at: 0 }
     }
@@ -150,7 +150,7 @@ impl<'a> Bytes<'a> {
 pub struct LineCounter {
     /// The number of the line that the next byte is on.
     pub line: u64,
-    /// The last byte was CR: an LF would belong to the same end.
+    /// Whether the last byte was CR: an LF would belong to the same line end.
     pub after_cr: bool,
 }
 
@@ -161,7 +161,7 @@ impl Default for LineCounter {
 }
 
 impl LineCounter {
-    /// Goes on behind these bytes.
+    /// Counts the line ends in these bytes.
     pub fn pass(&mut self, bytes: &[u8]) {
         for &b in bytes {
             self.line += u64::from(b == b'\r' || b == b'\n' && !self.after_cr);

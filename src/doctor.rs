@@ -19,7 +19,7 @@ use crate::shutdown::{self, StopFlag};
 use crate::text::sanitize;
 use crate::token::{MASK, Masked};
 
-/// How often a call is repeated that came too fast: these methods may be called once a second.
+/// How often a rate-limited call is repeated: these methods may be called once a second.
 const RETRIES: u32 = 2;
 
 type MakeCheck = fn(&mut Doctor<'_>) -> Check;
@@ -207,7 +207,7 @@ fn check_connection(doctor: &mut Doctor<'_>) -> Check {
     let state = retry(|| doctor.client.state_instance());
     let took = began.elapsed().as_millis();
     match state {
-        // No status: nothing that speaks HTTP has answered.
+        // Without a status, there was no HTTP answer.
         Err(failure) if failure.http_status.is_none() => Check::failed(failure).skipping_rest("there is no connection"),
         state => {
             doctor.state = Some(state);
@@ -288,7 +288,7 @@ fn check_notifications(doctor: &mut Doctor<'_>) -> Check {
     }
 }
 
-/// Calls again while GREEN-API says that the call came too fast.
+/// Repeats a call while GREEN-API answers that there are too many requests.
 fn retry<T>(call: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
     RetryPolicy::new(RETRIES).run(&StopFlag::default(), || {
         call().map_err(|failure| Failure { is_final: failure.kind != Kind::TooManyRequests, ..failure })

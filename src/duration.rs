@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_durations_are_refused() {
         for text in [
             "",
             "0",

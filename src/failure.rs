@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_a_run_is_not_retried() {
+    fn kinds_that_end_a_run_are_not_retried() {
         for kind in Kind::ALL {
             assert!(!(kind.ends_run() && kind.is_retried()), "{}", kind.code());
         }

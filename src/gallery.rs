@@ -1,6 +1,6 @@
 //! The pictures of a directory as one HTML page, with the earlier ones and the names of a list.
 //!
-//! This file finds out what there is to show; [`page`] writes it down.
+//! This file finds the pictures; [`page`] makes the HTML.
 
 pub mod page;
 

@@ -42,9 +42,9 @@ pub struct Options {
     pub connections: usize,
     /// Certificates to trust.
     pub roots: Roots,
-    /// The proxy, where one is to be used.
+    /// The proxy, if one is to be used.
     pub proxy: Option<Proxy>,
-    /// True: a name must not lead to a private, loopback or otherwise special address.
+    /// Whether names that resolve to private, loopback or other special addresses are refused.
     pub public_addresses_only: bool,
 }
 
@@ -81,7 +81,7 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// The body, up to the limit.
     pub body: Vec<u8>,
-    /// False: the body was longer than the limit.
+    /// Whether the body is complete: `false` if it was longer than the limit.
     pub complete: bool,
 }
 
@@ -101,7 +101,7 @@ pub enum HttpError {
     Interrupted,
     /// No connection, or one that broke off.
     Unreachable(String),
-    /// The other side's certificate is not good, or it does not speak TLS.
+    /// The server's certificate is bad, or the server does not speak TLS.
     Tls {
         /// What is wrong.
         message: String,
@@ -110,7 +110,7 @@ pub enum HttpError {
     },
     /// The name leads to this address, which is not public.
     NotPublic(IpAddr),
-    /// What came is not HTTP, or its header is endless.
+    /// The answer is not HTTP, or its header is too long.
     NotHttp(String),
 }
 
@@ -149,8 +149,8 @@ impl Agent {
         Agent(ureq::Agent::with_parts(config, connector, resolver))
     }
 
-    /// Ends every call of this agent, and refuses new ones. A body without a length that is cut off by this reads as
-    /// complete: what comes after it must not be trusted.
+    /// Ends every call of this agent, and refuses new ones. A body without a length that is cut off by this looks
+    /// complete: the result of such a call must not be used.
     pub fn shutdown(&self) {
         self.0.clone().shutdown();
     }

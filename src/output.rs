@@ -1,7 +1,7 @@
 //! Both streams of the process: results on standard output, everything else on standard error.
 //!
-//! Nothing else writes to them, so that secrets are masked in all text ([`Masked`]), text of others is escaped in every
-//! message, and the progress bar is never torn. What a result looks like is not known here.
+//! Nothing else writes to them, so that secrets are masked in all text ([`Masked`]), text from servers and files is
+//! escaped in every message, and the progress bar is never torn.
 
 mod progress;
 
@@ -64,7 +64,7 @@ pub struct Options {
     pub color: Color,
 }
 
-/// Why standard output does not have a text.
+/// Why a text could not be written to standard output.
 #[derive(Debug)]
 pub enum OutputError {
     /// The reader of the pipe is gone: the run ends without a message.
@@ -200,7 +200,7 @@ impl Output {
             return Ok(());
         }
         self.around_bar(&io::stdout(), || {
-            // A reader that has stalled holds the run up until its cut-off at most, which ends the process.
+            // A stalled reader blocks the run until the cut-off at most, which ends the process.
             Ok(write_all(&mut io::stdout().lock(), bytes)?)
         })
     }
@@ -210,17 +210,17 @@ impl Output {
         &self.progress
     }
 
-    /// Says on a terminal what is waited for, until the result is dropped; `{}` in the text is the time until `until`.
+    /// Shows on a terminal what is waited for, until the result is dropped. `{}` in the text is the time left.
     pub fn wait(&self, text: impl Into<String>, until: Option<Instant>) -> Wait {
         self.progress.wait(text, until)
     }
 
-    /// Says on a terminal that a failed call is repeated after a pause.
+    /// Shows on a terminal that a failed call is repeated after a pause.
     pub fn wait_for_retry(&self, failure: &Failure, until: Instant) -> Wait {
         self.wait(format!("retrying in {{}}: {}", failure.kind.code().replace('-', " ")), Some(until))
     }
 
-    /// Writes to a stream; if it is a terminal, the line that shows progress is removed while that lasts.
+    /// Calls `write`, with the progress line removed if the stream is a terminal.
     fn around_bar<T>(&self, stream: &impl IsTerminal, write: impl FnOnce() -> T) -> T {
         if stream.is_terminal() { self.progress.suspend(write) } else { write() }
     }

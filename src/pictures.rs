@@ -1,7 +1,7 @@
 //! Pictures: from the URL in a record to a saved file.
 //!
-//! Independent of lists and commands. A picture's host gets a plain GET, and nothing that it sends is trusted but the
-//! picture's own bytes.
+//! Independent of lists and commands. The host of a picture gets a plain GET, and of its answer only the bytes of the
+//! picture are trusted.
 
 pub mod download;
 pub mod folder;
@@ -47,7 +47,8 @@ pub struct Pictures<'a> {
     folder: Folder<'a>,
     options: Options,
     output: &'a Output,
-    /// By the way to the host (direct, the proxy for https, the one for http), then for allowed hosts.
+    /// Indexed by how the host is reached (directly, by the https proxy, by the http proxy), then by whether the user
+    /// allowed the host.
     agents: [[OnceLock<Agent>; 2]; 3],
 }
 

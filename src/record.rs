@@ -1,6 +1,7 @@
 //! The result line of one chat, as text or as JSON.
 //!
-//! One [`Record`] is one line on standard output and one line of a journal. Secrets are masked when the line is written.
+//! One [`Record`] is one line on standard output and one line of a journal. Secrets are masked when the line is
+//! written.
 
 use serde::{Deserialize, Serialize};
 
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_of_the_contract_come_out_to_the_letter() {
+    fn lines_are_exactly_the_documented_ones() {
         let accepted = Record {
             http_status: Some(200),
             attempts: Some(1),
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_getavatar_answered_is_in_the_line() {
+    fn a_line_has_the_fields_of_the_get_avatar_answer() {
         let picture = Picture::Found("https://pps.whatsapp.net/x.jpg".into());
         let avatar = Avatar { picture, available: Some(true), http_status: 200 };
         assert_eq!(
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_is_safe_to_look_at_and_says_the_same() {
+    fn a_json_line_escapes_unsafe_characters_and_keeps_its_content() {
         let odd = "a\u{1b}\u{9b}\u{202e}\u{7f}\u{e0001}b";
         let json = Record::new(odd, Status::Invalid).json();
         assert!(json.is_ascii() && json.chars().all(|c| !c.is_control()), "{json}");
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn text_lines_keep_their_columns_whatever_stands_in_them() {
+    fn text_lines_keep_their_columns_with_any_content() {
         let odd = Record::new("a\tb\n\u{1b}[31m", Status::Invalid);
         assert_eq!(odd.text(false), "a\\tb\\n\\u{1b}[31m\tinvalid");
     }

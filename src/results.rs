@@ -1,7 +1,7 @@
-//! The results of getAvatarAsync: off the queue or in at the webhook endpoint, and to whom they belong.
+//! The results of getAvatarAsync: read from the queue or received by the webhook server, and matched with requests.
 //!
-//! Nothing is ever lost here: a notification is deleted or acknowledged only after its line is flushed, and one for
-//! another program only after it is on disk. This module knows nothing of flags, settings or lists.
+//! No notification is lost: it is deleted or acknowledged only after its line is flushed or, if it belongs to another
+//! program, after it is on disk. This module does not depend on flags, settings or lists.
 
 pub mod lock;
 pub mod pending;
@@ -22,7 +22,7 @@ use crate::output::Output;
 use crate::pictures::url;
 use crate::record::{Record, Status};
 
-/// The line that a result makes.
+/// The result line of a result.
 pub fn record(info: &AvatarInfo) -> Record {
     let mut record = match (info.failure(), &info.url_avatar) {
         (Some(failure), _) => Record::failed(info.chat_id.as_str(), &failure),
@@ -37,12 +37,12 @@ pub fn record(info: &AvatarInfo) -> Record {
     record
 }
 
-/// What makes two results the same one: delivery is at least once, and repeats are normal.
+/// The fields that are equal in repeats of a result: the service delivers at least once, so repeats are normal.
 pub fn identity(info: &AvatarInfo) -> impl Hash {
     (&info.chat_id, info.timestamp, &info.url_avatar, &info.reason)
 }
 
-/// Refuses a run whose results would be taken away unseen: `-q` leaves out the lines of text mode.
+/// Refuses a run that would delete results without printing them: `-q` omits the lines of text mode.
 pub fn require_lines(output: &Output) -> Result<(), Failure> {
     if !output.is_silent() {
         return Ok(());
@@ -79,6 +79,7 @@ mod tests {
         }
         assert_eq!(record(&info(url, None, None)).expires_at.as_deref(), Some("2021-10-04T02:03:23Z"));
     }
+
     #[test]
     fn a_repeat_has_the_same_chat_time_url_and_reason() {
         let info = AvatarInfo { chat_id: "11001234567@c.us".into(), timestamp: Some(1), ..AvatarInfo::default() };

@@ -49,8 +49,8 @@ impl RetryPolicy {
     }
 }
 
-/// The pause after the `failed`th attempt (1 is the first): what the service asked for, otherwise 1 s, 2 s, 4 s … with
-/// a fifth of jitter either way; at most [`LONGEST_PAUSE`]. `chance` is in 0..1.
+/// The pause after the `failed`th attempt (1 is the first): the one that the service asked for, otherwise 1 s, 2 s, 4 s
+/// … plus or minus up to a fifth; at most [`LONGEST_PAUSE`]. `chance`, from 0 to 1, chooses the variation.
 pub fn pause(failed: u32, asked: Option<Duration>, chance: f64) -> Duration {
     let growing = || Duration::from_secs(1 << failed.saturating_sub(1).min(6)).min(LONGEST_PAUSE);
     asked.unwrap_or_else(|| growing().mul_f64(0.8 + 0.4 * chance)).min(LONGEST_PAUSE)
@@ -62,7 +62,7 @@ mod tests {
     use crate::failure::Kind;
 
     #[test]
-    fn pauses_grow_and_the_service_is_obeyed() {
+    fn pauses_grow_unless_the_service_asks_for_one() {
         let secs = |failed, chance| pause(failed, None, chance).as_secs_f64();
         assert_eq!((secs(1, 0.5), secs(2, 0.5), secs(3, 0.5)), (1.0, 2.0, 4.0));
         assert_eq!((secs(1, 0.0), secs(1, 1.0)), (0.8, 1.2));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_go_well_later_is_repeated_and_nothing_else() {
+    fn only_failures_that_may_pass_are_retried() {
         let attempts = |kind, retries| {
             let mut attempts = 0;
             let result = RetryPolicy::new(retries).run(&StopFlag::default(), || {

@@ -1,7 +1,7 @@
 //! A local mock of GREEN-API. It answers the methods that this tool calls as the service documents them, and fails on
 //! purpose: the last three digits of a chat's number choose what happens.
 //!
-//! It shares no code with the client, so it is a second reading of the documentation, and a mistake in one shows in the other.
+//! It shares no code with the client, so that a mistake in one of them shows.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

@@ -1,8 +1,8 @@
 //! SIGINT and SIGTERM: one flag, one way to sleep, and a cut-off five seconds after the signal.
 //!
-//! The first signal asks the run to end, a second one ends the process at once. A run looks at the flag between two
-//! requests and in every pause. Whatever blocks longer than the cut-off, such as an open, a connect or a write to a
-//! reader that has stalled, ends with the process: a thread watches the clock.
+//! The first signal asks the run to end, a second one ends the process at once. A run checks the flag before each
+//! request and in every pause. A thread ends the process after the cut-off, also if an open, a connect or a write still
+//! blocks.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
@@ -15,9 +15,9 @@ pub use crate::platform::die;
 
 /// How long requests in flight may go on after the first signal.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// The longest sleep without a look at the flag.
+/// The longest sleep without a check of the flag.
 pub const SLICE: Duration = Duration::from_millis(50);
-/// The time after the cut-off in which a run writes what it knows.
+/// The time after the cut-off in which a run writes its last results.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// The number of the signal that came; 0: none.
@@ -77,7 +77,7 @@ pub fn be_patient() {
     IS_PATIENT.store(true, Ordering::SeqCst);
 }
 
-/// Whether a run is to end before its work is done: by its own decision, or by a signal.
+/// Whether a run must end before its work is done, because of a failure or a signal.
 #[derive(Debug, Default)]
 pub struct StopFlag(AtomicBool);
 

@@ -1,4 +1,4 @@
-//! For unit tests: an HTTP server that sends the raw answers it was given, and records the requests.
+//! For unit tests: an HTTP server that sends given answers and records the requests.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

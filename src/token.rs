@@ -1,4 +1,4 @@
-//! Secrets, and the only form in which text leaves the process: with every secret masked.
+//! Secrets, and masked text, the only text that leaves the process.
 //!
 //! [`register`] notes a secret of this process once. [`Masked`] is what both streams, the journal and pages take, and
 //! its constructor leaves no registered secret in the text.
@@ -90,7 +90,7 @@ impl Masked {
         }
     }
 
-    /// The lines with which `sandbox` prints its own token, which opens nothing else. Not for any other text.
+    /// The lines with which `sandbox` prints its own token, which is valid for this sandbox only. Not for other text.
     pub fn verbatim(exports: String) -> Masked {
         Masked(exports)
     }
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_may_be_a_phone_number_unless_a_server_says_them() {
+    fn a_part_of_digits_is_masked_only_in_a_text_of_a_server() {
         let secret = "9182736455x";
         assert_eq!(masked(secret, "7918273645@c.us 9182736455x"), "7918273645@c.us ***");
         assert_eq!(redact("no 91827364 here, nor 7918273645@c.us"), "no *** here, nor 7918273645@c.us");

@@ -68,12 +68,12 @@ pub struct Input {
     rule: Rule,
     sources: VecDeque<Source>,
     lines: Option<Lines>,
-    /// A source could not be read. What follows in it is not known, so the input ends.
+    /// Whether a source could not be read. Its remaining entries are unknown, so the input ends.
     is_broken: bool,
     dedup: Dedup,
-    /// Chats that came more than once.
+    /// Repeated chats that were skipped.
     pub duplicates: u64,
-    /// Chats that the journal has as done.
+    /// Chats that are done in the journal.
     pub already_done: u64,
 }
 
@@ -218,7 +218,7 @@ impl Input {
 enum Dedup {
     /// The last ones of this run.
     Recent(Deduplicator),
-    /// All of this run, and those that a journal has as done.
+    /// All of this run, and those that are done in the journal.
     Journal(Done),
 }
 
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_blank_lines_carriage_returns_and_the_mark_are_no_ids() {
+    fn comments_blank_lines_carriage_returns_and_the_byte_order_mark_are_ignored() {
         let text = b"\xef\xbb\xbf11001234567@c.us\r\n\r\n  \n# people\n  # more\n11001234568@c.us\nx\n11001234569@c.us";
         assert_eq!(all(text), ["11001234567@c.us", "11001234568@c.us", "7: x", "11001234569@c.us"]);
     }
@@ -323,13 +323,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_survive_the_borders_of_reads() {
+    fn lines_that_span_two_reads_are_whole() {
         let ids: Vec<_> = (0..5000).map(|i| format!("1100{i:07}@c.us")).collect();
         assert_eq!(all(ids.join("\n").as_bytes()), ids);
     }
 
     #[test]
-    fn a_duplicate_is_met_once_and_counted() {
+    fn a_duplicate_is_skipped_and_counted() {
         let (mut input, _file) = input_of(b"11001234567@c.us\n11001234568@c.us\n11001234567@c.us\n");
         let mut count = 0;
         while let Next::Entry(_) = input.next(None).expect("read") {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_known_before_anything_is_read() {
+    fn a_missing_file_is_an_error_before_anything_is_read() {
         let missing = vec![Source::Argument("11001234567@c.us".into()), Source::File("/nonexistent/list".into())];
         let failure = Input::open(missing, Rule::Strict, None).expect_err("missing");
         assert_eq!(failure.kind, Kind::InputUnreadable);

@@ -23,11 +23,11 @@ use crate::record::Status;
 use crate::text::sanitize;
 use crate::token::Masked;
 
-/// None of our lines is as long: a notification has 1 MiB at most, and an escape in JSON makes six bytes of one.
+/// Longer than any journal line: a notification has at most 1 MiB, and a JSON escape makes six bytes of one.
 const LONGEST_LINE: u64 = 8 * 1024 * 1024;
 /// Unsolicited results are journaled under `receive`.
 const UNSOLICITED_COMMAND: &str = "receive";
-/// The start of each of our lines, and of a torn one as far as it goes.
+/// The start of each line, also of a torn one that is long enough.
 const START: &[u8] = br#"{"chatId":""#;
 /// What follows the chat id, which holds no quotation mark: it would be escaped.
 const AFTER_ID: [&[u8]; 2] = [br#"","status":""#, br#"","name":""#];
@@ -112,7 +112,7 @@ pub enum RowOf {
     Command,
     /// One of `receive`: a result that the run did not request does not make its chat done.
     Unsolicited,
-    /// None.
+    /// Not journaled.
     Nothing,
 }
 
@@ -133,7 +133,7 @@ impl Journal {
         let name = sanitize(&path.display().to_string());
         let unwritable = |error: io::Error| output_failed(&name, error);
         let mut file = open_locked(path, &name)?;
-        // Only now: the other run may have written until it let go of the lock.
+        // Read after locking: another run may have written until it released the lock.
         let length_before = file.metadata().map_err(unwritable)?.len();
         if length_before == 0 {
             sync_name(path);
@@ -174,7 +174,7 @@ impl Journal {
         let bytes = line.as_str().as_bytes();
         let (file, length) = &mut *self.lock();
         if !platform::is_name_of(&self.path, file) {
-            // [`Journal::sync`] does not reach it any more.
+            // [`Journal::sync`] will sync the new file only.
             file.sync_data().map_err(|error| output_failed(&self.name, error))?;
             (*file, *length) = self.reopen()?;
         }
@@ -184,14 +184,15 @@ impl Journal {
                 Ok(())
             }
             Err(error) => {
-                // A full disk may have taken half a line.
+                // Part of the line may be written, if the disk is full.
                 let _ = file.set_len(*length);
                 Err(output_failed(&self.name, error))
             }
         }
     }
 
-    /// Opens the journal anew: the file was removed or renamed, as by logrotate, and nothing is done that no run finds.
+    /// Opens the journal anew after the file was removed or renamed, as by logrotate: the next run would not find lines
+    /// in the old file.
     fn reopen(&self) -> Result<(Arc<File>, u64), Failure> {
         let mut file = open_locked(&self.path, &self.name)?;
         let length = file.seek(SeekFrom::End(0)).map_err(|error| output_failed(&self.name, error))?;
@@ -201,7 +202,7 @@ impl Journal {
 
     /// Returns when everything that was appended before is on disk.
     pub fn sync(&self) -> Result<(), Failure> {
-        // Lines may be appended at the same time.
+        // Without the lock, so that lines can be appended at the same time.
         let file = Arc::clone(&self.lock().0);
         file.sync_data().map_err(|error| output_failed(&self.name, error))
     }
@@ -211,7 +212,7 @@ impl Journal {
     }
 }
 
-/// Lets a new file's name survive a power cut, if the file system can do that.
+/// Syncs a new file's name, so that it survives a power cut, if the file system can do that.
 fn sync_name(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let _ = platform::sync_dir(folder);
@@ -220,7 +221,7 @@ fn sync_name(path: &Path) {
 /// Opens the file, creating it if needed, and locks it.
 fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
     let unwritable = |error: io::Error| output_failed(name, error);
-    // Not in append mode: Windows could not shorten such a file.
+    // Not in append mode, in which Windows cannot shorten a file.
     let opened = platform::private_file().read(true).write(true).create(true).truncate(false).open(path);
     let file = opened.map_err(unwritable)?;
     if !file.metadata().map_err(unwritable)?.is_file() {
@@ -264,7 +265,7 @@ struct Row<'a> {
     elapsed_ms: i64,
     #[serde(default)]
     stale: bool,
-    /// Of a picture that was found and not downloaded.
+    /// Present if a picture was found and not downloaded.
     error: Option<IgnoredAny>,
 }
 
@@ -290,11 +291,11 @@ impl Reading<'_> {
                 return Ok(length);
             }
             let is_whole = line.ends_with(b"\n");
-            // Of a file without a single line of ours only what can be the beginning of one is taken for torn: it may
-            // be somebody's text without a newline at its end.
+            // In a file without a whole journal line, only the start of one counts as torn: other text may be a file of
+            // the user that lacks its last newline.
             let mut is_torn = || match got < LONGEST_LINE {
                 true => number > 1 || is_torn(&line),
-                // The zeros that a power cut leaves may be many.
+                // A power cut may leave more zeros than any line has.
                 false => is_zeros(&line) && reader.by_ref().bytes().all(|byte| byte.is_ok_and(|byte| byte == 0)),
             };
             if !is_whole && is_torn() {
@@ -311,21 +312,22 @@ impl Reading<'_> {
         }
     }
 
-    /// Adds a line. Returns `false` if it is not ours.
+    /// Adds a line. Returns `false` if it is not a journal line.
     fn add(&mut self, line: &[u8]) -> bool {
         let Ok(row) = serde_json::from_slice::<Row<'_>>(line) else { return false };
         let Ok(at) = row.at.parse::<Timestamp>() else { return false };
         if row.command != self.filter.command || row.id_instance != self.filter.id_instance || row.stale {
             return true;
         }
-        // A clock that was wrong once must not keep a chat done for ever: a line from the future is not young.
+        // A line from the future does not count as young: a clock that was wrong once would keep its chat done for
+        // ever.
         let age = self.now.duration_since(at);
         let is_young = |max| !age.is_negative() && age <= SignedDuration::try_from(max).unwrap_or(SignedDuration::MAX);
         let counts = self.filter.max_age.is_none_or(is_young);
-        // An invalid entry's line makes nothing done.
+        // The line of an invalid entry does not make a chat done.
         let Ok(chat) = ChatId::parse(&row.chat_id, Rule::Lenient) else { return true };
         match row.status {
-            // Requested and failed for good, such as a wait that ended: to be requested again.
+            // It failed, or its wait ended: it is requested again.
             status if !status.went_well() || row.error.is_some() => {
                 self.requested.remove(&chat.key());
             }
@@ -335,7 +337,7 @@ impl Reading<'_> {
                 self.done.journaled.remove(&chat.key());
             }
             Status::Accepted if !self.filter.accepted_is_done => {
-                // The line is from the response; the result may be as old as the request.
+                // The line was written at the response. The result may be as old as the request.
                 let requested_at = at.as_millisecond().saturating_sub(row.elapsed_ms).div_euclid(1000);
                 self.requested.insert(chat.key(), requested_at);
             }
@@ -347,8 +349,8 @@ impl Reading<'_> {
     }
 }
 
-/// Whether the only bytes of a file can be a torn line of ours: its beginning as far as they go, or the zeros that a
-/// power cut leaves, and not somebody's JSON that merely lacks its newline.
+/// Whether the only line of a file, without a newline, can be a torn journal line: the start of one, or zeros that a
+/// power cut left. Complete JSON is not torn, unless it is a journal line that lacks only its newline.
 fn is_torn(line: &[u8]) -> bool {
     let begins = |bytes: &[u8], with: &[u8]| bytes.iter().zip(with).all(|(byte, other)| byte == other);
     let after_start = line.get(START.len()..).unwrap_or_default();

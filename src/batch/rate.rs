@@ -11,11 +11,11 @@ pub struct RateLimiter {
     next: Option<Instant>,
     paused_until: Option<Instant>,
     granted: u32,
-    /// Time in which a request might have been sent and no worker was free.
+    /// Time in which a request could have been sent but no worker was free.
     lost: Duration,
 }
 
-/// A loss of less time is not worth mentioning.
+/// Smaller losses are not reported.
 const SMALL_LOSS: Duration = Duration::from_millis(500);
 
 impl RateLimiter {
@@ -27,8 +27,8 @@ impl RateLimiter {
 
     /// Returns how long to wait before asking again. Zero: a request may be sent now, and its slot is taken.
     ///
-    /// A worker that wakes late keeps the grid if it is late by less than half an interval: so the rate is reached,
-    /// and still no second holds more than rate + 1 requests.
+    /// A worker that is late by less than half an interval does not shift the slots after it: so the rate is reached,
+    /// and no second has more than rate + 1 requests.
     pub fn acquire(&mut self, now: Instant) -> Duration {
         let slot = self.next.unwrap_or(now);
         let due = self.paused_until.map_or(slot, |until| slot.max(until));
@@ -50,7 +50,7 @@ impl RateLimiter {
         }
     }
 
-    /// There was nothing to send until now, so no time is lost.
+    /// The worker had nothing to send until now: the time before is not lost.
     pub fn excuse(&mut self, now: Instant) {
         let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
         self.next = self.next.map(|slot| slot.max(earliest));
@@ -71,7 +71,7 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
-    /// Lets workers ask as fast as they like, each grant `late` after it could have been; the instants of the grants.
+    /// The times at which requests may be sent if workers always have one, each `late` after its slot.
     fn grants(rate: f64, count: usize, late: impl Fn(usize) -> Duration) -> Vec<Duration> {
         let start = Instant::now();
         let mut limiter = RateLimiter::new(rate);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn no_second_holds_more_than_rate_and_one_requests() {
+    fn no_second_has_more_requests_than_the_rate_plus_one() {
         for rate in [1.0, 10.0, 50.0, 333.0] {
             for late_micros in [0, 100, 2_000, 40_000, 400_000] {
                 let late = |i: usize| Duration::from_micros(if i.is_multiple_of(3) { late_micros } else { 0 });
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_holds_everyone_back_and_is_never_shortened() {
+    fn a_pause_is_for_all_workers_and_never_shortened() {
         let start = Instant::now();
         let mut limiter = RateLimiter::new(10.0);
         limiter.pause(start + Duration::from_secs(5));

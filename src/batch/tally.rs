@@ -11,13 +11,13 @@ use crate::record::{Change, Status};
 pub struct Tally {
     by_status: [u64; 8],
     by_change: [u64; 4],
-    /// Chats that came twice.
+    /// Repeated chats.
     pub duplicates: u64,
-    /// Chats that a journal had done.
+    /// Chats that are done in the journal.
     pub already_done: u64,
     /// Chats that were not requested because they have a picture.
     pub skipped_existing: u64,
-    /// Chats that were left when the run ended; `None`: the number is unknown.
+    /// Chats that were left when the run ended; `None` if their number is unknown.
     pub not_tried: Option<u64>,
 }
 
@@ -30,7 +30,7 @@ impl Tally {
         }
     }
 
-    /// Lines that are no answer.
+    /// Lines without an answer: timed-out, failed and invalid.
     pub fn failures(&self) -> u64 {
         [Status::TimedOut, Status::Failed, Status::Invalid].iter().map(|status| self.by_status[*status as usize]).sum()
     }

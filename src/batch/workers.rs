@@ -29,7 +29,7 @@ const WAITING_EVENTS: usize = 1024;
 const FILES_OF_A_WORKER: u64 = 4;
 /// Files that are open besides: the standard streams, a list, a journal, a spool, locks and a connection to a queue.
 const OTHER_FILES: u64 = 10;
-/// A list that takes longer for an entry is waited for.
+/// If an entry takes longer than this, the worker waited for the list, which is not a loss of the rate.
 const INPUT_TIME: Duration = Duration::from_millis(1);
 /// Enough for a call through TLS.
 const STACK_SIZE: usize = 512 * 1024;
@@ -63,7 +63,7 @@ pub fn run(
             let handle = RunHandle::new(&state, job, events.clone());
             Worker { input: &input, state: &state, job, background, retries: config.retries, handle, in_flight }
         };
-        // First, so that nothing is requested whose result no thread collects.
+        // First, so that nothing is requested without a thread that collects the results.
         if let Some(background) = background {
             let handle = RunHandle::new(&state, job, events.clone());
             let state = &state;
@@ -74,11 +74,11 @@ pub fn run(
             if let Err(error) = start(scope, move || worker.work()) {
                 state.busy.fetch_sub(workers - started, Ordering::SeqCst);
                 if started > 0 {
-                    // The others do its work.
+                    // The other workers do its work.
                     break;
                 }
                 context.stop.set();
-                // The background task waits for the writer otherwise.
+                // Otherwise the background task would wait for the writer.
                 drop(receiver);
                 return Err(Failure::no_thread(error).into());
             }
@@ -149,7 +149,7 @@ fn cut_off_failure() -> Failure {
     Failure { is_final: true, ..failure }
 }
 
-/// A chat that a worker is at.
+/// A chat that a worker is working on.
 struct InFlight {
     chat: ChatId,
     attempts: u32,
@@ -173,7 +173,7 @@ struct Worker<'a> {
     background: Option<&'a dyn BackgroundTask>,
     retries: u32,
     handle: RunHandle<'a>,
-    /// What it is at, for the writer at the cut-off.
+    /// The chat that it is working on, for the writer at the cut-off.
     in_flight: &'a Mutex<Option<InFlight>>,
 }
 

@@ -18,7 +18,7 @@ use crate::record::{Change, Record, Status};
 use crate::shutdown::{self, SLICE, StopFlag};
 use crate::token::Masked;
 
-/// The time after the cut-off in which the background task reports what it still knows.
+/// How long after the cut-off the background task can still report results.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Events that share one sync and one write.
 const MOST_AT_ONCE: usize = 1024;
@@ -113,9 +113,9 @@ pub struct Writer<'a> {
     untried: u64,
     is_incomplete: bool,
     output_error: Option<OutputError>,
-    /// Set for good once lines could not be synced or printed: no more are.
+    /// Whether a line could not be synced or printed. Then no more lines are.
     is_broken: bool,
-    /// Something was printed of a chat.
+    /// Whether the line of a chat was printed.
     has_news: bool,
 }
 
@@ -258,7 +258,7 @@ impl<'a> Writer<'a> {
     fn report_failure(&self, chat: &str, failure: &Failure) {
         let output = self.context.output;
         if output.is_json() && output.is_silent() {
-            // No line reports it.
+            // It is not in a result line.
             output.failure(failure);
         } else if self.config.is_single {
             output.chat_failure(chat, failure);
@@ -311,13 +311,13 @@ impl<'a> Writer<'a> {
             };
         }
         let is_cut_short = self.is_incomplete || self.tally.not_tried != Some(0);
-        // If nothing was left to try, it was merely the end of the list.
+        // If no chat was left, the list has ended normally.
         let given_up = self.given_up.take().filter(|_| self.ended_by.is_none() && self.tally.not_tried != Some(0));
         if let Some(failure) = given_up.map(|failure| self.giving_up(failure)) {
             self.context.output.failure(&failure);
             self.ended_by = Some(failure);
         }
-        // A single chat's line says it all, and a reader who left is not told anything.
+        // For a single chat its line is enough, and after a broken pipe nothing is printed.
         let is_read = !matches!(self.output_error, Some(OutputError::BrokenPipe));
         let is_worth_it = if self.config.only_changes { self.has_news || is_cut_short } else { true };
         if is_read && is_worth_it && self.config.has_summary && (!self.config.is_single || self.tally.lines() == 0) {

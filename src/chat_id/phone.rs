@@ -39,7 +39,8 @@ const ZEROS: &[u32] = &[
 ];
 
 impl Number {
-    /// Reads one number. Spaces, brackets and dashes between its groups are removed, and a `(0)` after the country code.
+    /// Reads one number. Spaces, brackets and dashes between its groups are removed, and a `(0)` after the country
+    /// code.
     pub fn read(text: &str) -> Result<Number, Unclear> {
         let text = fold(text);
         let text = without_link(text.trim_matches(AROUND)).trim_matches(AROUND);
@@ -152,8 +153,8 @@ fn is_exponent(text: &str) -> bool {
     })
 }
 
-/// Whether a number without spaces ends in something that may not belong to it: a second number, an extension, a check
-/// digit, decimals; or begins with a dash or the like.
+/// Whether a number without spaces may have something that does not belong to it: a second number, an extension, a
+/// check digit or decimals at its end, or a dash or the like at its start.
 fn has_loose_end(plain: &str) -> bool {
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
     let around = |sign: char| plain.rsplit_once(sign).map(|(before, after)| (digits(before), after.len()));
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn one_reading() {
+    fn a_text_with_one_reading_is_a_number() {
         for (text, digits) in [
             ("+1 100 123-45-67", "11001234567"),
             ("(+1) 100 123 45 67", "11001234567"),
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_one_reading() {
+    fn a_text_with_several_readings_is_refused() {
         for text in [
             "",
             "+",

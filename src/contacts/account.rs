@@ -38,7 +38,7 @@ pub fn fetch(
         }
         let (mut unusable, mut is_empty) = (0, true);
         let mut policy = RetryPolicy::new(retries);
-        // A call that broke off is made again from the start: the chats that it brought are known by then.
+        // A call that breaks off is repeated from the start. Chats that were emitted already are skipped.
         while let Err(failure) = client.contacts(list, &mut |chat| {
             is_empty = false;
             match chat {

@@ -1,4 +1,5 @@
-//! From what an address book has in place of a number to chat ids: arithmetic, no table of number ranges.
+//! Converts the numbers of an address book to chat ids, with the lengths and prefixes of numbers only: there is no
+//! table of number ranges.
 
 use crate::chat_id::phone::{Number, Unclear, trunk_prefixes};
 use crate::chat_id::{ChatId, Rule};
@@ -15,10 +16,10 @@ pub struct NotConverted {
     pub hint: &'static str,
 }
 
-/// The numbers of one field: `+1 100 123 4567 ::: +1 100 123 4568` are two. A part that is too short for a number, after
-/// another one, is its extension and is left out.
+/// The numbers of one field: `+1 100 123 4567 ::: +1 100 123 4568` are two. A part that is too short for a number,
+/// after another one, is its extension and is left out.
 pub fn split(field: &str) -> Vec<&str> {
-    // 1.10012E+10 is not two numbers. Few fields need this look.
+    // 1.10012E+10 is not two numbers.
     if field.contains(['e', 'E', 'ｅ', 'Ｅ']) && Number::read(field) == Err(Unclear::Exponent) {
         return vec![field];
     }
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_code_is_added_by_arithmetic() {
+    fn a_country_code_is_added_to_national_numbers() {
         for (text, code, digits) in [
             ("07700 900123", "44", "447700900123"),
             ("(0)7700 900123", "44", "447700900123"),

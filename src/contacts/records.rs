@@ -12,7 +12,7 @@ const MOST_COLUMNS: usize = 1024;
 pub enum Record {
     /// A record; the line on which it begins.
     At(u64),
-    /// One that cannot be read. The file ends with it if the end of the record is not known.
+    /// A record that cannot be read. `is_last`: its end is unknown, so it is the last one.
     Broken { line: u64, message: &'static str, is_last: bool },
     /// The end of the file.
     End,

@@ -1,6 +1,7 @@
 //! Tables: CSV with commas, semicolons or tabs, with or without a header, and plain lines of numbers.
 //!
-//! The columns are found by the header's words, else by what is in the first records. A record is read in bounded memory.
+//! The columns are found by the header's words, else by what is in the first records. A record is read in bounded
+//! memory.
 
 use std::ops::ControlFlow;
 
@@ -18,7 +19,7 @@ const SAMPLE: usize = 100;
 pub fn parse(mut bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut lines = LineCounter::default();
     let mut delimiter = delimiter_of(bytes.rest());
-    // Excel's own way to say which delimiter it used.
+    // Excel's line with the delimiter.
     if let [b's', b'e', b'p', b'=', given, b'\r' | b'\n', ..] = *bytes.rest() {
         lines.pass(&bytes.rest()[..5]);
         bytes.consume(5);
@@ -56,7 +57,7 @@ pub fn parse(mut bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failu
                 return Ok(summary);
             }
         }
-        // Without a column of numbers every record is one that cannot be converted.
+        // Without a column of numbers no record can be converted.
         if layout.phones.is_empty() {
             let _ = sink(line, Found::Broken("no column of phone numbers was found"));
             return Ok(summary);
@@ -65,7 +66,7 @@ pub fn parse(mut bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failu
     }
 }
 
-/// The sign that is there most often, outside of quotes, in the first lines.
+/// The delimiter that is most frequent in the first lines, outside of quotes.
 fn delimiter_of(head: &[u8]) -> u8 {
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
     let (mut is_quoted, mut lines) = (false, 0);
@@ -88,9 +89,9 @@ fn delimiter_of(head: &[u8]) -> u8 {
 struct Layout {
     has_header: bool,
     phones: Vec<usize>,
-    /// Of these the first one that is filled is the name.
+    /// The first of these that is not empty is the name.
     full_names: Vec<usize>,
-    /// If none is filled, these are joined.
+    /// If all of them are empty, these are joined.
     name_parts: Vec<usize>,
 }
 
@@ -141,7 +142,7 @@ impl Layout {
                 none if none.is_empty() => by_shape(Shape::Possible),
                 certain => certain,
             };
-            // A header in words that are not known.
+            // A header of unknown words.
             let is_word = |field: Option<&String>| {
                 field.is_some_and(|field| !field.is_empty() && !field.contains(char::is_numeric))
             };
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_passed_over() {
+    fn a_line_that_is_too_long_is_an_error_and_skipped() {
         for long in [",".repeat(2000), "9".repeat(1_000_000)] {
             let text = format!("Ada,+11001234501\n{long}\nAlan,+11001234502\n");
             let expected =

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_end_and_every_way_to_fold_is_known() {
+    fn every_line_end_and_form_of_folding_is_read() {
         let text = "BEGIN:VCARD\nitem1.TEL;TYPE=CELL:+1 100\n  123 4501\nFN;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:Jos=\n=C3=A9\nEND:VCARD\n";
         for end in ["\n", "\r\n", "\r"] {
             assert_eq!(found(&text.replace('\n', end)), ["2 José: +1 100 123 4501"], "{end:?}");

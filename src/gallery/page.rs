@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_text_whatever_it_holds() {
+    fn names_are_escaped() {
         assert_eq!(html("<script>\"'&\u{202e}\u{0}é</script>"), "&lt;script&gt;&quot;&#39;&amp;é&lt;/script&gt;");
     }
 
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_holds_no_character_that_means_something() {
+    fn special_characters_in_a_url_are_encoded() {
         assert_eq!(url(Path::new("a b/c?#%:\"/1@c.us.jpg")), "a%20b/c%3F%23%25%3A%22/1@c.us.jpg");
     }
 

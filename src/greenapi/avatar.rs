@@ -30,8 +30,8 @@ pub enum Picture {
 }
 
 impl Avatar {
-    /// Reads an answer that is not an error. One without a field about a picture, such as `{}`, is an unexpected response
-    /// rather than "none".
+    /// Reads an answer that is not an error. One without a field about a picture, such as `{}`, is an unexpected
+    /// response rather than "none".
     pub fn read(answer: &Answer) -> Result<Avatar, Failure> {
         const KEYS: [&str; 4] = ["urlAvatar", "available", "existsWhatsapp", "reason"];
         let object = Object::parse(&answer.body).filter(|object| KEYS.iter().any(|key| object.value(key).is_some()));
@@ -54,7 +54,7 @@ mod tests {
     use crate::greenapi::error::failure_of;
     use crate::token::register;
 
-    /// The word that a user sees for a 200 with this body.
+    /// The status or code word for a 200 with this body.
     fn verdict(body: &str) -> &'static str {
         let answer = Answer { status: 200, retry_after: None, body: body.as_bytes().to_vec(), complete: true };
         match failure_of(&answer).map_or_else(|| Avatar::read(&answer), Err) {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_say_that_there_is_no_url_is_understood() {
+    fn every_form_of_no_url_is_read() {
         for url in [r#""""#, r#"" ""#, r#""undefined""#, r#""null""#, "null", "false"] {
             assert_eq!(verdict(&format!(r#"{{"urlAvatar": {url}, "available": false}}"#)), "hidden", "{url}");
             assert_eq!(verdict(&format!(r#"{{"urlAvatar": {url}}}"#)), "none", "{url}");

@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn people_and_groups_are_told_apart() {
+    fn people_and_groups_are_filtered() {
         let text = r#"[{"id":"11001234567@c.us"},{"id":"120363043968066561@g.us"},{"id":"1@lid"}]"#;
         let chats = |groups| read(text, List { is_recent: true, groups }).0.len();
         assert_eq!((chats(None), chats(Some(true)), chats(Some(false))), (3, 1, 2));
     }
 
     #[test]
-    fn a_list_that_is_not_whole_is_an_error_after_its_chats() {
+    fn an_incomplete_list_is_an_error_after_its_chats() {
         let (chats, _, result) = read(r#"[{"id":"11001234567@c.us"},{"id":"1100"#, List::default());
         assert_eq!((chats.len(), result), (1, Err("the answer ends in the middle".into())));
         let (chats, _, result) = read(r#"[{"id":"11001234567@c.us"} {"#, List::default());

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_is_read_and_a_new_or_missing_one_is_no_error() {
+    fn every_state_is_read_and_a_new_or_missing_one_is_not_an_error() {
         for word in ["authorized", "notAuthorized", "blocked", "sleepMode", "starting", "yellowCard", "suspended"] {
             let state = State::read(&answer(&format!(r#"{{"stateInstance":"{word}"}}"#)));
             assert_eq!(state.word(), word);

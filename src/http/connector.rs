@@ -113,8 +113,8 @@ impl<In: Transport> Connector<In> for EachAddress {
 }
 
 thread_local! {
-    /// Whether the call on this thread was sent over a connection that had been used before, and no byte of its answer
-    /// has come. ureq has no other way to tell.
+    /// Whether the call on this thread was sent over a connection that was used before, and no byte of its answer has
+    /// arrived. ureq does not report this.
     pub static IS_STALE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    /// Knows one name with these addresses, and takes this long to look it up.
+    /// Resolves every name to these addresses, and reports this time for the look-up.
     #[derive(Debug)]
     struct Addresses(Vec<SocketAddr>, Duration);
 
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// An address that never answers, as long as the value lives: its queue of connections is full.
+    /// An address that does not answer while the listener and the streams exist: its queue of connections is full.
     fn dead_address() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         socket2::SockRef::from(&listener).listen(0).expect("a queue of length 0");
@@ -225,6 +225,7 @@ mod tests {
         let error = agent.get("http://two.example/").call().expect_err("refused");
         assert!(matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused), "{error}");
     }
+
     #[test]
     fn the_look_up_is_part_of_the_time_to_connect() {
         let (_listener, _filled, dead) = dead_address();

@@ -1,7 +1,7 @@
-//! Name resolution under ureq: remembered for a minute, bounded in time, and kept off private addresses where told.
+//! Name resolution for ureq: cached for a minute, bounded in time, and restricted to public addresses if wanted.
 //!
 //! ureq resolves before every request, pooled or not, with a thread for each. This resolver answers an address
-//! literal itself and remembers the rest; a minute, so that a run of days survives a change of the name.
+//! literal itself and caches the rest, for a minute so that a run of days notices a change.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -20,11 +20,11 @@ use super::connector::LOOK_UP_TIME;
 use super::proxy::Proxy;
 
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// More hosts than one run ever talks to; pictures come from a handful.
+/// More hosts than one run connects to: pictures are on a handful.
 const MOST_HOSTS: usize = 64;
 const MOST_ADDRESSES: usize = 16;
 
-/// Said when every address of a name is private: the first one.
+/// Every address of a name is private. This is the first one.
 #[derive(Debug)]
 pub struct NotPublic(pub IpAddr);
 
@@ -36,7 +36,7 @@ impl fmt::Display for NotPublic {
 
 impl std::error::Error for NotPublic {}
 
-/// The system's words for a name that could not be looked up: unknown, or a resolver that does not answer.
+/// The system's message for a name that could not be looked up: it is unknown, or no resolver answers.
 #[derive(Debug)]
 pub struct LookUpFailed(pub String);
 
@@ -51,10 +51,10 @@ impl std::error::Error for LookUpFailed {}
 #[derive(Debug)]
 pub struct CachingResolver {
     known: Mutex<Vec<Known>>,
-    /// Held while a name is looked up: workers that start together ask once.
+    /// Held while a name is looked up, so that workers that start together do it once.
     looking: Mutex<()>,
     public_only: bool,
-    /// The proxy may well have a private address: the rule is for what is behind it.
+    /// The proxy, which may have a private address.
     proxy: Option<(String, u16)>,
 }
 
@@ -76,7 +76,7 @@ impl CachingResolver {
         }
     }
 
-    /// What is remembered of a name.
+    /// The cached addresses of a name.
     fn recall(&self, host: &str, port: u16) -> Option<ResolvedSocketAddrs> {
         let now = Instant::now();
         let mut known = self.known.lock().expect("no holder of this lock panics");
@@ -108,7 +108,7 @@ impl Resolver for CachingResolver {
             return Ok(addresses);
         }
         let _looking = self.looking.lock().expect("no holder of this lock panics");
-        // Another thread may have found it in the meantime, or used up our time.
+        // Another thread may have looked it up in the meantime.
         if let Some(addresses) = self.recall(host, port) {
             return Ok(addresses);
         }
@@ -131,8 +131,8 @@ impl Resolver for CachingResolver {
     }
 }
 
-/// Looks a name up. In a thread, since nothing else bounds getaddrinfo; after a timeout the thread is left behind. If no
-/// thread can be started, nothing bounds it.
+/// Looks a name up, in a thread, since getaddrinfo has no time limit. After a timeout the thread is left behind. If no
+/// thread can be started, the look-up is not bounded.
 pub fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, Error> {
     let ask = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
     let (sender, receiver) = sync_channel(1);
@@ -151,7 +151,8 @@ pub fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<SocketA
     }
 }
 
-/// Whether an address is on the public internet: neither loopback nor private, link-local, shared, or for documentation.
+/// Whether an address is on the public internet: neither loopback nor private, link-local, shared, or for
+/// documentation.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -178,7 +179,7 @@ fn is_public(address: IpAddr) -> bool {
             if s[0] == 0x2002 {
                 return is_public(IpAddr::V4(std::net::Ipv4Addr::from((u32::from(s[1]) << 16) | u32::from(s[2]))));
             }
-            // 2000::/3 is all that is given out; 2001:db8::/32 of it is for documentation, 2001::/32 is Teredo.
+            // Public addresses are in 2000::/3, without 2001:db8::/32 (documentation) and 2001::/32 (Teredo).
             (s[0] & 0xe000) == 0x2000 && !(s[0] == 0x2001 && (s[1] == 0xdb8 || s[1] == 0))
         }
     }

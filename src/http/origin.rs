@@ -1,11 +1,11 @@
-//! Scheme, host and port of a URL: whom a URL talks to, and whether that is GREEN-API or this machine.
+//! Scheme, host and port of a URL, and whether the host is GREEN-API's or this machine.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ureq::http::uri::Authority;
 
-/// GREEN-API's own domains. All of their hosts lead to the same instances.
+/// GREEN-API's own domains. All their hosts serve the same instances.
 const GREEN_API_DOMAINS: [&str; 2] = ["green-api.com", "greenapi.com"];
 
 /// Scheme, host and port of an `http:` or `https:` URL.
@@ -70,7 +70,7 @@ pub fn is_under(host: &str, domain: &str) -> bool {
 pub fn split_host(text: &str) -> Option<(String, Option<u16>)> {
     let authority: Authority = text.parse().ok()?;
     let host = authority.host();
-    // `strip_prefix` fails if there is a user name: the authority then begins with that.
+    // `strip_prefix` fails if the authority begins with a user name.
     let port = match authority.as_str().strip_prefix(host)? {
         "" => None,
         rest => {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_could_understand_differently_is_not_an_origin() {
+    fn an_ambiguous_url_has_no_origin() {
         for url in [
             "",
             "host",

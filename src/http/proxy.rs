@@ -1,8 +1,8 @@
-//! Which proxy a URL is reached through, decided as curl decides it.
+//! The proxy for a URL, chosen as curl does.
 //!
 //! The variable of the URL's scheme comes first, then the one for all; `http_proxy` counts in lower case only;
-//! `NO_PROXY` wins over both. ureq's own order is another one, and it passes over a value that it cannot read:
-//! here a malformed value is an error. No message holds a value: there may be a password in it.
+//! `NO_PROXY` wins over both. ureq has another order and ignores a value that it cannot read; here a malformed value is
+//! an error. No message contains a value, as it may have a password.
 
 use std::net::IpAddr;
 
@@ -59,8 +59,8 @@ impl Proxy {
     }
 }
 
-/// The value with its scheme and port written out, and each odd character of the user name and password percent-encoded:
-/// ureq decodes them once, as curl does. `None` if curl would not use the value either.
+/// The value with its scheme and port written out, and each odd character of the user name and password
+/// percent-encoded: ureq decodes them once, as curl does. `None` if curl would not use the value either.
 fn normalize(value: &str) -> Option<String> {
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
@@ -73,7 +73,7 @@ fn normalize(value: &str) -> Option<String> {
         _ => return None,
     };
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    // A password with one of these in it must be encoded: the part before would be taken for the host.
+    // In a password these must be encoded: the part before would be read as the host.
     if tail.contains('@') {
         return None;
     }
@@ -96,7 +96,7 @@ fn encode(user: &str) -> Option<String> {
     (!user.contains(|c: char| c == ' ' || c.is_control())).then(|| user.bytes().map(one).collect())
 }
 
-/// Whether the list of NO_PROXY names the host: `*`, a name with all that ends in it, an address, or a CIDR block.
+/// Whether NO_PROXY lists the host: by `*`, its name or a parent domain, its address, or a CIDR block.
 fn is_exempt(host: &str, list: &str) -> bool {
     let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();

@@ -1,4 +1,4 @@
-//! TLS: the certificates to trust, and what went wrong with a handshake in plain words.
+//! TLS: the certificates to trust, and messages about failed handshakes.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::token::shown_path;
 /// All of Mozilla's certificates are a quarter of a MiB.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// What to do about a failure that has no cause of its own here.
+/// The hint for a failure without a more specific one.
 pub const IN_BETWEEN: &str = "check the network and the proxy variables: a firewall or a proxy may block TLS";
 
 /// Certificates to trust: Mozilla's, built in, or those of a file.
@@ -45,7 +45,7 @@ impl Roots {
         let mut certificates = Vec::new();
         for item in parse_pem(pem) {
             if let PemItem::Certificate(certificate) = item.map_err(|_| bad("is not a PEM file").hint(wanted))? {
-                // ureq passes over what it cannot use.
+                // ureq would ignore certificates that it cannot use.
                 RootCertStore::empty()
                     .add(certificate.der().to_vec().into())
                     .map_err(|_| bad("contains a certificate that cannot be read").hint(wanted))?;
@@ -69,7 +69,7 @@ pub fn describe(error: &rustls::Error) -> (String, &'static str) {
     const CLOCK: &str = "check the clock of this computer; if it is right, the server needs a new certificate";
     let (message, hint) = match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
-            // A bad signature: an authority of the same name with another key.
+            // BadSignature: an authority with the same name and another key.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                 "the server's certificate was not issued by a trusted authority",
                 "--cacert FILE trusts the authority whose certificate is in FILE, such as a company's own; \

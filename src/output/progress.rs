@@ -13,7 +13,7 @@ use crate::platform;
 use crate::text::sanitize;
 use crate::token::Masked;
 
-/// A wait that is shorter is not mentioned.
+/// Shorter waits are not shown.
 const SHORT: Duration = Duration::from_secs(1);
 /// How often the line is drawn, so that seconds are counted down.
 const TICK: Duration = Duration::from_millis(200);
@@ -70,8 +70,8 @@ impl Drop for Wait {
 }
 
 impl Progress {
-    /// Shows something only if standard error is a terminal, and standard output not a pipe: its reader may write to the
-    /// same terminal.
+    /// Shows something only if standard error is a terminal, and standard output not a pipe: its reader may write to
+    /// the same terminal.
     pub fn new(is_wanted: bool) -> Progress {
         let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let is_on = is_wanted && is_terminal && !platform::stdout_is_pipe();
@@ -92,7 +92,7 @@ impl Progress {
         Some(self.show(total, template, true))
     }
 
-    /// Says that something is waited for, unless it is short. `{}` in the text is the time that is left.
+    /// Shows what is waited for, unless the wait is short. `{}` in the text is the time left.
     pub fn wait(self: &Arc<Progress>, text: impl Into<String>, until: Option<Instant>) -> Wait {
         if !self.is_on {
             return Wait(None);
@@ -138,7 +138,7 @@ impl Progress {
             let text = lock(&waits).iter().rfind(|wait| wait.is_long()).map(Waiting::text);
             let _ = to.write_str(Masked::new(sanitize(&text.unwrap_or_default())).as_str());
         });
-        // Plain characters: a terminal need not know Unicode.
+        // ASCII, as not every terminal shows Unicode.
         bar.set_style(style.progress_chars("=> "));
         bar.enable_steady_tick(TICK);
         *lock(&self.line) = Some(Line { bar: bar.clone(), is_list });

@@ -1,7 +1,7 @@
 //! Downloads one picture and says what an answer without one means.
 //!
-//! The request is a plain GET that carries nothing of GREEN-API's. Only a 200 whose body is a picture of at most 5 MiB
-//! counts: names and headers are not trusted, the first bytes are.
+//! The request is a plain GET without anything of GREEN-API's. Only a 200 with a picture of at most 5 MiB counts. Its
+//! first bytes determine the type; file names and headers are ignored.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ fn first_scan(jpeg: &[u8]) -> Option<&[u8]> {
     if find(b"\xff\xd8\xff").is_some() { None } else { find(b"\xff\xda").map(|at| &jpeg[at + 2..]) }
 }
 
-/// A picture as it came.
+/// A downloaded picture.
 #[derive(Debug)]
 pub struct Downloaded {
     /// Its type.
@@ -150,7 +150,7 @@ pub fn download(
     }
 }
 
-/// What an answer means that is not a whole picture; `text` is empty if it begins as one.
+/// The failure for an answer that is not a whole picture. `text` is empty if the body begins like a picture.
 fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
     let text = String::from_utf8_lossy(text);
     let (text, lower) = (text.trim(), text.trim().to_lowercase());
@@ -221,7 +221,7 @@ mod tests {
     const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0 the picture \xff\xda\xff\xd9";
 
     #[test]
-    fn the_first_bytes_decide() {
+    fn the_first_bytes_determine_the_format() {
         assert_eq!(Format::of(b"\xff\xd8\xff\xe0\0\x10JFIF"), Some(Format::Jpeg));
         assert_eq!(Format::of(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), Some(Format::Png));
         assert_eq!(Format::of(b"RIFF\x24\0\0\0WEBPVP8 "), Some(Format::WebP));

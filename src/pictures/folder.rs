@@ -147,7 +147,7 @@ impl<'a> Folder<'a> {
                 break;
             }
         }
-        // Both may be new.
+        // Both directories may be new.
         self.sync_dir(&history)?;
         self.sync_dir(dir)
     }
@@ -232,8 +232,8 @@ fn has_content(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// A new file with a hidden name, locked so that no other run takes it for abandoned. Dropped before it gets its name,
-/// it is removed.
+/// A new file with a hidden name, locked so that other runs do not remove it as abandoned. If it is dropped before it
+/// is renamed, it is removed.
 fn temporary_file(dir: &Path) -> io::Result<NamedTempFile> {
     loop {
         let open = |path: &Path| platform::private_file().write(true).create_new(true).open(path);
@@ -247,7 +247,8 @@ fn temporary_file(dir: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Removes the temporary files of runs that were killed: those that no process has locked. What cannot be removed stays.
+/// Removes the temporary files of runs that were killed: those that no process has locked. What cannot be removed
+/// stays.
 fn remove_abandoned(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();

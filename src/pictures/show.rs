@@ -223,7 +223,7 @@ mod tests {
         Canvas::of(&|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
     }
 
-    /// A JPEG whose upper half is red and whose lower half is blue.
+    /// A JPEG with a red upper half and a blue lower half.
     fn jpeg(width: u16, height: u16) -> Vec<u8> {
         let pixels = usize::from(width) * usize::from(height);
         let rgb: Vec<u8> = (0..pixels).flat_map(|at| if at < pixels / 2 { [255, 0, 0] } else { [0, 0, 255] }).collect();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_known_by_its_variables() {
+    fn a_terminal_is_recognised_by_its_variables() {
         assert_eq!(canvas(&[]), None);
         assert_eq!(canvas(&[("TERM", "dumb")]), None);
         let utf8 = ("LANG", "C.UTF-8");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn half_blocks_are_for_utf_8_alone() {
+    fn half_blocks_need_utf_8() {
         let xterm = ("TERM", "xterm");
         for spaces in [&[][..], &[("LANG", "C")], &[("LANG", "de_DE.UTF-8"), ("LC_ALL", "POSIX")]] {
             assert_eq!(canvas(&[&[xterm], spaces].concat()), Some(SPACES), "{spaces:?}");
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_goes_inline_as_it_is() {
+    fn iterm_gets_the_file_unchanged() {
         let drawn = Canvas::Iterm.draw(b"\xff\xd8\xff\xe0 x").expect("drawn");
         assert!(
             drawn.starts_with("\u{1b}]1337;File=inline=1;size=6;") && drawn.ends_with(":/9j/4CB4\u{7}\n"),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn half_blocks_show_what_is_above_and_below() {
+    fn half_blocks_show_an_upper_and_a_lower_field() {
         let drawn = INDEXED.draw(&jpeg(64, 64)).expect("drawn");
         let lines: Vec<_> = drawn.lines().collect();
         assert_eq!(lines.len(), ROWS);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_picture_and_one_that_is_no_square_are_drawn() {
+    fn grey_and_rectangular_pictures_are_drawn() {
         let mut grey = Vec::new();
         jpeg_encoder::Encoder::new(&mut grey, 90)
             .encode(&[128; 16 * 16], 16, 16, jpeg_encoder::ColorType::Luma)
@@ -312,13 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_decoded_is_not_drawn() {
+    fn a_picture_that_cannot_be_decoded_is_not_drawn() {
         let whole = jpeg(64, 64);
         for canvas in [Canvas::Kitty, TRUE_COLOR, INDEXED, SPACES] {
             assert_eq!(canvas.draw(b"\xff\xd8\xff\xe0 no picture"), None);
             assert_eq!(canvas.draw(b"RIFF\x24\0\0\0WEBPVP8 "), None);
             assert_eq!(canvas.draw(&jpeg(2100, 8)), None, "too large");
-            // Wherever it is cut, drawing ends.
+            // A picture that is cut anywhere must not panic.
             for cut in (0..whole.len()).step_by(7) {
                 let _ = canvas.draw(&whole[..cut]);
             }

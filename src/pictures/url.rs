@@ -1,8 +1,8 @@
-//! What an avatar's URL says by itself, and which URLs are allowed.
+//! What a picture's URL tells, and which URLs are allowed.
 //!
 //! The URL comes from a server and decides which host is contacted: only https to WhatsApp's hosts is allowed, and the
-//! hosts that the user named. The text is read in the narrowest way, so that no other parser can find another host in
-//! it. Nothing is looked up here: the address that a name leads to is checked when it is connected to.
+//! hosts that the user allowed. Parsing is strict, so that every parser finds the same host. Names are not resolved
+//! here: their addresses are checked at the connection.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -15,7 +15,7 @@ const HOST_LIMIT: usize = 253;
 /// Real URLs have some hundred bytes; longer ones might not fit into a request's header.
 const URL_LIMIT: usize = 3 * 1024;
 
-/// When the URL expires, RFC 3339: its `oe` is that in hexadecimal Unix seconds.
+/// When the URL expires, in RFC 3339. Its parameter `oe` has the time in hexadecimal Unix seconds.
 pub fn expires_at(url: &str) -> Option<String> {
     let seconds = parameter(url, "oe").filter(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
     let seconds = i64::from_str_radix(seconds, 16).ok().filter(|&seconds| seconds > 0)?;
@@ -32,7 +32,7 @@ pub fn is_preview(url: &str) -> bool {
             .is_some_and(|stp| stp.match_indices(SMALL).any(|(at, _)| ends_there(&stp[at + SMALL.len()..])))
 }
 
-/// Adds to a record what its URL says by itself.
+/// Adds to a record what its URL tells: the expiry, and whether it is a preview.
 pub fn annotate(record: &mut Record) {
     if let Some(url) = &record.url_avatar {
         record.expires_at = expires_at(url);
@@ -112,8 +112,8 @@ pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, St
     Ok(Target { url, origin, is_allowed })
 }
 
-/// Whether this is an address, or a name that no parser takes for one: `127.1`, `0x7f.0.0.1` and `2130706433` are
-/// addresses to some.
+/// Whether this is an address, or a name that no parser reads as one: to some, `127.1`, `0x7f.0.0.1` and `2130706433`
+/// are addresses.
 fn is_host(host: &str) -> bool {
     let is_label = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preview_is_known_by_its_size() {
+    fn a_preview_is_recognised_by_its_size() {
         for url in [
             "https://pps.whatsapp.net/v/t61/1_n.jpg?stp=dst-jpg_s96x96&ccb=11-4",
             "https://pps.whatsapp.net/v/t61/1_n.jpg?ccb=11-4&stp=dst-jpg_s96x96_tt6",
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_allowed() {
+    fn other_urls_are_refused() {
         for url in [
             "",
             "pps.whatsapp.net/x",
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_has_a_longest_length() {
+    fn a_url_has_a_maximum_length() {
         let url = |length| format!("https://pps.whatsapp.net/{}", "x".repeat(length - 25));
         assert!(may(&url(URL_LIMIT), &[]) && !may(&url(URL_LIMIT + 1), &[]));
     }

@@ -17,8 +17,8 @@ use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
-/// Stores the number of the first SIGINT or SIGTERM in `signal`; a second one ends the process. If that fails, they do
-/// what they always do.
+/// Stores the number of the first SIGINT or SIGTERM in `signal`; a second one ends the process. If that fails, they
+/// have their default effect.
 ///
 /// A signal that was ignored when the process started stays ignored, on Linux. SIGXFSZ is ignored so that exceeding
 /// `ulimit -f` becomes a write error.
@@ -36,8 +36,8 @@ pub fn take_over_signals(signal: &Arc<AtomicUsize>) {
     let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
-/// Whether the parent had the signal ignored (SigIgn in proc_pid_status(5)), as `nohup` and a shell's `&` do. Only Linux
-/// has that file; elsewhere it cannot be known without `unsafe`.
+/// Whether the parent had the signal ignored (SigIgn in proc_pid_status(5)), as `nohup` and a shell's `&` do. Only
+/// Linux has that file; elsewhere it cannot be known without `unsafe`.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -107,7 +107,7 @@ pub fn cannot_sync_dirs(error: &io::Error) -> bool {
     ) || Errno::from_io_error(error) == Some(Errno::NOTTY)
 }
 
-/// How many files the process may have open: `ulimit -n`. `None`: as many as it likes.
+/// How many files the process may have open: `ulimit -n`. `None` if there is no limit.
 pub fn open_file_limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }

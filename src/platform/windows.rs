@@ -13,8 +13,8 @@ const CTRL_C: usize = 2;
 /// The exit status of a process that Ctrl-C ended: STATUS_CONTROL_C_EXIT.
 const CTRL_C_EXIT: i32 = 0xC000_013A_u32 as i32;
 
-/// Stores a number in `signal` at the first Ctrl-C or Ctrl-Break; a second one ends the process. If that fails, they do
-/// what they always do. When the window is closed, the system ends the process without waiting.
+/// Stores a number in `signal` at the first Ctrl-C or Ctrl-Break; a second one ends the process. If that fails, they
+/// have their default effect. When the window is closed, the system ends the process without waiting.
 pub fn take_over_signals(signal: &Arc<AtomicUsize>) {
     let signal = Arc::clone(signal);
     let _ = ctrlc::set_handler(move || {

@@ -12,7 +12,8 @@ use crate::http::Origin;
 use crate::platform::{self, is_name_of};
 use crate::token::shown_path;
 
-/// How often a lock whose file lost its name is taken anew. Some network file systems never report the same file twice.
+/// How often the lock is tried again because its file was removed in between. Some network file systems never report
+/// the same file twice.
 const MAX_ATTEMPTS: u32 = 20;
 
 /// The right to read the queue of an instance, until it is dropped.
@@ -136,7 +137,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_that_cannot_be_written_or_locked_is_an_error_with_a_way_out() {
+    fn a_directory_that_cannot_be_written_or_locked_is_an_error_with_a_hint() {
         let failure = Lock::acquire_in(Path::new("/dev/null/\u{1b}x"), URL, "1101").expect_err("no directory");
         assert_eq!(failure.kind, Kind::OutputFailed);
         assert!(failure.message().contains(r"/dev/null/\u{1b}x/queue-"), "{}", failure.message());
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_of_the_service_is_one_lock_and_every_other_host_its_own() {
+    fn all_hosts_of_green_api_share_a_lock_and_other_hosts_have_their_own() {
         let service = file_name(URL, "1101");
         for url in ["https://1101.api.greenapi.com", "https://API.green-api.com:443/x", "https://green-api.com"] {
             assert_eq!(file_name(url, "1101"), service);

@@ -134,14 +134,14 @@ mod tests {
         AvatarInfo { chat_id: chat.into(), timestamp, ..AvatarInfo::default() }
     }
 
-    const ANNA: u64 = 11_001_234_567;
-    const BORIS: u64 = 11_001_234_568;
+    const FIRST: u64 = 11_001_234_567;
+    const SECOND: u64 = 11_001_234_568;
 
     #[test]
     fn a_result_answers_its_chat_once() {
         let mut pending = PendingRequests::default();
-        pending.insert(chat(ANNA), 1_000);
-        assert_eq!(pending.match_result(&result("11001234567@c.us", Some(1_000))), Match::Answer(chat(ANNA)));
+        pending.insert(chat(FIRST), 1_000);
+        assert_eq!(pending.match_result(&result("11001234567@c.us", Some(1_000))), Match::Answer(chat(FIRST)));
         assert!(pending.chats.is_empty());
         assert_eq!(pending.match_result(&result("11001234567@c.us", Some(1_000))), Match::Unmatched);
     }
@@ -149,24 +149,24 @@ mod tests {
     #[test]
     fn a_result_over_five_seconds_older_than_the_request_answers_nothing() {
         let mut pending = PendingRequests::default();
-        pending.insert(chat(ANNA), 1_000);
+        pending.insert(chat(FIRST), 1_000);
         assert_eq!(pending.match_result(&result("11001234567@c.us", Some(994))), Match::Stale);
         assert_eq!(pending.match_result(&result("11001234567@c.us", Some(i64::MIN))), Match::Stale);
         assert_eq!(pending.chats.len(), 1);
-        assert_eq!(pending.match_result(&result("11001234567@c.us", Some(995))), Match::Answer(chat(ANNA)));
+        assert_eq!(pending.match_result(&result("11001234567@c.us", Some(995))), Match::Answer(chat(FIRST)));
     }
 
     #[test]
     fn a_result_without_a_timestamp_answers() {
         let mut pending = PendingRequests::default();
-        pending.insert(chat(ANNA), 1_000);
-        assert_eq!(pending.match_result(&result("11001234567@c.us", None)), Match::Answer(chat(ANNA)));
+        pending.insert(chat(FIRST), 1_000);
+        assert_eq!(pending.match_result(&result("11001234567@c.us", None)), Match::Answer(chat(FIRST)));
     }
 
     #[test]
     fn other_chats_lids_and_odd_ids_are_unmatched() {
         let mut pending = PendingRequests::default();
-        pending.insert(chat(ANNA), 1_000);
+        pending.insert(chat(FIRST), 1_000);
         for id in ["11001234568@c.us", "11001234567@lid", "11001234567@g.us", "status@broadcast", ""] {
             assert_eq!(pending.match_result(&result(id, Some(1))), Match::Unmatched, "{id}");
         }
@@ -177,48 +177,48 @@ mod tests {
     fn each_chat_expires_at_its_own_deadline() {
         let (mut pending, now) = (PendingRequests::default(), Instant::now());
         let at = |seconds| now + Duration::from_secs(seconds);
-        for (number, seconds) in [(ANNA, 20), (BORIS, 10)] {
+        for (number, seconds) in [(FIRST, 20), (SECOND, 10)] {
             pending.insert(chat(number), 0);
             pending.accept(&chat(number), at(seconds));
         }
         assert_eq!(pending.next_deadline(), Some(at(10)));
         assert_eq!(pending.expired(at(9)).count(), 0);
-        assert_eq!(pending.expired(at(10)).collect::<Vec<_>>(), [chat(BORIS)]);
+        assert_eq!(pending.expired(at(10)).collect::<Vec<_>>(), [chat(SECOND)]);
         assert_eq!(pending.next_deadline(), Some(at(20)));
-        assert_eq!(pending.match_result(&result("11001234567@c.us", None)), Match::Answer(chat(ANNA)));
+        assert_eq!(pending.match_result(&result("11001234567@c.us", None)), Match::Answer(chat(FIRST)));
         assert_eq!(pending.next_deadline(), None);
         assert_eq!(pending.expired(at(99)).count(), 0);
     }
 
     #[test]
-    fn a_result_that_overtakes_the_acceptance_leaves_no_deadline() {
+    fn a_result_before_the_acceptance_leaves_no_deadline() {
         let (mut pending, now) = (PendingRequests::default(), Instant::now());
-        pending.insert(chat(ANNA), 0);
+        pending.insert(chat(FIRST), 0);
         assert_eq!(pending.next_deadline(), None);
-        assert_eq!(pending.match_result(&result("11001234567@c.us", None)), Match::Answer(chat(ANNA)));
-        pending.accept(&chat(ANNA), now);
+        assert_eq!(pending.match_result(&result("11001234567@c.us", None)), Match::Answer(chat(FIRST)));
+        pending.accept(&chat(FIRST), now);
         assert_eq!(pending.expired(now).count(), 0);
     }
 
     #[test]
-    fn a_chat_that_is_asked_again_has_only_its_newer_deadline() {
+    fn a_chat_that_is_requested_again_has_only_its_newer_deadline() {
         let (mut pending, now) = (PendingRequests::default(), Instant::now());
-        pending.insert(chat(ANNA), 0);
-        pending.accept(&chat(ANNA), now);
-        pending.insert(chat(ANNA), 1);
-        pending.accept(&chat(ANNA), now + Duration::from_secs(1));
+        pending.insert(chat(FIRST), 0);
+        pending.accept(&chat(FIRST), now);
+        pending.insert(chat(FIRST), 1);
+        pending.accept(&chat(FIRST), now + Duration::from_secs(1));
         assert_eq!(pending.expired(now).count(), 0);
-        assert_eq!(pending.expired(now + Duration::from_secs(1)).collect::<Vec<_>>(), [chat(ANNA)]);
+        assert_eq!(pending.expired(now + Duration::from_secs(1)).collect::<Vec<_>>(), [chat(FIRST)]);
     }
 
     #[test]
-    fn what_failed_or_is_given_up_is_not_waited_for() {
+    fn removed_and_drained_chats_are_not_pending() {
         let mut pending = PendingRequests::default();
-        pending.insert(chat(ANNA), 0);
-        pending.remove(&chat(ANNA));
+        pending.insert(chat(FIRST), 0);
+        pending.remove(&chat(FIRST));
         assert!(pending.chats.is_empty());
-        pending.insert(chat(BORIS), 0);
-        assert_eq!(pending.drain().collect::<Vec<_>>(), [chat(BORIS)]);
+        pending.insert(chat(SECOND), 0);
+        assert_eq!(pending.drain().collect::<Vec<_>>(), [chat(SECOND)]);
         assert!(pending.chats.is_empty());
     }
 }

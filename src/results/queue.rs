@@ -1,8 +1,8 @@
-//! The instance's queue: reads its head, keeps it where it belongs, and only then deletes it.
+//! The instance's queue: reads its head, and deletes it only after it is printed or spooled.
 //!
 //! The service returns the same head until it is deleted, so a run that dies loses nothing. Another program's
-//! notification goes to the spool; without a spool it stops the run. This file does not print, and knows no request.
-//! It never sleeps past the caller's deadline: after a failure it remembers when the next call may be made.
+//! notification goes to the spool; without a spool it stops the run. Nothing here sleeps past the caller's deadline:
+//! after a failure the time of the next call is remembered.
 
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,17 @@ pub const LONGEST_POLL: Duration = Duration::from_secs(20);
 /// The least timeout of a client that polls.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A poll that found nothing sooner than this was not a long poll: the next one waits.
+/// A poll that returned nothing sooner than this was not a long poll: the next one waits.
 const QUICK: Duration = Duration::from_millis(500);
 /// Pauses after such polls grow from this one to [`LONGEST_PAUSE`], which is short beside any wait: a result must not
 /// lie in the queue unseen when the wait ends.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause before a head is looked at that comes back although it was deleted.
+/// The longest pause before the next poll if a deleted head is returned again.
 const LONGEST_RETURN_PAUSE: Duration = Duration::from_secs(1);
-/// The distance of calls once the service has said that 100 a second are too many.
+/// The time between calls after the service answered that 100 a second are too many.
 const SPACING: Duration = Duration::from_millis(11);
-/// How often the same head may come back after it was deleted.
+/// How often the same head may be returned after it was deleted.
 const MOST_RETURNS: u32 = 100;
 
 /// What [`Queue::next`] found.
@@ -138,7 +138,7 @@ impl<'a> Queue<'a> {
         self.output
     }
 
-    /// Since when nothing has come.
+    /// Since when nothing has arrived.
     pub fn quiet_since(&self) -> Instant {
         self.quiet_since
     }
@@ -161,7 +161,7 @@ impl<'a> Queue<'a> {
         }
         let began = Instant::now();
         let head = match self.clients.poll.receive_notification(poll, until) {
-            // The long poll was shut down: what came is not to be trusted, and is still in the queue.
+            // The long poll was shut down: its answer must not be used, and the head is still in the queue.
             _ if self.stop.is_set() => return Ok(Next::Waited),
             Err(failure) if failure.kind == Kind::Timeout && until.is_some_and(|until| Instant::now() >= until) => {
                 return Ok(Next::Waited);
@@ -199,7 +199,7 @@ impl<'a> Queue<'a> {
     /// Deletes a result, now that its line is flushed. If `until` or the run's end comes before that succeeds, the
     /// next call goes on with it.
     pub fn ack(&mut self, message: Message, until: Option<Instant>) -> Result<(), Failure> {
-        // First of all: what is printed must not be printed again, also if it cannot be deleted.
+        // First: a printed result must not be printed again, also if it cannot be deleted.
         self.acknowledged.insert(&identity(&message.info));
         let Message { info, receipt, .. } = message;
         self.undeleted = Some(Head { receipt, notification: Notification::Avatar(info) });
@@ -282,7 +282,7 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// A head that was deleted and comes back gets longer and longer pauses, and in the end an error.
+    /// If a deleted head is returned again, pauses longer each time, and finally fails.
     fn count_return(&mut self, is_back: bool) -> Result<(), Failure> {
         self.returns = if is_back { self.returns + 1 } else { 0 };
         if self.returns > MOST_RETURNS {

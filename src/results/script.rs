@@ -1,4 +1,4 @@
-//! For unit tests: an instance's queue on a server that answers given requests in their order.
+//! For unit tests: an instance's queue, with a server that expects given requests and has an answer to each.
 
 use super::lock::Lock;
 use super::queue::{CALL_TIMEOUT, Clients, Queue};

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_gets_no_other_line_glued_to_it() {
+    fn a_line_after_a_torn_one_begins_on_a_new_line() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("spool");
         std::fs::write(&path, "{\"whole\":1}\n{\"torn").expect("written");

@@ -22,8 +22,8 @@ use crate::pictures::url;
 use crate::record::{Record, Status};
 use crate::shutdown::{self, SLICE};
 
-/// How long the look at the queue may take before anything is sent. An empty queue answers only after five seconds; a
-/// notification is there at once.
+/// How long the queue is polled before anything is sent. An empty queue answers only after five seconds, but a
+/// notification is returned at once.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// How long the run goes on at its end to delete what it has printed.
 const LAST_DELETION: Duration = Duration::from_secs(5);
@@ -73,20 +73,20 @@ impl<'a> Collector<'a> {
     pub fn look_first(&self) -> Result<(), Failure> {
         let until = Instant::now() + FIRST_LOOK;
         let _wait = lock(&self.queue).output().wait("looking at the queue", None);
-        // A result stays, too: it may be an older answer to what is requested now. A service that is unavailable for
-        // the moment is tried again beside the requests.
+        // A result stays in the queue, too: it may be an older answer to what is requested now. If the service is
+        // unavailable at the moment, the queue is polled again beside the requests.
         while let Next::Skipped = lock(&self.queue).next(SHORTEST_POLL, Some(until))? {}
         Ok(())
     }
 
     fn collect(&self, run: &RunHandle<'_>) {
-        // Until when a deadline that was over during a download is extended: what is in the queue by then still counts.
+        // A deadline that passed during a download is extended until then, so that results in the queue still count.
         let mut extended = None;
         while !run.stop().is_set() {
             if extended.is_none_or(|until| Instant::now() >= until) {
                 self.expire(run);
             }
-            // Looked at first: a worker sets a chat's deadline before it counts as done.
+            // Read first: a worker sets a chat's deadline before it counts as done.
             let no_more = run.has_requested_all();
             let Some(deadline) = lock(&self.pending).next_deadline() else {
                 if no_more {
@@ -137,7 +137,7 @@ impl<'a> Collector<'a> {
             }
             (Ok(failure), _) => !is_printed || run.record_unsolicited(&record, failure),
         };
-        // If it is not written, it stays in the queue, and the run is over.
+        // If it is not written, it stays in the queue, and the run ends.
         if !is_written {
             run.mark_incomplete();
         } else if let Err(failure) = lock(&self.queue).ack(message, Some(until)) {
@@ -228,7 +228,7 @@ impl BackgroundTask for Collector<'_> {
         if let Err(failure) = lock(&self.queue).delete_pending(Some(Instant::now() + LAST_DELETION)) {
             run.end(failure);
         }
-        // A request in flight when the run ends may still fail, and has then another line.
+        // A request in flight at the end of the run may still fail, and then has another line.
         let is_cut_off = || shutdown::cut_off().is_some_and(|cut_off| Instant::now() >= cut_off);
         while !run.has_requested_all() && !is_cut_off() {
             drop(self.accepted.wait_timeout(lock(&self.pending), SLICE));
@@ -241,7 +241,8 @@ impl BackgroundTask for Collector<'_> {
         Queue::interrupt(self.clients);
     }
 
-    /// Prints the line of a chat that is no longer waited for. The journal keeps it as requested: the next run waits on.
+    /// Prints the line of a chat that is no longer waited for. The journal keeps it as requested: the next run waits
+    /// on.
     fn cancel(&self, chat: &ChatId, run: &RunHandle<'_>) {
         let failure = match run.stop_reason() {
             Some((kind, message)) => Failure::new(kind, message),

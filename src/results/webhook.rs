@@ -1,4 +1,5 @@
-//! The webhook server of `listen`: takes notifications from GREEN-API and answers 200 once each is kept.
+//! The webhook server of `listen`: receives notifications from GREEN-API and answers 200 once each is printed or
+//! spooled.
 //!
 //! 200 removes a notification from GREEN-API's queue for good; after any other status it is sent again. Connections
 //! are served by a current-thread runtime; one thread, the [`Writer`], prints, spools and then lets 200 be sent.
@@ -143,7 +144,7 @@ impl Server {
                         let connection = connections.watch(handler.connection(stream));
                         let handler = Arc::clone(&handler);
                         tokio::spawn(async move {
-                            // However it ended: a notification that was not answered with 200 is sent again.
+                            // After any other end, a notification without a 200 is sent again.
                             if let Err(error) = connection.await
                                 && error.is_parse()
                             {
@@ -183,7 +184,7 @@ struct Handler {
 
 impl Handler {
     fn connection(self: &Arc<Handler>, stream: TcpStream) -> impl GracefulConnection<Error = hyper::Error> + use<> {
-        // An error costs speed, nothing else.
+        // An error only costs speed.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(CLIENT_TIMEOUT));

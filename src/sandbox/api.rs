@@ -1,4 +1,4 @@
-//! The methods: who may call them and how often, what a call must look like, and what it answers.
+//! The methods: checks of credentials, rate and parameters, and the answers.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ async fn get_avatar(context: &RequestContext<'_>, method: &str) -> Reply {
             return documented_error(context, status, method);
         }
         Scenario::Success(other) => outcome = other,
-        // Of this very moment, so that another sandbox gives another picture, too.
+        // From the clock, so that another sandbox gives another picture, too.
         Scenario::NewPicture => number += &format!("-{}", state.unix(state.now()).as_micros()),
         Scenario::Late => state.sleep(Duration::from_secs(3)).await,
         _ => {}
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_refused_in_the_words_of_the_service() {
+    fn bodies_are_refused_with_the_texts_of_the_service() {
         for (body, message) in [
             ("", "Validation failed. Details: 'chatId' is required"),
             (r#"{"ChatId":"1"}"#, "Validation failed. Details: 'chatId' is required"),

@@ -1,4 +1,4 @@
-//! The sandbox over the wire: started on a free port and called through a plain socket, without a client library.
+//! The sandbox, called through a plain socket without a client library.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use super::{Config, Sandbox};
 mod book;
 mod webhook;
 
-/// An answer as it came over the wire.
+/// An answer that was received.
 struct Answer {
     status: u16,
     head: String,
@@ -273,7 +273,7 @@ fn a_notification_is_gone_after_a_day() {
 }
 
 #[test]
-fn refusals_have_the_words_of_the_service() {
+fn refusals_have_the_texts_of_the_service() {
     let sandbox = start(|_| {});
     let (id, token) = (sandbox.id_instance(), sandbox.token());
     let good = path(&sandbox, "getAvatarAsync");

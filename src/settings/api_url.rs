@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_searched_env_file_may_not_send_a_foreign_token_to_a_strange_host() {
+    fn a_found_env_file_may_not_send_a_token_of_another_source_to_another_host() {
         let file = |is_found| Source::File { path: "/a/.env".into(), is_found, variable: "GREEN_API_URL" };
         let (searched, named) = (file(true), file(false));
         let elsewhere = Source::Environment("GREEN_API_TOKEN_INSTANCE");

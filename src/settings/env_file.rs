@@ -27,7 +27,8 @@ pub struct EnvFile {
 }
 
 impl EnvFile {
-    /// Reads a file. `None` if it was found and belongs to another user (except root), who may want to redirect requests.
+    /// Reads a file. `None` if it was found and belongs to another user (except root), who may want to redirect
+    /// requests.
     ///
     /// A `$` outside of single quotes is an error in the variables that `is_ours` selects.
     pub fn read(
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_entry_is_known_by_its_first_line() {
+    fn a_malformed_entry_is_reported_at_its_first_line() {
         for (text, line) in [
             ("A=1\nthis is bad\nB=2\n", 2),
             ("A='x\ny'\n\nbad line\n", 4),
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_malformed_in_our_variables_and_nothing_in_others() {
+    fn a_reference_is_an_error_only_in_our_variables() {
         for value in ["$HOME", "${HOME}", "a$b", "\"$HOME\"", "\"a${HOME\"", "'a'$HOME", "a$"] {
             let ours = format!("X=1\nexport GREEN_API_URL={value}\n");
             assert_eq!(bad_line(ours.as_bytes()), Some(2), "{value}");

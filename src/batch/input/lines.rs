@@ -1,7 +1,6 @@
 //! The lines of one list, as they come, in constant memory.
 //!
 //! Lines end with LF, CRLF or CR. Blank lines and comments are left out. A list that is a table or a vCard is refused.
-//! What a line means is not known here.
 
 use std::path::Path;
 use std::time::Instant;
@@ -44,10 +43,10 @@ pub struct Lines {
     argument: String,
     buffer: Vec<u8>,
     at: usize,
-    /// What has come of the current line.
+    /// The part of the current line that was read.
     partial: Vec<u8>,
     number: u64,
-    /// The last line ended with CR: an LF right after it belongs to that end.
+    /// Whether the last line ended with CR: an LF right after it belongs to that line end.
     after_cr: bool,
     state: State,
 }

@@ -1,4 +1,4 @@
-//! What a journal takes, refuses and remembers.
+//! Opening, repairing and appending to journals.
 
 use super::*;
 use crate::record::Record;
@@ -27,7 +27,7 @@ fn line(id: &str, status: &str, command: &str, instance: &str, at: &str) -> Stri
 }
 
 #[test]
-fn what_is_written_is_done_in_the_next_run() {
+fn a_written_chat_is_done_in_the_next_run() {
     let (opened, file) = open_with("", FILTER);
     let journal = opened.expect("opened").journal;
     for (id, status) in [("11001234567@c.us", Status::Accepted), ("11001234568@c.us", Status::Failed)] {
@@ -67,9 +67,9 @@ fn a_torn_last_line_is_cut_off_wherever_it_was_torn() {
     }
 }
 
-/// A full disk or a power cut may leave anything behind the last line, zeros for example.
+/// A full disk or a power cut may leave anything after the last line, such as zeros.
 #[test]
-fn a_tail_without_a_newline_is_cut_off_whatever_it_holds() {
+fn any_tail_without_a_newline_is_cut_off() {
     let whole = line("11001234561@c.us", "accepted", "request", "1101000001", "2026-11-22T10:00:00Z");
     let zeros = "\0".repeat(4096);
     for tail in ["x", &zeros, &format!("{{\"chatId\":\"1{zeros}"), "{\"a\":1}"] {
@@ -110,7 +110,7 @@ fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn what_merely_begins_like_a_line_of_ours_is_left_as_it_is() {
+fn a_text_that_only_begins_like_a_journal_line_is_left_as_it_is() {
     for text in [
         r#"{"chatId":"11001234567@c.us","secretnotes":"important"}"#,
         r#"{"chatId":"11001234567@c.us","note":"not yet ended"#,

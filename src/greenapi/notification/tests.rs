@@ -1,4 +1,4 @@
-//! What notifications are read as, from the documented samples to what no sane server sends.
+//! Parsing of notifications: the documented samples, unusual JSON, and text that is not JSON.
 
 use super::*;
 use crate::failure::Kind;
@@ -8,7 +8,7 @@ const OLDER: &str = include_str!("../../../tests/cli/samples/avatar-info-older.j
 const FAILED: &str = include_str!("../../../tests/cli/samples/avatar-info-failed.json");
 const DEVICE: &str = include_str!("../../../tests/cli/samples/device-info.json");
 const MESSAGE: &str = include_str!("../../../tests/cli/samples/incoming-message.json");
-const DOUBLED: &str = include_str!("../../../tests/cli/samples/message-status-duplicate-key.json");
+const DUPLICATE_KEY: &str = include_str!("../../../tests/cli/samples/message-status-duplicate-key.json");
 const BROKEN: &str = include_str!("../../../tests/cli/samples/receive-trailing-comma.txt");
 
 fn avatar(text: &str) -> AvatarInfo {
@@ -38,7 +38,7 @@ fn the_documented_forms_are_read() {
 }
 
 #[test]
-fn unknown_doubled_escaped_and_reordered_keys_do_no_harm() {
+fn unknown_repeated_escaped_and_reordered_keys_are_read() {
     let info = avatar(
         r#" {"avatarInfo":{"urlAvatar":"undefined","new":1e999,"chatId":"x@lid","\u0063hatId":"y@lid","n":"\ud800"},
             "big":123456789012345678901234567890,"timestamp":1,"timestamp":"2","instanceData":{"idInstance":"1"}} "#,
@@ -47,7 +47,7 @@ fn unknown_doubled_escaped_and_reordered_keys_do_no_harm() {
 }
 
 #[test]
-fn every_way_to_say_that_there_is_no_url_is_understood() {
+fn every_form_of_no_url_is_read() {
     for value in [r#""""#, "null", "false", r#""null""#, r#""undefined""#, r#"" ""#] {
         let text = format!(r#"{{"avatarInfo":{{"chatId":"1@c.us","urlAvatar":{value},"reason":""}}}}"#);
         assert_eq!(avatar(&text).url_avatar, None, "{value}");
@@ -55,7 +55,7 @@ fn every_way_to_say_that_there_is_no_url_is_understood() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_ours() {
+fn an_avatar_info_that_cannot_be_read_is_foreign() {
     for info in [
         "true",
         "null",
@@ -96,8 +96,8 @@ fn reasons_have_their_kind_unless_there_is_a_url() {
 }
 
 #[test]
-fn foreign_bytes_stay_as_they_came() {
-    for sample in [DEVICE, MESSAGE, DOUBLED] {
+fn foreign_notifications_keep_their_bytes() {
+    for sample in [DEVICE, MESSAGE, DUPLICATE_KEY] {
         assert_eq!(foreign(sample).line, sample.trim().as_bytes());
         let envelope = format!("{{\"body\" :\n{sample}\n, \"receiptId\":\"77\"}}");
         let head = Head::read(envelope.as_bytes()).expect("a head");
@@ -119,7 +119,7 @@ fn a_head_that_is_not_json_gives_its_receipt_and_its_text() {
     assert_eq!(receipt(r#"{"receiptId":5,"body":{"a":"#), Some("5".into()));
     assert_eq!(receipt(r#"{"text":"\"receiptId\":6","#), None);
     assert_eq!(receipt(r#"{"body":{"typeWebhook":"quoted","receiptId":7},}"#), None);
-    // Brackets that do not match: a single receiptId is taken, and of two neither is.
+    // If brackets do not match, a single receiptId is used, but none of two.
     assert_eq!(receipt(r#"{"body":{"a":[1,2},"receiptId":101}"#), Some("101".into()));
     assert_eq!(receipt(r#"{"body":{"a":[1,2,"receiptId":7},"receiptId":101}"#), None);
     assert_eq!(receipt("<html>"), None);
@@ -130,19 +130,19 @@ fn a_head_that_is_not_json_gives_its_receipt_and_its_text() {
 }
 
 #[test]
-fn a_body_that_is_no_object_is_kept_with_its_envelope() {
+fn a_body_that_is_not_an_object_is_kept_with_its_envelope() {
     let head = Head::read(br#"{"receiptId":5,"body":null}"#).expect("a head");
     assert!(matches!(head.notification, Notification::Foreign(f) if f.line == br#"{"receiptId":5,"body":null}"#));
 }
 
 #[test]
-fn nesting_without_end_is_only_foreign() {
+fn deeply_nested_json_is_foreign() {
     let deep = format!(r#"{{"typeWebhook":"x","a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(foreign(&deep).what, "a notification of type x");
 }
 
 #[test]
-fn what_was_meant_as_a_notification_is_told_from_other_text() {
+fn text_that_does_not_resemble_a_notification_is_refused() {
     let is_one = |text: &str| Notification::read_unsolicited(text.as_bytes()).is_some();
     for text in [PLAIN, DEVICE, "{}", r#" {"typeWebhook":"deviceInfo",}"#] {
         assert!(is_one(text), "{text}");

@@ -1,4 +1,4 @@
-//! Files in a directory: what is there after each step.
+//! The files in a directory after each step.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn chat() -> ChatId {
     ChatId::parse("11001234567@c.us", Rule::Strict).expect("a chat id")
 }
 
-/// The files below a directory, hidden ones too, and their contents.
+/// The files below a directory, hidden ones included, with their contents.
 fn tree(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).expect("a directory") {
@@ -76,7 +76,7 @@ fn a_replaced_and_a_gone_picture_are_in_the_history_under_their_time() {
     let copy = dir.path().join(&first.0).metadata().expect("a file").modified().expect("a time");
     assert_eq!(copy, SystemTime::UNIX_EPOCH + Duration::from_secs(1_586_700_802));
 
-    // Other pictures of the same second, and then one of these again.
+    // Other pictures of the same second, then one of them again.
     for (number, picture) in [b"\xff\xd8\xff 1", b"\xff\xd8\xff 2", b"\xff\xd8\xff 1"].into_iter().enumerate() {
         save(destination(), Format::Jpeg, picture);
         set_time(&jpeg, 1_586_700_802);
@@ -106,7 +106,7 @@ fn a_picture_that_cannot_be_kept_is_not_replaced() {
 }
 
 #[test]
-fn a_picture_that_a_killed_run_left_behind_is_put_away() {
+fn a_second_picture_that_a_killed_run_left_is_removed() {
     let dir = tempfile::tempdir().expect("a directory");
     let destination = |history| Destination::Dir { dir: dir.path().into(), history };
     let (jpeg, _) = save(destination(false), Format::Jpeg, JPEG);
@@ -136,7 +136,7 @@ fn a_gone_picture_stays_unless_there_is_a_history() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_stays_and_what_it_leads_to_is_replaced() {
+fn a_link_stays_and_its_target_is_replaced() {
     use std::os::unix::fs::symlink;
     let dir = tempfile::tempdir().expect("a directory");
     // On another file system, if there is one.

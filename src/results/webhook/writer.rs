@@ -17,7 +17,7 @@ use crate::token::Masked;
 pub struct Delivery {
     /// What was sent.
     pub notification: Notification,
-    /// Sent to once the notification is kept; dropped if it is not.
+    /// Signalled once the notification is printed or spooled; dropped if it is not.
     pub kept: oneshot::Sender<()>,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Writer<'a> {
         for Delivery { notification, kept: sender } in deliveries {
             match notification {
                 Notification::Avatar(info) if self.printed.contains(&identity(&info)) => self.counts.repeated += 1,
-                // The rest is not kept, and is sent again.
+                // The rest is not printed, and will be sent again.
                 Notification::Avatar(_) if self.is_done() => break,
                 Notification::Avatar(info) => {
                     lines.push(&record(&info).line(self.output));
@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
             spool.append(&foreign).map_err(OutputError::Io)?;
         }
         for sender in kept {
-            // An error means that the client has left. It sends the notification again, which is a repeat then.
+            // An error means that the client is gone. It will send the notification again, as a repeat.
             let _ = sender.send(());
         }
         self.counts.failed += failures.len() as u64;

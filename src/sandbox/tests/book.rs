@@ -1,4 +1,4 @@
-//! The lists: getContacts, getChats, and getWaSettings, which says how far they are loaded.
+//! The lists of contacts and chats, and getWaSettings, which reports how far they are loaded.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The webhook: what a receiver gets, and when it gets it again.
+//! The webhook: what is sent, and when it is sent again.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ fn a_webhook_gets_the_same_notification_until_it_answers_200() {
     assert!(first.starts_with("POST /hook HTTP/1.1\r\n"), "{first}");
     assert!(first.contains("authorization: Bearer sesame\r\n"), "{first}");
     assert!(first.contains("11001234567@c.us") && !first.contains("receiptId"));
-    // A connection that is closed without an answer, a status that is not 200, then the one that counts.
+    // No answer, a status other than 200, then 200.
     for status in ["", "204 No Content", "200 OK"] {
         assert_eq!(take_push(&sandbox, &receiver, status), first);
     }
@@ -47,7 +47,7 @@ fn receiver() -> (TcpListener, String) {
     (receiver, format!("http://{address}/hook"))
 }
 
-/// The next connection; the clock advances until it comes.
+/// The next connection. Advances the clock until there is one.
 fn accept(sandbox: &Sandbox, receiver: &TcpListener) -> TcpStream {
     loop {
         match receiver.accept() {
