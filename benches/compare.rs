@@ -1,8 +1,8 @@
 //! greenavatar compared with curl, xh and Python, as the tables of docs/performance.md: `cargo bench --bench compare`.
 //!
-//! One request by a new process over HTTP and TLS, and a list. GREEN-API's package has only getAvatar, so it calls that.
-//! Python's packages are those of the interpreter that PYTHON names, else of python3. Tools that are not installed are
-//! left out, with a message.
+//! One request by a new process over HTTP and TLS, and a list. GREEN-API's package has only getAvatar, so it calls
+//! that. Python's packages are those of the interpreter that PYTHON names, else of python3. Tools that are not
+//! installed are left out, with a message.
 
 mod support;
 

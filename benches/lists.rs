@@ -1,7 +1,8 @@
 //! Lists over kept-alive connections, compared with curl, oha and xargs: `cargo bench --bench lists`.
 //!
-//! The programs run in turn against the same loopback server; with a ratio above 1 greenavatar is faster. Tools that are
-//! not installed are left out. `cargo bench --bench lists -- million` adds a run over a million chats (half a minute).
+//! The programs run in turn against the same loopback server; with a ratio above 1 greenavatar is faster. Tools that
+//! are not installed are left out. `cargo bench --bench lists -- million` adds a run over a million chats (half a
+//! minute).
 
 mod support;
 

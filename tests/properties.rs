@@ -1,6 +1,6 @@
-//! Everything that parses bytes from outside, with some hundred generated inputs each: random bytes, and fragments of real
-//! inputs in random order. `PROPTEST_CASES=100000 cargo test --release --test properties` tries more, and `.ci/fuzz`
-//! fuzzes the same properties, guided by coverage.
+//! Everything that parses bytes from outside, with some hundred generated inputs each: random bytes, and fragments of
+//! real inputs in random order. `PROPTEST_CASES=100000 cargo test --release --test properties` tries more, and
+//! `.ci/fuzz` fuzzes the same properties, guided by coverage.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! README, docs/ and packaging/ agree with the program: commands print what the pages say, and tables are complete.
 //!
-//! A block marked `sh` is run. A block marked `text` right after it is the expected output of both streams, its lines in
-//! any order; `…` in it matches any text within a line. Each section of a page runs its blocks in order, in its own
+//! A block marked `sh` is run. A block marked `text` right after it is the expected output of both streams, its lines
+//! in any order; `…` in it matches any text within a line. Each section of a page runs its blocks in order, in its own
 //! directory with the files of the repository that blocks use. Each block has its own sandbox in the environment.
 
 // The blocks need a Unix shell.

@@ -193,8 +193,8 @@ pub fn paired(runs: usize, mut a: impl FnMut() -> Command, mut b: impl FnMut() -
     (median(&mut of_a), median(&mut of_b))
 }
 
-/// A service that finds a picture of `size` bytes for every chat, and is the host of the pictures. `delays`: the time of
-/// an answer and of a download.
+/// A service that finds a picture of `size` bytes for every chat, and is the host of the pictures. `delays`: the time
+/// of an answer and of a download.
 pub fn serve_pictures(size: usize, delays: [Duration; 2]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));

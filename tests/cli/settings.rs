@@ -57,7 +57,8 @@ fn a_named_env_file_comes_before_the_environment() {
     let cli = cli.file("work.env", env_file(&server));
     accepted(cli.again().args(["--env-file", "work.env", "request", CHAT]));
     assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
-    // Within a source all names of a setting count: a token file in the named file wins over a token in the environment.
+    // Within a source all names of a setting count: a token file in the named file wins over a token in the
+    // environment.
     let server = accepting();
     let text = format!("GREEN_API_URL={}\nID_INSTANCE=5\nGREEN_API_TOKEN_FILE=token\n", server.url());
     let cli = cli.file("work.env", text).file("token", TOKEN);

@@ -84,8 +84,8 @@ pub fn notification(bytes: &[u8]) {
     }
 }
 
-/// An allowed URL is https to a host under .whatsapp.net, or leads to the allowed host, for other parsers, too. The first
-/// line is the allowed host.
+/// An allowed URL is https to a host under .whatsapp.net, or leads to the allowed host, for other parsers, too. The
+/// first line is the allowed host.
 pub fn avatar_url(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (host, url) = text.split_once('\n').unwrap_or(("", text));

@@ -1,4 +1,5 @@
-//! Properties that hold for any bytes from outside: one function for each kind of input, which panics if one is violated.
+//! Properties that hold for any bytes from outside: one function for each kind of input, which panics if one is
+//! violated.
 //!
 //! `cargo test` calls them with some hundred cases each (tests/properties.rs), and cargo-fuzz for as long as it runs
 //! (fuzz/, by `.ci/fuzz`).
