@@ -54,8 +54,8 @@ fn a_url_with_the_path_of_a_method_is_refused_with_the_url_to_use() {
 fn plain_http_goes_only_to_loopback() {
     for url in ["http://192.0.2.1", "http://green-api.test:8080", "http://api.green-api.com", "http://localhost.test"] {
         let cli = Cli::at(url);
-        let said = cli.again().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
-        assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{url}");
+        let output = cli.again().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
+        assert_eq!(json(&output.stderr)["error"]["code"], "bad-settings", "{url}");
         // The flag is well-formed, so this is not a usage error.
         refused(cli.args(["--api-url", url, "request", CHAT]), 78, "--insecure-http");
     }
@@ -77,8 +77,8 @@ fn an_env_file_does_not_send_a_token_of_another_source_to_another_host() {
     let server = Server::unasked();
     let text = format!("GREEN_API_URL={}\n", server.url());
     let cli = Cli::on(&server).without("GREEN_API_URL").file(".env", &text);
-    let said = cli.again().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
-    let error = json(&said.stderr);
+    let output = cli.again().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
+    let error = json(&output.stderr);
     assert_eq!(error["error"]["code"], "bad-settings");
     let story = error["error"].to_string();
     assert!(story.contains("--api-url") || story.contains("--env-file"), "it says how to mean it: {story}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, CHAT, Cli, Finished, Server, in_parallel, json};
+use crate::support::{Answer, CHAT, Cli, Output, Server, in_parallel, json};
 
 /// One attempt of at most two seconds.
 fn ask(server: &Server) -> Cli {
@@ -15,8 +15,8 @@ fn ask_briefly(server: &Server) -> Cli {
 }
 
 /// The code word of the only line.
-fn code(said: &Finished) -> String {
-    let line = json(&said.stdout);
+fn code(output: &Output) -> String {
+    let line = json(&output.stdout);
     assert_eq!((&line["chatId"], &line["status"], &line["attempts"]), (&CHAT.into(), &"failed".into(), &1.into()));
     line["error"]["code"].as_str().expect("a code word").to_owned()
 }
@@ -24,8 +24,8 @@ fn code(said: &Finished) -> String {
 /// Checks that the run fails with this code word and exit status.
 #[track_caller]
 fn fails(cli: Cli, word: &str, status: u8, what: &str) {
-    let said = cli.exits(status).run();
-    assert_eq!(code(&said), word, "{what}");
+    let output = cli.exits(status).run();
+    assert_eq!(code(&output), word, "{what}");
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn silence_ends_with_the_timeout() {
     let whole = Answer::status(200).body("{}").bytes();
     in_parallel([0, 1, 15, whole.len() - 1], |end| {
         let server = Server::answering([Answer::raw(&whole[..end]).then_silence()]);
-        let said = ask_briefly(&server).exits(75).run();
-        assert_eq!(code(&said), "timeout", "silent after {end} bytes");
-        assert!(said.took >= Duration::from_millis(300) && said.took < Duration::from_secs(2), "{:?}", said.took);
+        let output = ask_briefly(&server).exits(75).run();
+        assert_eq!(code(&output), "timeout", "silent after {end} bytes");
+        assert!(output.took >= Duration::from_millis(300) && output.took < Duration::from_secs(2), "{:?}", output.took);
     });
 }
 
@@ -108,9 +108,9 @@ fn the_timeout_bounds_an_answer_that_drips() {
     let header_end = body.windows(4).position(|four| four == b"\r\n\r\n").expect("a header") + 4;
     in_parallel([0, 17, header_end], |start| {
         let server = Server::answering([Answer::raw(&body[..start]).then_drip(&body[start..])]);
-        let said = ask_briefly(&server).exits(75).run();
-        assert_eq!(code(&said), "timeout", "dripping from byte {start}");
-        assert!(said.took < Duration::from_secs(2), "{:?}", said.took);
+        let output = ask_briefly(&server).exits(75).run();
+        assert_eq!(code(&output), "timeout", "dripping from byte {start}");
+        assert!(output.took < Duration::from_secs(2), "{:?}", output.took);
     });
 }
 
@@ -125,8 +125,8 @@ fn the_timeout_bounds_chunks_that_drip() {
 fn an_endless_header_is_an_unexpected_response() {
     in_parallel(["X: y\r\n", "X", "\r\nX-Long: ", " "], |piece| {
         let server = Server::answering([Answer::raw("HTTP/1.1 200 OK\r\n").then_endlessly(piece.repeat(1000))]);
-        let said = ask(&server).exits(76).run();
-        assert_eq!(code(&said), "unexpected-response", "endless {piece:?}");
+        let output = ask(&server).exits(76).run();
+        assert_eq!(code(&output), "unexpected-response", "endless {piece:?}");
     });
 }
 
@@ -159,13 +159,13 @@ fn endless_parts_of_chunks_end_in_bounded_time() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     in_parallel([("", "0"), ("", "1;x"), ("0\r\n", "X: y\r\n"), ("0\r\n", "X")], |(start, piece)| {
         let server = Server::answering([Answer::raw(format!("{head}{start}")).then_endlessly(piece.repeat(1000))]);
-        let said = Cli::request(&server, ["--json", "--retries", "0", "--timeout", "500ms", CHAT])
+        let output = Cli::request(&server, ["--json", "--retries", "0", "--timeout", "500ms", CHAT])
             .any_stdout()
             .any_stderr()
             .any_status()
             .run();
-        assert_eq!(json(&said.stdout)["chatId"], CHAT);
-        assert!(said.took < Duration::from_secs(3), "{piece:?}: {:?}", said.took);
+        assert_eq!(json(&output.stdout)["chatId"], CHAT);
+        assert!(output.took < Duration::from_secs(3), "{piece:?}: {:?}", output.took);
     });
 }
 
@@ -184,10 +184,10 @@ fn a_wrong_length_ends_in_bounded_time() {
         ],
         |head| {
             let server = Server::answering([Answer::raw(head)]);
-            let said = ask(&server).any_status().run();
-            let code = code(&said);
+            let output = ask(&server).any_status().run();
+            let code = code(&output);
             assert!(code == "unreachable" || code == "unexpected-response", "{head:?}: {code}");
-            assert!(said.took < Duration::from_secs(2), "{head:?}: {:?}", said.took);
+            assert!(output.took < Duration::from_secs(2), "{head:?}: {:?}", output.took);
         },
     );
 }
@@ -217,8 +217,8 @@ fn an_answer_that_is_not_http_is_one_failed_line() {
         ],
         |bytes| {
             let server = Server::answering([Answer::raw(bytes)]);
-            let said = ask(&server).any_status().run();
-            let code = code(&said);
+            let output = ask(&server).any_status().run();
+            let code = code(&output);
             let shown = String::from_utf8_lossy(bytes);
             assert!(code == "unexpected-response" || code == "unreachable", "{shown:?}: {code}");
         },
@@ -228,8 +228,8 @@ fn an_answer_that_is_not_http_is_one_failed_line() {
 #[test]
 fn a_server_that_speaks_first_is_one_failed_line() {
     let server = Server::speaking_first(b"SSH-2.0-OpenSSH_9.2\r\n");
-    let said = ask(&server).any_status().run();
-    assert!(["unexpected-response", "unreachable"].contains(&code(&said).as_str()));
+    let output = ask(&server).any_status().run();
+    assert!(["unexpected-response", "unreachable"].contains(&code(&output).as_str()));
 }
 
 #[test]
@@ -258,9 +258,9 @@ fn deeply_nested_json_is_judged_by_its_status() {
         (500, "server-error", 69),
     ] {
         let server = Server::answering([Answer::status(status).body(nested.as_str())]);
-        let said = ask(&server).exits(exit).run();
-        assert_eq!(code(&said), word);
-        assert!(said.stdout.len() < 4000, "{} bytes", said.stdout.len());
+        let output = ask(&server).exits(exit).run();
+        assert_eq!(code(&output), word);
+        assert!(output.stdout.len() < 4000, "{} bytes", output.stdout.len());
     }
 }
 
@@ -278,9 +278,9 @@ fn control_and_bidirectional_characters_of_a_server_are_never_printed_raw() {
         |body| {
             for args in [&["--json"][..], &["-v"], &["-q"], &["--json", "-v"], &["--color", "never"]] {
                 let server = Server::answering([Answer::status(418).header("X-Odd", "a\u{202e}b").body(body.as_str())]);
-                let said = Cli::request(&server, args).arg(CHAT).exits(76).any_stdout().any_stderr().run();
-                let lines = said.stdout.lines().count() + said.stderr.lines().count();
-                assert!((1..=8).contains(&lines), "{} {}", said.stdout, said.stderr);
+                let output = Cli::request(&server, args).arg(CHAT).exits(76).any_stdout().any_stderr().run();
+                let lines = output.stdout.lines().count() + output.stderr.lines().count();
+                assert!((1..=8).contains(&lines), "{} {}", output.stdout, output.stderr);
             }
         },
     );
@@ -299,6 +299,6 @@ fn a_connection_that_takes_too_long_is_unreachable() {
     let url = format!("https://{}", listener.local_addr().expect("an address"));
     let cli = Cli::at(&url).env("GREEN_API_ID_INSTANCE", "7").env("GREEN_API_TOKEN_INSTANCE", "0123456789abcdef");
     let args = ["request", "--retries", "0", "--connect-timeout", "100ms", CHAT];
-    let said = cli.args(args).exits(69).any_stdout().stderr_has("no connection within --connect-timeout").run();
-    assert!(said.took < std::time::Duration::from_secs(10), "{:?}", said.took);
+    let output = cli.args(args).exits(69).any_stdout().stderr_has("no connection within --connect-timeout").run();
+    assert!(output.took < std::time::Duration::from_secs(10), "{:?}", output.took);
 }

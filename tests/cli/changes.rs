@@ -107,8 +107,8 @@ fn a_single_file_has_its_change_too() {
     run().stdout(format!("{CHAT}\tnone\n")).run();
     for (picture, change) in [(JPEG, "new"), (JPEG, "unchanged"), (OTHER, "changed")] {
         avatars.set(CHAT, Entry::Picture(picture));
-        let said = run().stdout(format!("{CHAT}\tfound\tme.jpeg\t{change}\n")).run();
-        assert_eq!(said.stderr, "", "a .jpeg is a JPEG");
+        let output = run().stdout(format!("{CHAT}\tfound\tme.jpeg\t{change}\n")).run();
+        assert_eq!(output.stderr, "", "a .jpeg is a JPEG");
     }
     avatars.set(CHAT, Entry::Hidden);
     run().stdout(format!("{CHAT}\thidden\t\tgone\n")).run();
@@ -200,11 +200,11 @@ fn a_directory_that_cannot_be_synced_is_one_warning() {
     let script = r#"[ "$(id -u)" != 0 ] || set -- setpriv --bounding-set=-dac_override,-dac_read_search "$0" "$@"
         [ "$1" = setpriv ] || set -- "$0" "$@"; exec "$@""#;
     let cli = get(&Cli::on(&server), [CHAT, GROUP]).file("d/x", "").mode("d", 0o300).shell(script);
-    let said = cli.any_stdout().any_stderr().run();
-    assert_eq!(said.stderr.matches("cannot sync the directory d").count(), 1, "{}", said.stderr);
-    let said = said.path("d");
-    std::fs::set_permissions(&said, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("its own");
-    assert_eq!(names(&said), [format!("{CHAT}.jpg"), format!("{GROUP}.png"), "x".to_owned()]);
+    let output = cli.any_stdout().any_stderr().run();
+    assert_eq!(output.stderr.matches("cannot sync the directory d").count(), 1, "{}", output.stderr);
+    let dir = output.path("d");
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("its own");
+    assert_eq!(names(&dir), [format!("{CHAT}.jpg"), format!("{GROUP}.png"), "x".to_owned()]);
 }
 
 #[test]
@@ -213,8 +213,8 @@ fn json_lines_of_a_list_have_their_change() {
     avatars.set(CHAT, Entry::Picture(JPEG));
     let server = avatars.serve();
     let cli = Cli::on(&server);
-    let said = get(&cli, ["--json", CHAT, GROUP]).any_stdout().any_stderr().run();
-    let mut changes: Vec<_> = jsons(&said.stdout).iter().map(|line| line["change"].to_string()).collect();
+    let output = get(&cli, ["--json", CHAT, GROUP]).any_stdout().any_stderr().run();
+    let mut changes: Vec<_> = jsons(&output.stdout).iter().map(|line| line["change"].to_string()).collect();
     changes.sort();
     assert_eq!(changes, ["\"new\"", "null"]);
 }
@@ -227,11 +227,10 @@ fn only_changes_prints_nothing_if_nothing_changed() {
     let list: String = (0..6).map(|n| chat(n) + "\n").collect();
     let run = |args: &[&str]| {
         let cli = get(&cli, ["--history", "--only-changes", "--from", "list"]).file("list", &list).args(args);
-        let mut said = cli.any_status().any_stdout().any_stderr().run();
-        let mut lines: Vec<_> = said.stdout.lines().map(|line| line.to_owned() + "\n").collect();
+        let output = cli.any_status().any_stdout().any_stderr().run();
+        let mut lines: Vec<_> = output.stdout.lines().map(|line| line.to_owned() + "\n").collect();
         lines.sort();
-        said.stdout = lines.concat();
-        (said.stdout, said.stderr)
+        (lines.concat(), output.stderr)
     };
     let line = |n: usize, rest: &str| format!("{}\t{rest}\n", chat(n));
     let file = |n: usize| format!("d/{}.jpg", chat(n));
@@ -283,13 +282,13 @@ fn skip_existing_does_not_request_chats_with_a_picture() {
     let first = run().file(&format!("d/{}.png", chat(0)), PNG).file(&format!("d/{}.jpg", chat(1)), "").run();
     assert!(first.stderr.ends_with("2 found: 2 new; 2 skipped; saved to d/\n"), "{}", first.stderr);
     assert_eq!(first.stdout.lines().count(), 2);
-    let asked = server.requests().len();
+    let requests = server.requests().len();
     let second = run().run();
     assert_eq!((second.stdout.as_str(), second.stderr.as_str()), ("", "greenavatar: 4 skipped\n"));
-    let said = get(&cli, ["--skip-existing", "--json", &chat(0)]).any_stderr().run();
-    assert_eq!(json(&said.stderr)["tally"]["skippedExisting"], 1);
-    let said = get(&cli, ["--skip-existing", "--only-changes", "--from", "list"]).file("list", chat(0)).run();
-    assert_eq!(server.requests().len(), asked, "{}", said.stdout);
+    let output = get(&cli, ["--skip-existing", "--json", &chat(0)]).any_stderr().run();
+    assert_eq!(json(&output.stderr)["tally"]["skippedExisting"], 1);
+    let output = get(&cli, ["--skip-existing", "--only-changes", "--from", "list"]).file("list", chat(0)).run();
+    assert_eq!(server.requests().len(), requests, "{}", output.stdout);
     for args in [["--skip-existing", CHAT], ["--only-changes", CHAT]] {
         cli.again().arg("get").args(args).exits(2).any_stderr().run();
         cli.again().args(["get", "-o", "x"]).args(args).exits(2).any_stderr().run();
@@ -304,8 +303,9 @@ fn a_journaled_picture_is_done_while_its_file_is_there() {
     let cli = Cli::on(&server);
     let dir = cli.dir();
     let run = |args: &[&str]| {
-        let said = cli.again().args(["get", "--journal", "j", CHAT, GROUP]).args(args).any_stdout().any_stderr().run();
-        said.stdout.lines().filter_map(|line| line.split('\t').next().map(str::to_owned)).collect::<Vec<_>>()
+        let output =
+            cli.again().args(["get", "--journal", "j", CHAT, GROUP]).args(args).any_stdout().any_stderr().run();
+        output.stdout.lines().filter_map(|line| line.split('\t').next().map(str::to_owned)).collect::<Vec<_>>()
     };
     assert_eq!(run(&["--dir", "d"]).len(), 2);
     assert_eq!(run(&["--dir", "d"]), [""; 0]);
@@ -319,9 +319,9 @@ fn a_journaled_picture_is_done_while_its_file_is_there() {
         cli.any_stdout().run();
         server.requests().len()
     };
-    let asked = one(["-o", "me.jpg"]);
-    assert_eq!(one(["-o", "me.jpg"]), asked);
-    assert_eq!(one(["-o", "-"]), asked, "standard output is not a file");
+    let requests = one(["-o", "me.jpg"]);
+    assert_eq!(one(["-o", "me.jpg"]), requests);
+    assert_eq!(one(["-o", "-"]), requests, "standard output is not a file");
     std::fs::remove_file(dir.join("me.jpg")).expect("a file");
-    assert_eq!(one(["-o", "me.jpg"]), asked + 2);
+    assert_eq!(one(["-o", "me.jpg"]), requests + 2);
 }

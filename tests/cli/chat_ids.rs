@@ -64,11 +64,11 @@ fn names_an_id(hint: &str) -> bool {
 fn a_text_that_is_not_a_chat_id_is_never_sent_and_has_its_line() {
     let server = Server::unasked();
     in_parallel(MISTYPED, |(text, meant)| {
-        let said = Cli::request(&server, ["--json", "--", text]).exits(65).any_stdout().run();
-        let line = json(&said.stdout);
+        let output = Cli::request(&server, ["--json", "--", text]).exits(65).any_stdout().run();
+        let line = json(&output.stdout);
         assert_eq!(line["status"], "invalid", "{text:?}");
         assert_eq!(line["error"]["code"], "invalid-chat-id", "{text:?}");
-        assert_eq!((&line["attempts"], said.stdout.contains("\"elapsedMs\":_")), (&0.into(), true), "{text:?}");
+        assert_eq!((&line["attempts"], output.stdout.contains("\"elapsedMs\":_")), (&0.into(), true), "{text:?}");
         assert!(line["chatId"].is_string() && line["line"].is_null(), "{text:?}");
         let hint = line["error"]["hint"].as_str().unwrap_or_default();
         match meant {
@@ -82,23 +82,24 @@ fn a_text_that_is_not_a_chat_id_is_never_sent_and_has_its_line() {
 fn a_text_that_is_not_a_chat_id_has_a_line_of_text_too() {
     let server = Server::unasked();
     in_parallel(MISTYPED, |(text, meant)| {
-        let said = Cli::request(&server, ["--", text]).exits(65).any_stdout().stderr_has("greenavatar: error: ").run();
-        assert!(said.stdout.ends_with("\tinvalid\tinvalid-chat-id\n"), "{text:?}: {}", said.stdout);
-        assert_eq!((said.stdout.lines().count(), said.stdout.matches('\t').count()), (1, 2), "{text:?}");
-        assert!(said.stderr.contains(meant.unwrap_or_default()), "{text:?}: {}", said.stderr);
+        let output =
+            Cli::request(&server, ["--", text]).exits(65).any_stdout().stderr_has("greenavatar: error: ").run();
+        assert!(output.stdout.ends_with("\tinvalid\tinvalid-chat-id\n"), "{text:?}: {}", output.stdout);
+        assert_eq!((output.stdout.lines().count(), output.stdout.matches('\t').count()), (1, 2), "{text:?}");
+        assert!(output.stderr.contains(meant.unwrap_or_default()), "{text:?}: {}", output.stderr);
     });
 }
 
 #[test]
 fn the_line_is_the_documented_one() {
     let server = Server::unasked();
-    let said = Cli::request(&server, ["--json", "12345@c.us"]).exits(65).any_stdout().run();
-    let line = said.stdout;
+    let output = Cli::request(&server, ["--json", "12345@c.us"]).exits(65).any_stdout().run();
+    let line = output.stdout;
     let start = r#"{"chatId":"12345@c.us","status":"invalid","error":{"code":"invalid-chat-id","message":""#;
     assert!(line.starts_with(start), "{line}");
     assert!(line.ends_with("},\"attempts\":0,\"elapsedMs\":_}\n"), "{line}");
-    let said = Cli::request(&server, ["12345@c.us"]).exits(65).stdout("12345@c.us\tinvalid\tinvalid-chat-id\n");
-    said.stderr_has("greenavatar: error: 12345@c.us: ").run();
+    let output = Cli::request(&server, ["12345@c.us"]).exits(65).stdout("12345@c.us\tinvalid\tinvalid-chat-id\n");
+    output.stderr_has("greenavatar: error: 12345@c.us: ").run();
 }
 
 #[cfg(unix)]
@@ -106,23 +107,23 @@ fn the_line_is_the_documented_one() {
 fn an_id_that_is_not_utf8_is_invalid() {
     let server = Server::unasked();
     let odd = OsStr::from_bytes(b"1100\xff1234567@c.us");
-    let said = Cli::on(&server).args(["request", "--json"]).arg(odd).exits(65).any_stdout().run();
-    assert_eq!(json(&said.stdout)["error"]["code"], "invalid-chat-id");
+    let output = Cli::on(&server).args(["request", "--json"]).arg(odd).exits(65).any_stdout().run();
+    assert_eq!(json(&output.stdout)["error"]["code"], "invalid-chat-id");
 }
 
 #[test]
 fn a_very_long_id_is_shortened() {
     let server = Server::unasked();
     let long = "9".repeat(100_000);
-    let said = Cli::request(&server, ["--json", &long]).exits(65).any_stdout().run();
-    assert!(said.stdout.len() < 2000, "{} bytes", said.stdout.len());
+    let output = Cli::request(&server, ["--json", &long]).exits(65).any_stdout().run();
+    assert!(output.stdout.len() < 2000, "{} bytes", output.stdout.len());
 }
 
 #[test]
 fn a_duration_in_place_of_an_id_has_a_hint() {
     let server = Server::answering([Answer::status(200)]);
-    let said = Cli::request(&server, ["--json", CHAT, "2m"]).exits(1).any_stdout().any_stderr().run();
-    let lines = jsons(&said.stdout);
+    let output = Cli::request(&server, ["--json", CHAT, "2m"]).exits(1).any_stdout().any_stderr().run();
+    let lines = jsons(&output.stdout);
     let odd = lines.iter().find(|line| line["chatId"] == "2m").expect("a line for it");
     assert!(odd["error"]["hint"].as_str().expect("a hint").contains("=2m"), "{odd}");
 }
@@ -132,8 +133,8 @@ fn newer_ids_need_the_lenient_rule() {
     for id in ["6581234567@c.us", "1100123@c.us", "1100123456789@c.us", "1100123456789012@c.us", "123456789012345@lid"]
     {
         let server = Server::answering([Answer::status(200)]);
-        let said = Cli::request(&server, ["--json", id]).exits(65).any_stdout().run();
-        let error = json(&said.stdout)["error"].to_string();
+        let output = Cli::request(&server, ["--json", id]).exits(65).any_stdout().run();
+        let error = json(&output.stdout)["error"].to_string();
         assert!(error.contains("--lenient") && error.contains("GREEN_API_LENIENT"), "{id}: {error}");
         Cli::request(&server, ["--lenient", id]).stdout(format!("{id}\taccepted\n")).run();
         assert_eq!(server.chats(), [id]);
@@ -148,8 +149,8 @@ fn newer_ids_need_the_lenient_rule() {
 fn a_number_that_begins_with_zero_needs_its_country_code() {
     let server = Server::unasked();
     for id in ["07700900123@c.us", "07700 900123", "077009001234567@c.us"] {
-        let said = Cli::request(&server, ["--lenient", "--json", id]).exits(65).any_stdout().run();
-        let error = json(&said.stdout)["error"].clone();
+        let output = Cli::request(&server, ["--lenient", "--json", id]).exits(65).any_stdout().run();
+        let error = json(&output.stdout)["error"].clone();
         assert_eq!(error["message"], "a number without its country code", "{id}");
         assert!(error["hint"].as_str().unwrap_or_default().contains("with its country code"), "{id}");
     }
@@ -167,12 +168,12 @@ fn an_invisible_character_is_shown_as_its_number() {
 fn in_a_list_the_error_of_each_newer_id_names_the_flag() {
     let server = Server::unasked();
     let ids = ["1100123456789@c.us", "+1 100 123-45-67", "123456789012345@lid"];
-    let said = Cli::request(&server, ids).exits(1).any_stdout().any_stderr().run();
+    let output = Cli::request(&server, ids).exits(1).any_stdout().any_stderr().run();
     for id in [ids[0], ids[2]] {
-        let line = said.stderr.lines().find(|line| line.contains(id)).expect("a line for it");
+        let line = output.stderr.lines().find(|line| line.contains(id)).expect("a line for it");
         assert!(line.starts_with("greenavatar: error: ") && line.contains("--lenient"), "{line}");
     }
-    assert_eq!(said.stderr.matches("hint: ").count(), 1, "{}", said.stderr);
+    assert_eq!(output.stderr.matches("hint: ").count(), 1, "{}", output.stderr);
 }
 
 #[test]
@@ -187,9 +188,9 @@ fn documented_ids_are_taken() {
 #[test]
 fn a_bad_id_among_good_ones_does_not_stop_them() {
     let server = Server::with(|_| Answer::status(200)).times(2);
-    let said =
+    let output =
         Cli::request(&server, ["--json", &chat(1), "nonsense", &chat(2)]).exits(1).any_stdout().any_stderr().run();
-    let mut statuses: Vec<_> = jsons(&said.stdout).iter().map(|line| line["status"].clone()).collect();
+    let mut statuses: Vec<_> = jsons(&output.stdout).iter().map(|line| line["status"].clone()).collect();
     statuses.sort_by_key(ToString::to_string);
     assert_eq!(statuses, ["accepted", "accepted", "invalid"]);
 }
@@ -197,6 +198,6 @@ fn a_bad_id_among_good_ones_does_not_stop_them() {
 #[test]
 fn several_invalid_ids_have_the_status_of_some_that_failed() {
     let server = Server::unasked();
-    let said = Cli::request(&server, ["--json", "a", "b"]).exits(1).any_stdout().any_stderr().run();
-    assert_eq!(said.stdout.lines().count(), 2);
+    let output = Cli::request(&server, ["--json", "a", "b"]).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(output.stdout.lines().count(), 2);
 }

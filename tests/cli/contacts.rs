@@ -60,10 +60,10 @@ fn exports_of_address_books_become_lists() {
         ),
         ("rfc6350.vcf", "11001234501@c.us\tSimon Perreault\n11001234502@c.us\tSimon Perreault\n", &[]),
     ] {
-        let said = convert(name, export(name)).exits(u8::from(!errors.is_empty())).stdout(lines).any_stderr().run();
-        assert_eq!(said.stderr.matches("error: ").count(), errors.len(), "{name}: {}", said.stderr);
+        let output = convert(name, export(name)).exits(u8::from(!errors.is_empty())).stdout(lines).any_stderr().run();
+        assert_eq!(output.stderr.matches("error: ").count(), errors.len(), "{name}: {}", output.stderr);
         for error in errors {
-            assert!(said.stderr.contains(&format!("greenavatar: error: {error}")), "{name}: {}", said.stderr);
+            assert!(output.stderr.contains(&format!("greenavatar: error: {error}")), "{name}: {}", output.stderr);
         }
     }
 }
@@ -90,7 +90,7 @@ fn several_files_and_standard_input_are_one_list_without_repeats() {
 
 #[test]
 fn json_has_the_type_and_errors_have_file_and_line() {
-    let said = convert("a.csv", "Name,Phone\nAda,+11001234567\n,120363043968066561@g.us\nBob,123\n")
+    let output = convert("a.csv", "Name,Phone\nAda,+11001234567\n,120363043968066561@g.us\nBob,123\n")
         .arg("--json")
         .exits(1)
         .any_stdout()
@@ -100,8 +100,8 @@ fn json_has_the_type_and_errors_have_file_and_line() {
         json!({ "chatId": CHAT, "name": "Ada", "type": "user" }),
         json!({ "chatId": GROUP, "name": "", "type": "group" }),
     ];
-    assert_eq!(jsons(&said.stdout), expected);
-    let error = &json(&said.stderr)["error"];
+    assert_eq!(jsons(&output.stdout), expected);
+    let error = &json(&output.stderr)["error"];
     assert_eq!(
         (&error["code"], &error["file"], &error["line"]),
         (&"invalid-chat-id".into(), &"a.csv".into(), &4.into())
@@ -111,38 +111,38 @@ fn json_has_the_type_and_errors_have_file_and_line() {
 
 #[test]
 fn each_hint_is_given_once() {
-    let said = convert("a", "123456789\n12345678\n1.1E+10\n1.2E+10\n").exits(1).any_stderr().run();
+    let output = convert("a", "123456789\n12345678\n1.1E+10\n1.2E+10\n").exits(1).any_stderr().run();
     assert_eq!(
-        (said.stderr.matches("error: ").count(), said.stderr.matches("hint: ").count()),
+        (output.stderr.matches("error: ").count(), output.stderr.matches("hint: ").count()),
         (4, 2),
         "{}",
-        said.stderr
+        output.stderr
     );
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_an_error_and_the_others_are_read() {
     let cli = Cli::new().file("a", "+11001234567\n").args(["contacts", "--from", "missing", "a", "."]);
-    let said = cli.exits(1).stdout(format!("{CHAT}\n")).any_stderr().run();
-    assert_eq!(said.stderr.matches("error: cannot read ").count(), 2, "{}", said.stderr);
-    let said = Cli::new().args(["--json", "contacts", "--from", "missing", "."]).exits(66).any_stderr().run();
-    assert!(jsons(&said.stderr).iter().all(|line| line["error"]["code"] == "input-unreadable"), "{}", said.stderr);
+    let output = cli.exits(1).stdout(format!("{CHAT}\n")).any_stderr().run();
+    assert_eq!(output.stderr.matches("error: cannot read ").count(), 2, "{}", output.stderr);
+    let output = Cli::new().args(["--json", "contacts", "--from", "missing", "."]).exits(66).any_stderr().run();
+    assert!(jsons(&output.stderr).iter().all(|line| line["error"]["code"] == "input-unreadable"), "{}", output.stderr);
 }
 
 #[test]
 fn a_name_stays_in_its_column_and_has_no_control_characters() {
     let name = "a\tb\u{1b}[31m\u{202e}c\u{200d}\nd".to_owned() + &"é".repeat(300);
     let cli = convert("a.csv", format!("Name;Phone\n\"{name}\";+11001234567\n"));
-    let said = cli.any_stdout().run();
+    let output = cli.any_stdout().run();
     let expected = "a b [31mc d".to_owned() + &"é".repeat(189);
-    assert_eq!(said.stdout, format!("{CHAT}\t{expected}\n"));
+    assert_eq!(output.stdout, format!("{CHAT}\t{expected}\n"));
 }
 
 #[test]
 fn bytes_that_are_not_utf8_are_one_warning() {
     let cli = convert("a.csv", b"Name;Phone\nJos\xe9;+11001234567\nJos\xe9;+11001234568\n");
-    let said = cli.stdout("11001234567@c.us\tJos\u{fffd}\n11001234568@c.us\tJos\u{fffd}\n").any_stderr().run();
-    assert_eq!(said.stderr.matches("warning: ").count(), 1, "{}", said.stderr);
+    let output = cli.stdout("11001234567@c.us\tJos\u{fffd}\n11001234568@c.us\tJos\u{fffd}\n").any_stderr().run();
+    assert_eq!(output.stderr.matches("warning: ").count(), 1, "{}", output.stderr);
 }
 
 #[test]
@@ -156,10 +156,10 @@ fn malformed_parts_are_errors_with_a_line_and_the_rest_is_printed() {
         ("BEGIN:VCARD\nTEL:+11001234567\nEND:VCARD\nBEGIN:VCARD\nTEL:+110012".into(), "a:4: a vCard without END:VCARD"),
         ("+11001234567\nada@example.com\n".into(), "a:2: ada@example.com: "),
     ] {
-        let said = convert("a", &content).exits(1).any_stdout().any_stderr().run();
-        assert!(said.stdout.starts_with(CHAT) && said.stdout.lines().count() == 1, "{error}: {}", said.stdout);
-        assert!(said.stderr.contains(&format!("error: {error}")), "{error}: {}", said.stderr);
-        assert!(said.stderr.len() < 1000, "{} bytes", said.stderr.len());
+        let output = convert("a", &content).exits(1).any_stdout().any_stderr().run();
+        assert!(output.stdout.starts_with(CHAT) && output.stdout.lines().count() == 1, "{error}: {}", output.stdout);
+        assert!(output.stderr.contains(&format!("error: {error}")), "{error}: {}", output.stderr);
+        assert!(output.stderr.len() < 1000, "{} bytes", output.stderr.len());
     }
     convert("a.csv", "mail,note\na@example.com,x\n").exits(1).stderr_has("no column of phone numbers").run();
 }
@@ -168,9 +168,9 @@ fn malformed_parts_are_errors_with_a_line_and_the_rest_is_printed() {
 fn its_lines_are_accepted_as_a_list() {
     let list = convert("google.csv", export("google.csv")).any_stdout().any_stderr().run().stdout;
     let server = Server::with(|_| Answer::status(200)).times(5);
-    let said = Cli::request(&server, ["--json", "--lenient", "-"]).stdin(list).any_stdout().any_stderr().run();
-    let named = jsons(&said.stdout).iter().filter(|line| line["name"] == "Ada Lovelace").count();
-    assert_eq!((said.stdout.lines().count(), named), (5, 3), "{}", said.stdout);
+    let output = Cli::request(&server, ["--json", "--lenient", "-"]).stdin(list).any_stdout().any_stderr().run();
+    let named = jsons(&output.stdout).iter().filter(|line| line["name"] == "Ada Lovelace").count();
+    assert_eq!((output.stdout.lines().count(), named), (5, 3), "{}", output.stdout);
 }
 
 #[cfg(unix)]
@@ -226,9 +226,9 @@ fn the_contacts_of_the_account_are_printed_each_once() {
     contacts(&server).stdout(book).stderr(note).run();
     contacts(&server).args(["--limit", "1"]).stdout("11001234567@c.us\tIvan Work\n").run();
     contacts(&server).arg("--groups").stdout("120363043968066561@g.us\tMy group\n").any_stderr().run();
-    let said = contacts(&server).args(["--json", "--recent", "--people"]).any_stdout().any_stderr().run();
-    assert_eq!(json(said.stdout.lines().next().expect("a line"))["name"], "Ivan Work");
-    assert_eq!((said.stdout.lines().count(), json(&said.stderr)["note"]["message"].is_string()), (2, true));
+    let output = contacts(&server).args(["--json", "--recent", "--people"]).any_stdout().any_stderr().run();
+    assert_eq!(json(output.stdout.lines().next().expect("a line"))["name"], "Ivan Work");
+    assert_eq!((output.stdout.lines().count(), json(&output.stderr)["note"]["message"].is_string()), (2, true));
     let paths: Vec<String> =
         server.requests().iter().map(|seen| seen.path.replace(crate::support::TOKEN, "T")).collect();
     let path = |method: &str| format!("/waInstance{}/{method}", crate::support::INSTANCE);
@@ -240,15 +240,15 @@ fn the_contacts_of_the_account_are_printed_each_once() {
 
 #[test]
 fn an_empty_list_is_fetched_again() {
-    let mut asked = 0;
+    let mut requests = 0;
     let server = account(move |_, _| {
-        asked += 1;
-        Answer::status(200).body(if asked == 1 { "[]" } else { BOOK })
+        requests += 1;
+        Answer::status(200).body(if requests == 1 { "[]" } else { BOOK })
     })
     .times(2);
-    let said = contacts(&server).any_stdout().stderr_has("asking again in 5 s").run();
-    assert_eq!(said.stdout.lines().count(), 3);
-    assert!(said.took >= std::time::Duration::from_secs(5), "{:?}", said.took);
+    let output = contacts(&server).any_stdout().stderr_has("asking again in 5 s").run();
+    assert_eq!(output.stdout.lines().count(), 3);
+    assert!(output.took >= std::time::Duration::from_secs(5), "{:?}", output.took);
 }
 
 #[test]
@@ -267,8 +267,8 @@ fn an_empty_list_is_the_answer_only_if_the_service_says_that_all_is_loaded() {
                 Answer::status(200).body(if method == "getWaSettings" { settings } else { "[]" })
             })
             .times(2);
-            let said = contacts(&server).args(["--json", "--retries", "0"]).exits(75).any_stderr().run();
-            assert_eq!(json(&said.stderr)["error"]["code"], "contacts-not-ready");
+            let output = contacts(&server).args(["--json", "--retries", "0"]).exits(75).any_stderr().run();
+            assert_eq!(json(&output.stderr)["error"]["code"], "contacts-not-ready");
         }
     }
 }
@@ -288,20 +288,20 @@ fn an_answer_that_is_not_a_list_is_the_failure_that_it_reports() {
         (200, "", 76, "unexpected-response"),
     ] {
         let server = account(move |_, _| Answer::status(status).body(body)).times(1);
-        let said = contacts(&server).args(["--json", "--retries", "0"]).exits(exit).any_stderr().run();
-        assert_eq!(json(&said.stderr)["error"]["code"], code, "{status} {body}");
+        let output = contacts(&server).args(["--json", "--retries", "0"]).exits(exit).any_stderr().run();
+        assert_eq!(json(&output.stderr)["error"]["code"], code, "{status} {body}");
     }
     let server = account(|_, _| Answer::status(200).body(r#"{"reason":"Connection Closed"}"#)).times(1);
-    let said = contacts(&server).args(["--retries", "0"]).any_status().any_stderr().run();
-    assert!(said.stderr.contains("Connection Closed"), "{}", said.stderr);
+    let output = contacts(&server).args(["--retries", "0"]).any_status().any_stderr().run();
+    assert!(output.stderr.contains("Connection Closed"), "{}", output.stderr);
 }
 
 #[test]
 fn a_failure_that_may_pass_is_retried_and_no_line_is_printed_twice() {
-    let mut asked = 0;
+    let mut requests = 0;
     let server = account(move |_, _| {
-        asked += 1;
-        match asked {
+        requests += 1;
+        match requests {
             1 => Answer::status(500),
             // Breaks off in the middle.
             2 => Answer::raw(
@@ -340,8 +340,8 @@ fn get_and_request_take_the_list_of_the_account_directly() {
         ("request", "--contacts=recent", 3),
     ] {
         let server = account(answer).times(1 + lines);
-        let said = Cli::on(&server).args(["--json", command, which]).any_stdout().any_stderr().run();
-        let named: Vec<_> = jsons(&said.stdout).into_iter().map(|line| line["name"].clone()).collect();
+        let output = Cli::on(&server).args(["--json", command, which]).any_stdout().any_stderr().run();
+        let named: Vec<_> = jsons(&output.stdout).into_iter().map(|line| line["name"].clone()).collect();
         assert_eq!(named.len(), lines, "{command} {which}");
         assert!(named.iter().any(|name| name == "My group" || name == "Ivan Work"), "{named:?}");
     }
@@ -376,17 +376,17 @@ fn a_signal_ends_the_wait_for_the_list() {
 
 #[test]
 fn the_sandbox_has_contacts() {
-    let said = Cli::new().args(["--sandbox", "contacts"]).any_stdout().any_stderr().run();
-    assert!(said.stdout.starts_with("11001234567@c.us\tAda (work)\n"), "{}", said.stdout);
-    assert_eq!(said.stdout.lines().count(), 13, "{}", said.stdout);
-    let said = Cli::new()
+    let output = Cli::new().args(["--sandbox", "contacts"]).any_stdout().any_stderr().run();
+    assert!(output.stdout.starts_with("11001234567@c.us\tAda (work)\n"), "{}", output.stdout);
+    assert_eq!(output.stdout.lines().count(), 13, "{}", output.stdout);
+    let output = Cli::new()
         .args(["--sandbox", "--json", "get", "--contacts=groups", "--dir", "d"])
         .any_stdout()
         .any_stderr()
         .run();
     assert!(
-        jsons(&said.stdout).iter().any(|line| line["name"] == "Family" && line["file"].is_string()),
+        jsons(&output.stdout).iter().any(|line| line["name"] == "Family" && line["file"].is_string()),
         "{}",
-        said.stdout
+        output.stdout
     );
 }

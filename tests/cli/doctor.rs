@@ -30,16 +30,16 @@ const CHECKS: [&str; 5] = ["settings", "name", "connection", "state", "notificat
 #[test]
 fn all_is_well() {
     let server = instance(ok(AUTHORIZED), ok(SETTINGS));
-    let said = Cli::on(&server).arg("doctor").any_stdout().run();
-    let lines: Vec<_> = said.stdout.lines().filter(|line| !line.trim_start().starts_with("hint: ")).collect();
-    assert_eq!(lines.len(), 5, "{}", said.stdout);
+    let output = Cli::on(&server).arg("doctor").any_stdout().run();
+    let lines: Vec<_> = output.stdout.lines().filter(|line| !line.trim_start().starts_with("hint: ")).collect();
+    assert_eq!(lines.len(), 5, "{}", output.stdout);
     for (line, check) in lines.iter().zip(CHECKS) {
         assert!(line.starts_with("ok ") && line.contains(check), "{line}");
     }
     for part in [&server.url(), INSTANCE, "***", "GREEN_API_TOKEN_INSTANCE", "authorized", "incomingWebhook"] {
-        assert!(said.stdout.contains(part), "{part} is in {}", said.stdout);
+        assert!(output.stdout.contains(part), "{part} is in {}", output.stdout);
     }
-    assert!(!said.stdout.contains("deviceWebhook"), "{}", said.stdout);
+    assert!(!output.stdout.contains("deviceWebhook"), "{}", output.stdout);
     assert_eq!(calls(&server, ["getStateInstance", "getSettings"]), [1, 1], "each may be called once a second");
     assert!(server.requests().iter().all(|seen| seen.path.ends_with(&format!("/{TOKEN}"))));
 }
@@ -49,10 +49,10 @@ fn each_check_is_a_line_of_json() {
     let server = instance(ok(AUTHORIZED), ok(SETTINGS));
     let cli = Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").without("GREEN_API_ID_INSTANCE");
     let cli = cli.file(".env", format!("ID_INSTANCE={INSTANCE}\nGREEN_API_URL=unused\n"));
-    let said = cli.file("token", TOKEN).args(["doctor", "--json", "--api-token-file", "token"]).any_stdout().run();
+    let output = cli.file("token", TOKEN).args(["doctor", "--json", "--api-token-file", "token"]).any_stdout().run();
     let expected: Vec<_> = CHECKS.iter().map(|check| ((*check).to_owned(), "ok".to_owned())).collect();
-    assert_eq!(marks(&said.stdout), expected);
-    let settings = &jsons(&said.stdout)[0]["settings"];
+    assert_eq!(marks(&output.stdout), expected);
+    let settings = &jsons(&output.stdout)[0]["settings"];
     let of = |n: usize, key: &str| settings[n][key].as_str().expect("a text").to_owned();
     assert_eq!((of(0, "name"), of(0, "value")), ("apiUrl".to_owned(), server.url()));
     assert!(of(0, "source").contains("GREEN_API_URL"), "{settings}");
@@ -76,12 +76,12 @@ fn every_state_has_its_status_and_exit_code() {
     ];
     in_parallel(rows, |(body, status, code, exit)| {
         let server = instance(ok(body), ok(SETTINGS));
-        let said = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
-        let line = &jsons(&said.stdout)[3];
+        let output = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
+        let line = &jsons(&output.stdout)[3];
         assert_eq!((&line["check"], &line["status"]), (&"state".into(), &status.into()), "{body}");
         assert_eq!(line["error"]["code"].as_str(), code, "{body}");
         assert!(line["hint"].is_string(), "the way on: {line}");
-        assert_eq!(marks(&said.stdout)[4].1, "ok", "the next check is made nevertheless: {body}");
+        assert_eq!(marks(&output.stdout)[4].1, "ok", "the next check is made nevertheless: {body}");
         let text = Cli::on(&server).arg("doctor").exits(exit).any_stdout().run().stdout;
         assert!(text.contains(if exit == 0 { "warn  state" } else { "FAIL  state" }), "{text}");
     });
@@ -105,11 +105,11 @@ fn the_first_check_that_fails_gives_the_exit_status() {
     ];
     for (state, settings, code, exit, rest) in rows {
         let server = instance(state, settings);
-        let said = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
-        let lines = jsons(&said.stdout);
+        let output = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
+        let lines = jsons(&output.stdout);
         assert_eq!(lines[3]["error"]["code"], code);
         assert_eq!(
-            marks(&said.stdout)[..3],
+            marks(&output.stdout)[..3],
             CHECKS[..3].iter().map(|c| ((*c).into(), "ok".into())).collect::<Vec<_>>()
         );
         assert_eq!(lines[4]["status"], rest, "{code}");
@@ -120,8 +120,8 @@ fn the_first_check_that_fails_gives_the_exit_status() {
         (Answer::status(466), "quota-exceeded", 69),
     ] {
         let server = instance(ok(AUTHORIZED), settings);
-        let said = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
-        assert_eq!(jsons(&said.stdout)[4]["error"]["code"], code);
+        let output = Cli::on(&server).args(["doctor", "--json"]).exits(exit).any_stdout().run();
+        assert_eq!(jsons(&output.stdout)[4]["error"]["code"], code);
     }
 }
 
@@ -135,27 +135,27 @@ fn settings_that_cannot_be_used_are_the_first_check() {
         (Cli::at("https://a.example").env("GREEN_API_TOKEN_INSTANCE", "hush hush"), "bad-settings"),
     ];
     for (cli, code) in rows {
-        let said = cli.secret("hush hush").args(["doctor", "--json"]).exits(78).any_stdout().run();
-        let marks = marks(&said.stdout);
+        let output = cli.secret("hush hush").args(["doctor", "--json"]).exits(78).any_stdout().run();
+        let marks = marks(&output.stdout);
         assert_eq!((marks[0].1.as_str(), marks.len()), ("failed", 5));
         assert!(marks[1..].iter().all(|(_, status)| status == "skipped"), "{marks:?}");
-        assert_eq!(jsons(&said.stdout)[0]["error"]["code"], code);
+        assert_eq!(jsons(&output.stdout)[0]["error"]["code"], code);
     }
-    let said = Cli::new().arg("doctor").exits(78).any_stdout().run();
-    assert!(said.stdout.starts_with("FAIL  settings") && said.stdout.contains("hint: "), "{}", said.stdout);
+    let output = Cli::new().arg("doctor").exits(78).any_stdout().run();
+    assert!(output.stdout.starts_with("FAIL  settings") && output.stdout.contains("hint: "), "{}", output.stdout);
 }
 
 #[test]
 fn a_service_that_does_not_answer_fails_the_connection() {
     // A port that was free a moment ago, so nothing listens there.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let said = Cli::at(&format!("http://{address}")).args(["doctor", "--json"]).exits(69).any_stdout().run();
-    let lines = jsons(&said.stdout);
+    let output = Cli::at(&format!("http://{address}")).args(["doctor", "--json"]).exits(69).any_stdout().run();
+    let lines = jsons(&output.stdout);
     assert_eq!((&lines[2]["status"], &lines[2]["error"]["code"]), (&"failed".into(), &"unreachable".into()));
     assert!(lines[3]["status"] == "skipped" && lines[4]["status"] == "skipped");
     let server = Server::always(Answer::raw("").then_silence());
-    let said = Cli::on(&server).args(["doctor", "--json", "--timeout", "200ms"]).exits(75).any_stdout().run();
-    assert_eq!(jsons(&said.stdout)[2]["error"]["code"], "timeout");
+    let output = Cli::on(&server).args(["doctor", "--json", "--timeout", "200ms"]).exits(75).any_stdout().run();
+    assert_eq!(jsons(&output.stdout)[2]["error"]["code"], "timeout");
 }
 
 #[test]
@@ -183,10 +183,10 @@ fn a_webhook_is_a_warning_and_its_secrets_are_not_shown() {
     let settings = r#"{"webhookUrl":"https://user:hush-hush@hooks.example:8443/hush-hush?key=hush-hush","webhookUrlToken":"hush-hush","incomingWebhook":"yes"}"#;
     let server = instance(ok(AUTHORIZED), ok(settings));
     for flags in [&["--json"][..], &[], &["-v"], &["-v", "--json"]] {
-        let said = Cli::on(&server).arg("doctor").args(flags).secret("hush-hush").any_stdout().any_stderr().run();
-        assert!(said.stdout.contains("https://hooks.example:8443"), "{}", said.stdout);
+        let output = Cli::on(&server).arg("doctor").args(flags).secret("hush-hush").any_stdout().any_stderr().run();
+        assert!(output.stdout.contains("https://hooks.example:8443"), "{}", output.stdout);
         if flags == ["--json"] {
-            let line = &jsons(&said.stdout)[4];
+            let line = &jsons(&output.stdout)[4];
             assert_eq!(line["status"], "warning");
             assert!(line["hint"].as_str().expect("a hint").contains("listen"), "{line}");
         }
@@ -198,17 +198,17 @@ fn quiet_prints_only_what_failed() {
     let server = instance(ok(AUTHORIZED), ok(SETTINGS));
     Cli::on(&server).args(["doctor", "-q"]).run();
     let server = instance(Answer::status(401), ok(SETTINGS));
-    let said = Cli::on(&server).args(["doctor", "-q"]).exits(77).any_stdout().run();
-    assert!(said.stdout.starts_with("FAIL  state"), "{}", said.stdout);
-    assert_eq!(said.stdout.matches("FAIL").count() + said.stdout.matches("skip").count(), 1, "{}", said.stdout);
+    let output = Cli::on(&server).args(["doctor", "-q"]).exits(77).any_stdout().run();
+    assert!(output.stdout.starts_with("FAIL  state"), "{}", output.stdout);
+    assert_eq!(output.stdout.matches("FAIL").count() + output.stdout.matches("skip").count(), 1, "{}", output.stdout);
 }
 
 #[test]
 fn a_call_that_is_rate_limited_is_repeated() {
-    let mut asked = 0;
+    let mut requests = 0;
     let server = Server::with(move |seen| {
-        asked += 1;
-        match (asked, method(seen)) {
+        requests += 1;
+        match (requests, method(seen)) {
             (1, _) => Answer::status(429).header("Retry-After", "0"),
             (_, "getStateInstance") => ok(AUTHORIZED),
             _ => ok(SETTINGS),
@@ -220,8 +220,8 @@ fn a_call_that_is_rate_limited_is_repeated() {
 
 #[test]
 fn the_sandbox_passes_every_check() {
-    let said = Cli::new().args(["--sandbox", "doctor", "--json"]).any_stdout().any_stderr().run();
-    assert!(marks(&said.stdout).iter().all(|(_, status)| status == "ok"), "{}", said.stdout);
-    let line = jsons(&said.stdout).remove(0);
+    let output = Cli::new().args(["--sandbox", "doctor", "--json"]).any_stdout().any_stderr().run();
+    assert!(marks(&output.stdout).iter().all(|(_, status)| status == "ok"), "{}", output.stdout);
+    let line = jsons(&output.stdout).remove(0);
     assert_eq!(json(&line.to_string())["check"], "settings");
 }

@@ -3,7 +3,7 @@
 use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN};
 
 /// The method, path, content type and body of each request.
-fn asked(server: &Server) -> Vec<(String, String, Option<String>, String)> {
+fn requests(server: &Server) -> Vec<(String, String, Option<String>, String)> {
     let of = |name: &str, request: &crate::support::Request| request.header(name).map(str::to_owned);
     server
         .requests()
@@ -30,9 +30,9 @@ fn the_printed_command_sends_the_same_request() {
         let script = format!("{}\n", printed.trim_end());
         Cli::new().env("GREEN_API_TOKEN_INSTANCE", TOKEN).shell(&script).any_stdout().run();
         Cli::request(&server, [id]).stdout(format!("{id}\taccepted\n")).run();
-        let asked = asked(&server);
-        assert_eq!(asked[0], asked[1]);
-        assert_eq!(asked[0].1, format!("/waInstance{INSTANCE}/getAvatarAsync/{TOKEN}"));
+        let requests = requests(&server);
+        assert_eq!(requests[0], requests[1]);
+        assert_eq!(requests[0].1, format!("/waInstance{INSTANCE}/getAvatarAsync/{TOKEN}"));
     }
 }
 
@@ -49,8 +49,8 @@ fn each_chat_has_its_command() {
 fn an_invalid_chat_id_has_no_command() {
     let server = Server::unasked();
     for odd in ["nonsense", "'; rm -rf x; '@c.us", "11001234567@c.us'", "$(x)@g.us"] {
-        let said = Cli::request(&server, ["--dry-run", odd]).exits(65).any_stdout().any_stderr().run();
-        assert!(!said.stdout.contains("curl"), "{}", said.stdout);
+        let output = Cli::request(&server, ["--dry-run", odd]).exits(65).any_stdout().any_stderr().run();
+        assert!(!output.stdout.contains("curl"), "{}", output.stdout);
     }
 }
 

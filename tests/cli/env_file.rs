@@ -86,8 +86,8 @@ fn the_users_own_file_is_checked_like_any_other() {
     accepted(Cli::on(&accepting()).file(USERS_FILE, "no assignment\n").args(["request", CHAT]));
     let server = accepting();
     let cli = Cli::new().file(USERS_FILE, env_file(&server)).mode(USERS_FILE, 0o640).args(["request", CHAT]);
-    let said = cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has("chmod 600").run();
-    assert_eq!(said.stderr.matches("warning").count(), 1, "{}", said.stderr);
+    let output = cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has("chmod 600").run();
+    assert_eq!(output.stderr.matches("warning").count(), 1, "{}", output.stderr);
 }
 
 #[test]
@@ -112,12 +112,12 @@ fn a_malformed_line_is_reported_without_its_text() {
     for (line, bad) in [(4, "this is hunter2secret"), (4, "GREEN_API_X='hunter2secret"), (4, "X=hunter2secret more")] {
         let text = format!("{}{bad}\n", env_file(&server));
         let cli = Cli::new().file(".env", text).args(["request", CHAT]).secret("hunter2secret");
-        let said = cli.exits(78).stderr_has("/work/.env, line").run();
-        assert!(said.stderr.contains(&line.to_string()), "{}", said.stderr);
+        let output = cli.exits(78).stderr_has("/work/.env, line").run();
+        assert!(output.stderr.contains(&line.to_string()), "{}", output.stderr);
     }
     let cli = Cli::new().file(".env", "A=1\nbad hunter2secret\n").args(["--json", "request", CHAT]);
-    let said = cli.secret("hunter2secret").exits(78).any_stderr().run();
-    let error = json(&said.stderr);
+    let output = cli.secret("hunter2secret").exits(78).any_stderr().run();
+    let error = json(&output.stderr);
     assert_eq!(error["error"]["code"], "bad-settings");
     assert!(error["error"]["message"].as_str().expect("a message").contains('2'), "{error}");
 }
@@ -194,9 +194,9 @@ fn an_env_file_that_others_can_read_is_one_warning() {
     for mode in [0o644, 0o640, 0o604] {
         let server = accepting();
         let cli = Cli::new().file(".env", env_file(&server)).mode(".env", mode).args(["request", CHAT]);
-        let said = cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has(".env").run();
-        assert_eq!(said.stderr.matches("warning").count(), 1, "{}", said.stderr);
-        assert!(said.stderr.starts_with("greenavatar: warning: "), "{}", said.stderr);
+        let output = cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has(".env").run();
+        assert_eq!(output.stderr.matches("warning").count(), 1, "{}", output.stderr);
+        assert!(output.stderr.starts_with("greenavatar: warning: "), "{}", output.stderr);
     }
     let server = accepting();
     let cli = Cli::new().file(".env", env_file(&server)).mode(".env", 0o644).args(["-q", "request", CHAT]);

@@ -25,8 +25,8 @@ fn set_age(path: &Path, seconds: u64) {
 /// Runs the command and returns the page.
 #[track_caller]
 fn page(cli: Cli) -> String {
-    let said = cli.stdout("d/index.html\n").run();
-    fs::read_to_string(said.path("d/index.html")).expect("a page")
+    let output = cli.stdout("d/index.html\n").run();
+    fs::read_to_string(output.path("d/index.html")).expect("a page")
 }
 
 /// The HTML of each chat on the page.
@@ -67,10 +67,10 @@ fn earlier_pictures_are_beside_the_current_one() {
         .file(&old(&gone, "20260102T030405Z.webp"), JPEG)
         .file(&old("not a chat", "20260102T030405Z.jpg"), JPEG);
     fs::create_dir(cli.dir().join("d/history").join(&earlier)).expect("a directory");
-    let said = cli.arg("--json").any_stdout().run();
-    let line = json(&said.stdout);
+    let output = cli.arg("--json").any_stdout().run();
+    let line = json(&output.stdout);
     assert_eq!((&line["file"], &line["chats"], &line["pictures"]), (&"d/index.html".into(), &2.into(), &5.into()));
-    let page = fs::read_to_string(said.path("d/index.html")).expect("a page");
+    let page = fs::read_to_string(output.path("d/index.html")).expect("a page");
     let items = items(&page);
     let of = |chat: &str| *items.iter().find(|item| item.starts_with(chat)).expect("a chat");
     let at = |name: &str| of(&current).find(&format!("<img src=\"history/{current}/{name}\"")).expect(name);
@@ -114,13 +114,13 @@ fn a_list_can_come_from_standard_input_and_its_bad_lines_are_counted() {
 fn links_are_relative_to_the_page() {
     let file = format!("{}.jpg", chat(1));
     let cli = with(&[&file]).args(["-o", "pages/a.html"]).file("pages/x", "");
-    let said = cli.stdout("pages/a.html\n").run();
-    let page = fs::read_to_string(said.path("pages/a.html")).expect("a page");
+    let output = cli.stdout("pages/a.html\n").run();
+    let page = fs::read_to_string(output.path("pages/a.html")).expect("a page");
     assert!(page.contains(&format!("<img src=\"../d/{file}\"")), "{page}");
-    assert_eq!(names(said.path("d")), [file.as_str()], "nothing is written there");
+    assert_eq!(names(output.path("d")), [file.as_str()], "nothing is written there");
     let cli = Cli::new().file(&format!("a #?%b/{file}"), JPEG).args(["gallery", "a #?%b", "--output", "x.html"]);
-    let said = cli.stdout("x.html\n").run();
-    let page = fs::read_to_string(said.path("x.html")).expect("a page");
+    let output = cli.stdout("x.html\n").run();
+    let page = fs::read_to_string(output.path("x.html")).expect("a page");
     assert!(page.contains(&format!("<img src=\"a%20%23%3F%25b/{file}\"")), "{page}");
 }
 
@@ -136,9 +136,9 @@ fn the_page_loads_nothing_else() {
 
 #[test]
 fn an_empty_directory_is_an_empty_page() {
-    let said = with(&[]).arg("--json").any_stdout().run();
-    assert_eq!(said.stdout, "{\"file\":\"d/index.html\",\"chats\":0,\"pictures\":0}\n");
-    let page = fs::read_to_string(said.path("d/index.html")).expect("a page");
+    let output = with(&[]).arg("--json").any_stdout().run();
+    assert_eq!(output.stdout, "{\"file\":\"d/index.html\",\"chats\":0,\"pictures\":0}\n");
+    let page = fs::read_to_string(output.path("d/index.html")).expect("a page");
     assert!(page.contains("<p id=\"none\">No pictures here yet"), "{page}");
     with(&[]).arg("-q").run();
 }
@@ -146,9 +146,9 @@ fn an_empty_directory_is_an_empty_page() {
 #[test]
 fn a_missing_directory_is_unreadable() {
     let cli = Cli::new().args(["--json", "gallery", "d"]).exits(66).any_stderr();
-    let said = cli.run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "input-unreadable");
-    assert!(!said.path("d").exists());
+    let output = cli.run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "input-unreadable");
+    assert!(!output.path("d").exists());
     Cli::new().file("d", "x").args(["gallery", "d"]).exits(66).any_stderr().run();
     with(&[]).args(["--names", "none"]).exits(66).any_stderr().run();
 }
@@ -169,8 +169,8 @@ fn a_page_that_cannot_be_written_leaves_the_old_one() {
 
 #[test]
 fn only_its_owner_can_read_the_page() {
-    let said = with(&[]).stdout("d/index.html\n").run();
-    assert!(said.is_private("d/index.html"));
+    let output = with(&[]).stdout("d/index.html\n").run();
+    assert!(output.is_private("d/index.html"));
 }
 
 #[test]

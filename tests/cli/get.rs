@@ -80,11 +80,11 @@ fn a_text_line_has_the_url_or_the_error_code() {
 #[test]
 fn whatsapps_rate_limit_and_a_failing_host_are_retried() {
     in_parallel([true, false], |is_limit| {
-        let mut asked = 0;
+        let mut requests = 0;
         let server = Server::with(move |seen| {
-            asked += 1;
+            requests += 1;
             let url = format!("http://{}/pictures/1", seen.header("host").expect("a host"));
-            match (method(seen), asked, is_limit) {
+            match (method(seen), requests, is_limit) {
                 ("getAvatar", 1, true) => ok(&sample("error-200-rate-overlimit.json")),
                 ("getAvatar", _, _) => ok(&format!(r#"{{"urlAvatar":"{url}"}}"#)),
                 (_, 2, false) => Answer::status(503),
@@ -104,19 +104,19 @@ fn a_list_is_handled_as_by_request() {
     let server = picture_service(|seen| if method(seen).ends_with('2') { Answer::status(404) } else { picture(JPEG) });
     let list = format!("# people\n{}\n\nnonsense\n{}\n{}\n{}\n", chat(1), chat(2), chat(3), chat(1));
     let args = ["--json", "--rate=0", "--dir", "d", "--from", "list"];
-    let said = get(&server, args).file("list", &list).exits(1).any_stdout().any_stderr().run();
-    let mut words: Vec<_> = jsons(&said.stdout).iter().map(|line| line["status"].to_string()).collect();
+    let output = get(&server, args).file("list", &list).exits(1).any_stdout().any_stderr().run();
+    let mut words: Vec<_> = jsons(&output.stdout).iter().map(|line| line["status"].to_string()).collect();
     words.sort();
     assert_eq!(words, ["\"failed\"", "\"found\"", "\"found\"", "\"invalid\""]);
-    assert_eq!(names(said.path("d")), [format!("{}.jpg", chat(1)), format!("{}.jpg", chat(3))]);
-    let tally = json(said.stderr.lines().last().expect("a tally"))["tally"].clone();
+    assert_eq!(names(output.path("d")), [format!("{}.jpg", chat(1)), format!("{}.jpg", chat(3))]);
+    let tally = json(output.stderr.lines().last().expect("a tally"))["tally"].clone();
     let of = |key: &str| tally[key].as_u64();
     assert_eq!((of("found"), of("failed"), of("invalid"), of("duplicates")), (Some(2), Some(1), Some(1), Some(1)));
-    let said = get(&server, ["-q", "--rate=0", "-"]).stdin(format!("{}\n{}\n", chat(1), chat(3))).run();
-    assert!(said.stdout.is_empty());
+    let output = get(&server, ["-q", "--rate=0", "-"]).stdin(format!("{}\n{}\n", chat(1), chat(3))).run();
+    assert!(output.stdout.is_empty());
     let args = ["--rate=0", "--dir", "d", "--from", "list"];
-    let said = get(&server, args).file("list", &list).exits(1).any_stdout().stderr_has("2 found").run();
-    assert!(said.stderr.contains("1 failed") && said.stderr.contains("picture's URL"), "{}", said.stderr);
+    let output = get(&server, args).file("list", &list).exits(1).any_stdout().stderr_has("2 found").run();
+    assert!(output.stderr.contains("1 failed") && output.stderr.contains("picture's URL"), "{}", output.stderr);
 }
 
 #[test]
@@ -127,11 +127,12 @@ fn a_failure_that_ends_a_run_is_its_exit_status() {
         (400, "instance account not authorized".to_owned(), "instance-not-authorized", 77),
     ] {
         let server = Server::answering([Answer::status(status).body(body)]);
-        let said = get(&server, ["--json", "--concurrency=1", CHAT, GROUP]).exits(exit).any_stdout().any_stderr().run();
-        assert_eq!(json(&said.stdout)["error"]["code"], code);
+        let output =
+            get(&server, ["--json", "--concurrency=1", CHAT, GROUP]).exits(exit).any_stdout().any_stderr().run();
+        assert_eq!(json(&output.stdout)["error"]["code"], code);
     }
-    let said = get(&Server::unasked(), ["--json", "12345@c.us"]).exits(65).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["status"], "invalid");
+    let output = get(&Server::unasked(), ["--json", "12345@c.us"]).exits(65).any_stdout().any_stderr().run();
+    assert_eq!(json(&output.stdout)["status"], "invalid");
 }
 
 #[test]
@@ -147,13 +148,13 @@ fn a_journal_tells_commands_apart_and_records_the_picture() {
         let cli = cli.again().args([command, "-q", "--json", "--journal", "j"]).args(args);
         cli.arg(CHAT).any_stdout().any_stderr().run()
     };
-    let asked = || calls(&server, ["getAvatarAsync", "getAvatar"]);
+    let requests = || calls(&server, ["getAvatarAsync", "getAvatar"]);
     run("request");
-    let said = run("get");
-    assert_eq!(asked(), [1, 1], "what one command has done is not done for another");
+    let output = run("get");
+    assert_eq!(requests(), [1, 1], "what one command has done is not done for another");
     assert!(run("request").stdout.is_empty() && run("get").stdout.is_empty());
-    assert_eq!(asked(), [1, 1]);
-    let kept = jsons(&said.read("j"));
+    assert_eq!(requests(), [1, 1]);
+    let kept = jsons(&output.read("j"));
     assert_eq!((&kept[0]["command"], &kept[1]["command"]), (&"request".into(), &"get".into()));
     assert_eq!((&kept[1]["idInstance"], &kept[1]["sha256"]), (&INSTANCE.into(), &SHA256.into()));
 }
@@ -163,9 +164,9 @@ fn show_draws_nothing_without_a_terminal() {
     for extra in [&["--show"][..], &["--show", "--color=always"], &["--show", "--json"]] {
         let server = picture_service(|_| Answer::status(500)).times(1);
         let cli = Cli::on(&server).env("TERM", "xterm-kitty").env("COLORTERM", "truecolor").arg("get").args(extra);
-        let said = cli.arg(CHAT).any_stdout().raw().run();
-        assert_eq!(said.stdout.lines().count(), 1, "{:?}", said.stdout);
-        assert!(!said.stdout.contains("\u{1b}_G") && !said.stdout.contains("\u{1b}[38"), "{:?}", said.stdout);
+        let output = cli.arg(CHAT).any_stdout().raw().run();
+        assert_eq!(output.stdout.lines().count(), 1, "{:?}", output.stdout);
+        assert!(!output.stdout.contains("\u{1b}_G") && !output.stdout.contains("\u{1b}[38"), "{:?}", output.stdout);
     }
 }
 
@@ -173,8 +174,8 @@ fn show_draws_nothing_without_a_terminal() {
 fn the_sandbox_has_pictures() {
     let row = |row: &str| format!("11001234{row}@c.us");
     for (n, word) in [("901", "none"), ("902", "hidden"), ("903", "none"), ("913", "no-account")] {
-        let said = Cli::new().args(["--sandbox", "get", "--json", &row(n)]).any_stdout().any_stderr().run();
-        assert_eq!(json(&said.stdout)["status"], word, "{n}");
+        let output = Cli::new().args(["--sandbox", "get", "--json", &row(n)]).any_stdout().any_stderr().run();
+        assert_eq!(json(&output.stdout)["status"], word, "{n}");
     }
     let late = Cli::new().args(["--sandbox", "get", "--json", &row("906")]).exits(75).any_stdout().any_stderr().run();
     assert_eq!(json(&late.stdout)["error"]["code"], "avatar-timeout");

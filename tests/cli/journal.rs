@@ -34,8 +34,8 @@ fn every_line_is_in_it_with_command_instance_and_time() {
         Server::with(|request| Answer::status(if request.chat() == CHAT { 200 } else { 400 }).body("no")).times(2);
     let server_answers = ["--json", "--concurrency", "1", "--journal", "j", CHAT, GROUP, "nonsense"];
     // A 200 with the body `no` is accepted: it names no error.
-    let said = Cli::request(&server, server_answers).exits(1).any_stdout().any_stderr().run();
-    let (shown, kept) = (jsons(&said.stdout), said.read("j"));
+    let output = Cli::request(&server, server_answers).exits(1).any_stdout().any_stderr().run();
+    let (shown, kept) = (jsons(&output.stdout), output.read("j"));
     let kept: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!((shown.len(), kept.len()), (3, 3));
     for (shown, kept) in shown.iter().zip(&kept) {
@@ -53,8 +53,8 @@ fn every_line_is_in_it_with_command_instance_and_time() {
 fn only_its_owner_can_read_it() {
     let server = accepting(1);
     let cli = Cli::request(&server, ["--journal", "j", CHAT]).shell(r#"umask 000; exec "$0" "$@""#);
-    let said = cli.any_stdout().any_stderr().run();
-    assert!(said.is_private("j"));
+    let output = cli.any_stdout().any_stderr().run();
+    assert!(output.is_private("j"));
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn a_torn_last_line_is_cut_off() {
         }
         let server = accepting(1);
         let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT, &chat(1)]);
-        let said = cli.file("j", format!("{whole}{}", &torn[..end])).run();
-        let kept = said.read("j");
+        let output = cli.file("j", format!("{whole}{}", &torn[..end])).run();
+        let kept = output.read("j");
         assert!(kept.starts_with(&whole) && kept.ends_with('\n'), "torn at {end}: {kept}");
         let kept: Vec<_> = kept.lines().map(json).collect();
         assert_eq!((kept.len(), &kept[1]["chatId"]), (2, &CHAT.into()), "torn at {end}");
@@ -131,8 +131,8 @@ fn a_tail_of_any_bytes_without_a_newline_is_cut_off() {
     in_parallel(tails, |tail| {
         let server = accepting(1);
         let cli = Cli::request(&server, ["-q", "--journal", "j", CHAT, &chat(1)]);
-        let said = cli.file("j", [whole.as_bytes(), &tail].concat()).run();
-        let kept = said.read("j");
+        let output = cli.file("j", [whole.as_bytes(), &tail].concat()).run();
+        let kept = output.read("j");
         assert!(kept.starts_with(&whole) && kept.lines().count() == 2, "{} bytes", kept.len());
     });
     let only_zeros = Cli::request(&accepting(1), ["-q", "--journal", "j", CHAT]).file("j", [0; 4096]).run();
@@ -160,10 +160,10 @@ fn a_file_that_is_not_a_journal_is_refused_and_left_as_it_is() {
         ],
         |text| {
             let cli = Cli::request(&server, ["--json", "--journal", "j", CHAT]).file("j", &text);
-            let said = cli.exits(78).any_stderr().run();
-            assert_eq!(json(&said.stderr)["error"]["code"], "bad-settings", "{text:?}");
-            assert_eq!(said.read("j"), text, "the file is unchanged");
-            assert!(said.is_private("j"));
+            let output = cli.exits(78).any_stderr().run();
+            assert_eq!(json(&output.stderr)["error"]["code"], "bad-settings", "{text:?}");
+            assert_eq!(output.read("j"), text, "the file is unchanged");
+            assert!(output.is_private("j"));
         },
     );
     let cli = Cli::request(&server, ["--journal", "j", CHAT]).file("j", b"\xff\xfe\x00binary");
@@ -178,16 +178,16 @@ fn the_longest_line_of_ours_is_read_again() {
     let server = Server::always(Answer::status(200).body(body)).times(1);
     let cli = Cli::on(&server).args(["--json", "get", "--journal", "j", CHAT]);
     let again = cli.again().args(["--json", "get", "--journal", "j", CHAT]);
-    let said = cli.any_stdout().run();
-    assert!(said.read("j").len() > 300_000, "{} bytes", said.read("j").len());
+    let output = cli.any_stdout().run();
+    assert!(output.read("j").len() > 300_000, "{} bytes", output.read("j").len());
     again.stderr_has(r#""alreadyDone":1"#).run();
 }
 
 #[test]
 fn an_empty_file_is_a_journal() {
     let server = accepting(1);
-    let said = Cli::request(&server, ["-q", "--journal", "j", CHAT]).file("j", "").run();
-    assert_eq!(said.read("j").lines().count(), 1);
+    let output = Cli::request(&server, ["-q", "--journal", "j", CHAT]).file("j", "").run();
+    assert_eq!(output.read("j").lines().count(), 1);
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn a_second_run_with_the_same_journal_is_refused() {
     let second = cli.again().args(["request", "--json", "--journal", "j", GROUP]);
     let running = cli.start();
     server.wait_for(1);
-    let said = second.exits(75).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "journal-busy");
+    let output = second.exits(75).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "journal-busy");
     gate.open();
     running.finish();
 }
@@ -231,22 +231,22 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
         // Killed once or twice at random moments, then run to the end.
         while kills <= round % 2 {
             let running = second.args(args).any_status().start();
-            let asked = server.requests().len();
+            let requests = server.requests().len();
             let more = fastrand::usize(1..CHATS / 3);
-            server.wait_for((asked + more).min(CHATS));
+            server.wait_for((requests + more).min(CHATS));
             running.kill();
             kills += 1;
             second = cli.again();
         }
-        let said = second.args(args).run();
-        let mut asked: HashMap<String, usize> = HashMap::new();
+        let output = second.args(args).run();
+        let mut counts: HashMap<String, usize> = HashMap::new();
         for chat in server.chats() {
-            *asked.entry(chat).or_default() += 1;
+            *counts.entry(chat).or_default() += 1;
         }
-        assert_eq!(asked.len(), CHATS, "every chat was requested");
+        assert_eq!(counts.len(), CHATS, "every chat was requested");
         let twice = server.requests().len() - CHATS;
-        assert!(twice <= WORKERS * kills, "{twice} chats asked twice after {kills} kills");
-        let mut done: Vec<_> = said.read("j").lines().map(|line| json(line)["chatId"].to_string()).collect();
+        assert!(twice <= WORKERS * kills, "{twice} chats requested twice after {kills} kills");
+        let mut done: Vec<_> = output.read("j").lines().map(|line| json(line)["chatId"].to_string()).collect();
         done.sort();
         done.dedup();
         assert_eq!(done.len(), CHATS, "every chat is in the journal");
@@ -263,13 +263,13 @@ fn a_full_disk_ends_the_run_and_the_next_one_finishes_it() {
     let cli = Cli::on(&server).file("list", &list);
     // Limits files to eight blocks of 512 bytes.
     let full = cli.again().args(args).shell(r#"ulimit -f 8; exec "$0" "$@""#);
-    let said = full.exits(74).any_stdout().stderr_has("greenavatar: error: ").run();
-    let (kept, first) = (said.read("j"), server.requests().len());
-    assert_eq!(said.stdout.lines().count(), first, "each result is printed, also if it could not be journaled");
+    let output = full.exits(74).any_stdout().stderr_has("greenavatar: error: ").run();
+    let (kept, first) = (output.read("j"), server.requests().len());
+    assert_eq!(output.stdout.lines().count(), first, "each result is printed, also if it could not be journaled");
     assert!(kept.len() <= 4096 && first < CHATS, "{} bytes, {first} requests", kept.len());
     cli.args(args).arg("-q").run();
-    let said = server.requests().len();
-    assert!(said <= CHATS + 5, "{said} requests for {CHATS} chats");
+    let requests = server.requests().len();
+    assert!(requests <= CHATS + 5, "{requests} requests for {CHATS} chats");
 }
 
 #[cfg(unix)]
@@ -278,8 +278,8 @@ fn a_device_is_not_a_journal() {
     let server = Server::unasked();
     for device in ["/dev/null", "/"] {
         let cli = Cli::request(&server, ["--journal", device, CHAT]);
-        let said = cli.any_status().stderr_has("greenavatar: error: ").run();
-        assert!(said.stdout.is_empty());
+        let output = cli.any_status().stderr_has("greenavatar: error: ").run();
+        assert!(output.stdout.is_empty());
     }
 }
 
@@ -310,8 +310,8 @@ fn a_journal_that_was_removed_is_created_anew() {
     running.wait_for_lines(1);
     std::fs::remove_file(&path).expect("it is there");
     running.write_stdin(format!("{}\n", chat(2)));
-    let said = running.finish();
-    let journaled: Vec<_> = jsons(&said.read("j")).iter().map(|line| line["chatId"].clone()).collect();
+    let output = running.finish();
+    let journaled: Vec<_> = jsons(&output.read("j")).iter().map(|line| line["chatId"].clone()).collect();
     assert_eq!(journaled, [chat(2)]);
-    assert!(said.is_private("j"));
+    assert!(output.is_private("j"));
 }

@@ -45,17 +45,17 @@ fn no_kill_loses_a_notification() {
     while waiting(&mut control) > 0 {
         std::thread::sleep(Duration::from_millis(2));
     }
-    let said = last.stop();
-    printed += &said.stdout;
-    let spool = said.read("spool");
+    let output = last.stop();
+    printed += &output.stdout;
+    let spool = output.read("spool");
     for n in 0..KILLS * EACH {
         assert!(printed.contains(&format!(r#"{{"chatId":"{}","status":"none","timestamp":{n}}}"#, chat(n))), "{n}");
         assert!(spool.lines().any(|line| line == format!(r#"{{"typeWebhook":"x","n":{n}}}"#)), "{n}");
     }
     // One run prints each result once.
-    let mut lines: Vec<_> = said.stdout.lines().collect();
+    let mut lines: Vec<_> = output.stdout.lines().collect();
     lines.sort_unstable();
     lines.dedup();
-    assert_eq!(lines.len(), said.stdout.lines().count());
+    assert_eq!(lines.len(), output.stdout.lines().count());
     sandbox.stop();
 }

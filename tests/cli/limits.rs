@@ -29,9 +29,17 @@ fn without_threads_one_error_names_the_limit_and_nothing_is_sent() {
         &["sandbox", "--bind", "127.0.0.1:0"],
     ];
     in_parallel(commands, |command| {
-        let said = Cli::on(&server).args(command).shell(NO_THREAD).exits(78).any_stderr().run();
-        assert!(said.stderr.starts_with("greenavatar: error: cannot start a thread\n"), "{command:?}: {}", said.stderr);
-        assert!(said.stderr.contains("`ulimit -u`") && said.stderr.matches("error:").count() == 1, "{}", said.stderr);
+        let output = Cli::on(&server).args(command).shell(NO_THREAD).exits(78).any_stderr().run();
+        assert!(
+            output.stderr.starts_with("greenavatar: error: cannot start a thread\n"),
+            "{command:?}: {}",
+            output.stderr
+        );
+        assert!(
+            output.stderr.contains("`ulimit -u`") && output.stderr.matches("error:").count() == 1,
+            "{}",
+            output.stderr
+        );
     });
 }
 
@@ -57,8 +65,8 @@ fn with_few_threads_there_are_fewer_workers_but_every_chat_has_a_line() {
     // The main thread, the signal thread, the collector, and one worker or more.
     for limit in [4, 5] {
         let server = Queue::default().serve_with(|_, _| Answer::status(200));
-        let said = run(limit, &server).exits(1).run();
-        assert_eq!(said.stdout.matches("\ttimed-out").count(), 4, "{limit}: {}", said.stdout);
+        let output = run(limit, &server).exits(1).run();
+        assert_eq!(output.stdout.matches("\ttimed-out").count(), 4, "{limit}: {}", output.stdout);
     }
 }
 
@@ -72,12 +80,12 @@ fn with_few_open_files_there_are_fewer_workers_or_one_error_that_names_the_limit
         Cli::on(&server).args(args).file("list", &list).shell(&script).any_stdout().any_stderr()
     };
     for limit in [12, 16, 24] {
-        let said = run(limit).run();
-        assert_eq!(said.stdout.matches("\tnew").count(), 30, "{limit}: {}", said.stderr);
+        let output = run(limit).run();
+        assert_eq!(output.stdout.matches("\tnew").count(), 30, "{limit}: {}", output.stderr);
     }
-    let asked = server.requests().len();
-    let said = run(8).exits(78).stderr_has("may open only 8 files").run();
-    assert_eq!((said.stdout.as_str(), server.requests().len()), ("", asked));
+    let requests = server.requests().len();
+    let output = run(8).exits(78).stderr_has("may open only 8 files").run();
+    assert_eq!((output.stdout.as_str(), server.requests().len()), ("", requests));
 }
 
 #[test]

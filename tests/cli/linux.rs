@@ -29,8 +29,8 @@ fn a_full_disk_is_output_failed() {
     let cli = Cli::request(&server, [CHAT]).stdout_to(full_disk()).exits(74);
     cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
     let server = Server::answering([Answer::status(200)]);
-    let said = Cli::request(&server, ["--json", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
+    let output = Cli::request(&server, ["--json", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "output-failed");
     let server = picture_service(|_| picture(JPEG));
     get(&server, ["-o", "-", CHAT]).stdout_to(full_disk()).exits(74).any_stderr().run();
 }
@@ -40,8 +40,8 @@ fn a_full_disk_ends_a_list() {
     let server = Server::with(|_| Answer::status(200));
     let args = ["--json", "--concurrency", "1", "--rate", "0"];
     let cli = Cli::request(&server, args).args((0..200).map(chat)).stdout_to(full_disk());
-    let said = cli.exits(74).any_stderr().run();
-    assert!(jsons(&said.stderr).iter().any(|line| line["error"]["code"] == "output-failed"), "{}", said.stderr);
+    let output = cli.exits(74).any_stderr().run();
+    assert!(jsons(&output.stderr).iter().any(|line| line["error"]["code"] == "output-failed"), "{}", output.stderr);
     assert!(server.requests().len() < 20, "{} requests", server.requests().len());
 }
 
@@ -50,8 +50,8 @@ fn a_notification_that_cannot_be_written_is_not_deleted() {
     let queue = Queue::of([plain(1)]);
     let server = queue.serve();
     let receive = |server: &Server| Cli::on(server).args(["receive", "--json"]).exits(74).any_stderr();
-    let said = receive(&server).stdout_to(full_disk()).run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "output-failed");
+    let output = receive(&server).stdout_to(full_disk()).run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "output-failed");
     assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
     let queue = Queue::of([sample("device-info.json")]);
     let server = queue.serve();
@@ -72,8 +72,8 @@ fn a_notification_that_cannot_be_written_is_not_acknowledged() {
     let running = listen(["--discard-foreign"]).stdout_to(full_disk()).exits(74).start();
     let answer = Client::connect(address_of(&running)).post("/", "", &plain(1));
     assert_ne!(answer, Some(200));
-    let said = running.finish();
-    assert!(said.stderr.contains("output-failed"), "{}", said.stderr);
+    let output = running.finish();
+    assert!(output.stderr.contains("output-failed"), "{}", output.stderr);
     let running = listen(["--spool", "/dev/full"]).exits(74).start();
     let answer = Client::connect(address_of(&running)).post("/", "", &sample("device-info.json"));
     assert_ne!(answer, Some(200));

@@ -14,14 +14,14 @@ fn a_failure_that_ends_the_run_gives_its_exit_status() {
         (400, "instance account expired", 77),
         (400, "instance is deleted", 77),
     ] {
-        let mut asked = 0;
+        let mut requests = 0;
         let server = Server::with(move |_| {
-            asked += 1;
-            if asked == 3 { Answer::status(status).body(body) } else { Answer::status(200) }
+            requests += 1;
+            if requests == 3 { Answer::status(status).body(body) } else { Answer::status(200) }
         })
         .times(3);
-        let said = in_order(&server).args((1..=9).map(chat)).exits(exit).any_stdout().stderr_has("6 not tried").run();
-        let statuses: Vec<_> = said.stdout.lines().map(|line| line.split('\t').nth(1).unwrap_or_default()).collect();
+        let output = in_order(&server).args((1..=9).map(chat)).exits(exit).any_stdout().stderr_has("6 not tried").run();
+        let statuses: Vec<_> = output.stdout.lines().map(|line| line.split('\t').nth(1).unwrap_or_default()).collect();
         assert_eq!(statuses, ["accepted", "accepted", "failed"], "{status} {body}");
     }
 }
@@ -37,10 +37,10 @@ fn the_entries_left_in_a_list_are_counted() {
 fn requests_in_flight_are_finished_when_another_ends_the_run() {
     let gate = Gate::default();
     let held = gate.clone();
-    let mut asked = 0;
+    let mut requests = 0;
     let server = Server::with(move |_| {
-        asked += 1;
-        if asked == 1 { Answer::status(401).held(&held) } else { Answer::status(200).held(&held) }
+        requests += 1;
+        if requests == 1 { Answer::status(401).held(&held) } else { Answer::status(200).held(&held) }
     })
     .times(4)
     .opening(&gate);
@@ -48,18 +48,23 @@ fn requests_in_flight_are_finished_when_another_ends_the_run() {
     let running = cli.exits(77).any_stdout().any_stderr().start();
     server.wait_for(4);
     gate.open();
-    let said = running.finish();
-    assert_eq!(jsons(&said.stdout).iter().filter(|line| line["status"] == "accepted").count(), 3, "{}", said.stdout);
+    let output = running.finish();
+    assert_eq!(
+        jsons(&output.stdout).iter().filter(|line| line["status"] == "accepted").count(),
+        3,
+        "{}",
+        output.stdout
+    );
 }
 
 #[test]
 fn an_unavailable_service_ends_the_run() {
-    for (flags, asked) in [(&["--give-up-after", "3"][..], 3), (&[], 20)] {
-        let server = Server::always(Answer::status(500)).times(asked);
+    for (flags, requests) in [(&["--give-up-after", "3"][..], 3), (&[], 20)] {
+        let server = Server::always(Answer::status(500)).times(requests);
         let cli = in_order(&server).args(flags).args(["--retries", "0", "--json"]).args((0..40).map(chat));
-        let said = cli.exits(69).any_stdout().any_stderr().run();
-        assert_eq!(said.stdout.lines().count(), asked);
-        assert!(said.stderr.contains("--give-up-after"), "it says why the run ended: {}", said.stderr);
+        let output = cli.exits(69).any_stdout().any_stderr().run();
+        assert_eq!(output.stdout.lines().count(), requests);
+        assert!(output.stderr.contains("--give-up-after"), "it says why the run ended: {}", output.stderr);
     }
 }
 
@@ -71,10 +76,10 @@ fn a_throttled_or_starting_instance_ends_a_list_like_an_unavailable_one() {
         let server = Server::with(move |_| Answer::status(status).header("Retry-After", "0").body(body)).times(20);
         let args = ["--json", "--rate", "0", "--retries", "0", "--concurrency", "1"];
         let ids = (0..30).map(chat);
-        let said = Cli::request(&server, args).args(ids).exits(exit).any_stdout().any_stderr().run();
-        assert_eq!(jsons(&said.stdout).len(), 20);
-        assert_eq!(jsons(&said.stderr)[0]["error"]["code"], code, "{}", said.stderr);
-        assert!(said.stderr.contains("20 chats in a row"), "{}", said.stderr);
+        let output = Cli::request(&server, args).args(ids).exits(exit).any_stdout().any_stderr().run();
+        assert_eq!(jsons(&output.stdout).len(), 20);
+        assert_eq!(jsons(&output.stderr)[0]["error"]["code"], code, "{}", output.stderr);
+        assert!(output.stderr.contains("20 chats in a row"), "{}", output.stderr);
     }
 }
 
@@ -87,12 +92,12 @@ fn the_outage_is_reported_once() {
     let running = Cli::request(&server, args).args((0..40).map(chat)).exits(69).any_stdout().any_stderr().start();
     server.wait_for(8);
     gate.open();
-    let said = running.finish();
+    let output = running.finish();
     assert_eq!(
-        (said.stdout.lines().count(), said.stderr.matches("--give-up-after").count()),
+        (output.stdout.lines().count(), output.stderr.matches("--give-up-after").count()),
         (8, 1),
         "{}",
-        said.stderr
+        output.stderr
     );
 }
 
@@ -105,10 +110,10 @@ fn give_up_after_zero_tries_every_chat() {
 
 #[test]
 fn an_answer_resets_the_count() {
-    let mut asked = 0;
+    let mut requests = 0;
     let server = Server::with(move |_| {
-        asked += 1;
-        Answer::status(if asked % 3 == 0 { 200 } else { 503 })
+        requests += 1;
+        Answer::status(if requests % 3 == 0 { 200 } else { 503 })
     })
     .times(12);
     let cli = in_order(&server).args(["--give-up-after", "3", "--retries", "0"]).args((0..12).map(chat));
@@ -119,14 +124,14 @@ fn an_answer_resets_the_count() {
 fn a_single_chat_has_its_own_status_and_one_error() {
     let server = Server::always(Answer::status(503)).times(1);
     let args = ["--retries", "0", "--give-up-after", "1", CHAT];
-    let said = Cli::request(&server, args).exits(69).any_stdout().any_stderr().run();
-    assert_eq!(said.stderr.matches("error: ").count(), 1, "{}", said.stderr);
+    let output = Cli::request(&server, args).exits(69).any_stdout().any_stderr().run();
+    assert_eq!(output.stderr.matches("error: ").count(), 1, "{}", output.stderr);
 }
 
 #[test]
 fn twenty_failures_at_the_end_of_a_list_are_not_an_outage() {
     let server = Server::always(Answer::status(503)).times(20);
     let args = ["--json", "--rate", "0", "--retries", "0", "--concurrency", "1"];
-    let said = Cli::request(&server, args).args((0..20).map(chat)).exits(1).any_stdout().any_stderr().run();
-    assert!(!said.stderr.contains("in a row"), "{}", said.stderr);
+    let output = Cli::request(&server, args).args((0..20).map(chat)).exits(1).any_stdout().any_stderr().run();
+    assert!(!output.stderr.contains("in a row"), "{}", output.stderr);
 }

@@ -14,8 +14,8 @@ pub fn listen<const N: usize>(args: [&str; N]) -> Cli {
 /// Waits until the program listens, and returns its address.
 #[track_caller]
 pub fn address_of(running: &Running) -> SocketAddr {
-    let said = running.wait_for_stderr("listening on http://");
-    let rest = said.split_once("listening on http://").expect("an address").1;
+    let output = running.wait_for_stderr("listening on http://");
+    let rest = output.split_once("listening on http://").expect("an address").1;
     let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ':')).unwrap_or(rest.len());
     rest[..end].parse().expect("an address")
 }
@@ -93,8 +93,8 @@ fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
     }
     // The start of a TLS handshake.
     assert_eq!(ask(address, "\u{16}\u{3}\u{1}\u{2}").0, 400);
-    let said = running.stop();
-    let lines = jsons(&said.stderr);
+    let output = running.stop();
+    let lines = jsons(&output.stderr);
     let warnings: Vec<_> = lines.iter().filter_map(|line| line.get("warning")).collect();
     let reported = |part: &str, hint: &str| {
         let of = |key: &str, part: &str| {
@@ -117,7 +117,7 @@ fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
 #[cfg(unix)]
 #[test]
 fn the_summary_says_what_became_of_the_notifications() {
-    let said = |args: &[&str], bodies: &[String]| {
+    let summary = |args: &[&str], bodies: &[String]| {
         let running = Cli::new().args(["listen", "--bind", "127.0.0.1:0"]).args(args).any_stdout().any_stderr();
         let running = running.until_stopped().start();
         let address = address_of(&running);
@@ -125,8 +125,8 @@ fn the_summary_says_what_became_of_the_notifications() {
         running.stop().stderr.lines().last().expect("a line").to_owned()
     };
     let bodies = [plain(1), plain(1), plain(2), sample("avatar-info-failed.json"), sample("incoming-message.json")];
-    assert_eq!(said(&["--spool", "s"], &bodies), "greenavatar: 3 printed, 1 of them failed, 1 repeated, 1 spooled");
-    assert_eq!(said(&["--discard-foreign"], &[]), "greenavatar: note: no notifications were received");
+    assert_eq!(summary(&["--spool", "s"], &bodies), "greenavatar: 3 printed, 1 of them failed, 1 repeated, 1 spooled");
+    assert_eq!(summary(&["--discard-foreign"], &[]), "greenavatar: note: no notifications were received");
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn the_token_comes_in_three_forms_and_from_three_places() {
 #[test]
 fn missing_and_unsafe_settings_are_refused() {
     let refused = |cli: Cli, part: &str| {
-        let said = cli.exits(78).stdout("").any_stderr().run();
-        let error = &json(&said.stderr)["error"];
+        let output = cli.exits(78).stdout("").any_stderr().run();
+        let error = &json(&output.stderr)["error"];
         assert_eq!(error["code"], "bad-settings");
         assert!(error.to_string().contains(part), "{error}");
     };
@@ -276,8 +276,8 @@ fn max_ends_the_run() {
     assert_eq!(post(address, &plain(1)), 200);
     assert_eq!(post(address, &plain(1)), 200);
     assert_eq!(post(address, &sample("avatar-info-failed.json")), 200);
-    let said = running.finish();
-    assert_eq!(said.stdout.lines().count(), 2, "a repeat does not count");
+    let output = running.finish();
+    assert_eq!(output.stdout.lines().count(), 2, "a repeat does not count");
     assert!(std::net::TcpStream::connect(address).is_err());
 }
 
@@ -307,8 +307,8 @@ fn the_sandbox_sends_its_notifications_to_it() {
     running.wait_for_lines(4);
     sandbox.write_stdin("");
     sandbox.finish();
-    let said = running.stop();
-    let mut seen: Vec<_> = jsons(&said.stdout)
+    let output = running.stop();
+    let mut seen: Vec<_> = jsons(&output.stdout)
         .iter()
         .map(|line| (line["chatId"].as_str().expect("a chat").to_owned(), line["status"].as_str() == Some("found")))
         .collect();
@@ -323,7 +323,7 @@ fn it_needs_no_credentials() {
     let cli = Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").args(["listen", "--discard-foreign", "--max", "1"]);
     let running = cli.args(["--bind", "127.0.0.1:0"]).any_stdout().any_stderr().start();
     assert_eq!(post(address_of(&running), &result(CHAT, 1, r#","urlAvatar":"https://a.example/x""#)), 200);
-    let said = running.finish();
-    assert_eq!(said.stdout, format!("{CHAT}\tfound\thttps://a.example/x\n"));
-    assert_eq!(said.stderr.lines().count(), 2, "where it listens, and a summary: {}", said.stderr);
+    let output = running.finish();
+    assert_eq!(output.stdout, format!("{CHAT}\tfound\thttps://a.example/x\n"));
+    assert_eq!(output.stderr.lines().count(), 2, "where it listens, and a summary: {}", output.stderr);
 }

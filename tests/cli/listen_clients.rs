@@ -7,7 +7,7 @@ use crate::listen::{address_of, listen, post};
 use crate::support::SIGNALS;
 use crate::support::client::{Client, ask, request};
 use crate::support::queue::plain;
-use crate::support::{Finished, chat, in_parallel};
+use crate::support::{Output, chat, in_parallel};
 
 #[test]
 fn a_client_that_half_closes_gets_its_answer() {
@@ -86,8 +86,8 @@ fn a_connection_that_cannot_be_accepted_is_reported() {
     let running = cli.start();
     let address = address_of(&running);
     let clients: Vec<_> = (0..16).map(|_| Client::connect(address)).collect();
-    let said = running.wait_for_stderr("cannot accept a connection");
-    assert!(said.contains("ulimit -n"), "{said}");
+    let output = running.wait_for_stderr("cannot accept a connection");
+    assert!(output.contains("ulimit -n"), "{output}");
     drop(clients);
     assert_eq!(post(address, &plain(1)), 200);
     running.stop();
@@ -122,7 +122,7 @@ fn an_acknowledged_notification_survives_kill_9() {
     in_parallel(0..4, |_| {
         let running = listen(["--spool", "spool"]).any_status().start();
         let address = address_of(&running);
-        let (said, acknowledged): (Finished, Vec<usize>) = std::thread::scope(|scope| {
+        let (output, acknowledged): (Output, Vec<usize>) = std::thread::scope(|scope| {
             let client = |first: usize| {
                 move || {
                     let mut client = Client::connect(address);
@@ -141,13 +141,13 @@ fn an_acknowledged_notification_survives_kill_9() {
             };
             let clients = [scope.spawn(client(0)), scope.spawn(client(1))];
             running.wait_for_lines(fastrand::usize(3..60));
-            let said = running.kill();
-            (said, clients.into_iter().flat_map(|client| client.join().expect("a client")).collect())
+            let output = running.kill();
+            (output, clients.into_iter().flat_map(|client| client.join().expect("a client")).collect())
         });
-        let spool = said.read("spool");
+        let spool = output.read("spool");
         for n in &acknowledged {
             let is_there = if n % 4 < 2 {
-                said.stdout.contains(&chat(*n))
+                output.stdout.contains(&chat(*n))
             } else {
                 spool.lines().any(|line| line.ends_with(&format!(r#""n":{n}}}"#)))
             };

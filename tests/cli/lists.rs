@@ -29,8 +29,8 @@ fn a_list_is_read_from_standard_input_or_a_file() {
 fn arguments_and_lists_can_be_combined() {
     let server = Server::with(|_| Answer::status(200)).times(4);
     let cli = in_order(&server).file("a", chat(2)).file("b", chat(3));
-    let said = cli.args([&chat(1), "-", "--from", "a", "--from", "b"]).stdin(chat(4)).any_stdout().any_stderr().run();
-    assert_eq!(said.stdout.lines().count(), 4);
+    let output = cli.args([&chat(1), "-", "--from", "a", "--from", "b"]).stdin(chat(4)).any_stdout().any_stderr().run();
+    assert_eq!(output.stdout.lines().count(), 4);
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn an_invalid_line_has_its_number_and_the_rest_is_sent() {
     list.extend(format!("\n{}\r\n+1 100 123-45-67\n", chat(2)).as_bytes());
     list.extend(vec![b'8'; 4097]);
     let server = Server::with(|_| Answer::status(200)).times(2);
-    let said = in_order(&server).args(["--json", "-"]).stdin(list).exits(1).any_stdout().any_stderr().run();
-    let lines = jsons(&said.stdout);
+    let output = in_order(&server).args(["--json", "-"]).stdin(list).exits(1).any_stdout().any_stderr().run();
+    let lines = jsons(&output.stdout);
     let statuses: Vec<_> =
         lines.iter().map(|line| (line["status"].as_str().unwrap_or_default(), line["line"].as_u64())).collect();
     assert_eq!(
@@ -84,7 +84,7 @@ fn an_invalid_line_has_its_number_and_the_rest_is_sent() {
             ("invalid", Some(8)),
         ]
     );
-    assert!(said.stdout.len() < 8000, "long lines are shortened: {} bytes", said.stdout.len());
+    assert!(output.stdout.len() < 8000, "long lines are shortened: {} bytes", output.stdout.len());
     assert!(lines[5]["error"]["hint"].as_str().expect("a hint").contains(CHAT));
 }
 
@@ -94,8 +94,8 @@ fn a_line_of_four_kilobytes_is_read_whole() {
     // A comment may have any length.
     let name = "x".repeat(4096 - CHAT.len() - 1);
     let list = format!("# {}\n{CHAT}\t{name}\n{}\t{name}\n{CHAT}", "x".repeat(200_000), chat(1));
-    let said = in_order(&server).args(["--json", "-"]).stdin(list).any_stdout().any_stderr().run();
-    assert!(jsons(&said.stdout).iter().all(|line| line["name"] == name.as_str()), "{}", said.stdout);
+    let output = in_order(&server).args(["--json", "-"]).stdin(list).any_stdout().any_stderr().run();
+    assert!(jsons(&output.stdout).iter().all(|line| line["name"] == name.as_str()), "{}", output.stdout);
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn every_line_end_and_utf16_are_read() {
         let unit = |unit: u16| if is_big { unit.to_be_bytes() } else { unit.to_le_bytes() };
         let text = format!("\u{feff}{CHAT}\tАда\r\n{GROUP}\r\n");
         let list: Vec<u8> = text.encode_utf16().flat_map(unit).collect();
-        let said = in_order(&server).args(["--json", "-"]).stdin(list).any_stdout().any_stderr().run();
-        assert_eq!((&jsons(&said.stdout)[0]["name"], said.stdout.lines().count()), (&"Ада".into(), 2));
+        let output = in_order(&server).args(["--json", "-"]).stdin(list).any_stdout().any_stderr().run();
+        assert_eq!((&jsons(&output.stdout)[0]["name"], output.stdout.lines().count()), (&"Ада".into(), 2));
     }
 }
 
@@ -121,23 +121,23 @@ fn the_name_of_a_chat_is_in_its_lines() {
     let list = format!("{CHAT}\t Ada\u{1b}[31m Lovelace \n{GROUP}\t\n");
     let server = Server::with(|_| Answer::status(200)).times(2);
     let cli = in_order(&server).args(["--json", "--journal", "j", "-"]).stdin(list.as_str());
-    let said = cli.any_stdout().any_stderr().run();
+    let output = cli.any_stdout().any_stderr().run();
     let start = format!(r#"{{"chatId":"{CHAT}","name":"Ada\u001b[31m Lovelace","status":"accepted","httpStatus":200,"#);
-    assert!(said.stdout.starts_with(&start), "{}", said.stdout);
-    assert!(said.read("j").starts_with(&start), "{}", said.read("j"));
-    assert_eq!(jsons(&said.stdout)[1]["name"], serde_json::Value::Null);
+    assert!(output.stdout.starts_with(&start), "{}", output.stdout);
+    assert!(output.read("j").starts_with(&start), "{}", output.read("j"));
+    assert_eq!(jsons(&output.stdout)[1]["name"], serde_json::Value::Null);
     // The journal is read again, also if it ends in the middle of a name.
-    let torn = said.read("j").lines().next().expect("a line").split("Lovelace").next().expect("a half").to_owned();
-    for journal in [said.read("j"), torn] {
+    let torn = output.read("j").lines().next().expect("a line").split("Lovelace").next().expect("a half").to_owned();
+    for journal in [output.read("j"), torn] {
         let server = Server::with(|_| Answer::status(200));
         let cli = in_order(&server).args(["--journal", "j", "-", &chat(9)]).stdin(list.as_str()).file("j", journal);
         cli.any_stdout().any_stderr().run();
     }
     // A failed chat has its name, too.
     let server = Server::with(|_| Answer::status(400).body("bad request data")).times(1);
-    let said =
+    let output =
         in_order(&server).args(["--json", "-"]).stdin(format!("{CHAT}\tAda")).exits(1).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["name"], "Ada");
+    assert_eq!(json(&output.stdout)["name"], "Ada");
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn a_table_or_a_vcard_is_refused_as_a_whole() {
         let quoted = if name.contains(' ') { format!("'{name}'") } else { name.to_owned() };
         let hint = format!("greenavatar contacts --from {quoted} ");
         let cli = Cli::request(&server, [CHAT, "--from", name]).file(name, list).exits(66);
-        let said = cli.stderr_has(format!("error: {name} is a {what}, not a list of chat ids")).run();
-        assert!(said.stderr.contains(&hint) && said.stderr.lines().count() == 2, "{}", said.stderr);
+        let output = cli.stderr_has(format!("error: {name} is a {what}, not a list of chat ids")).run();
+        assert!(output.stderr.contains(&hint) && output.stderr.lines().count() == 2, "{}", output.stderr);
         let cli = Cli::request(&server, ["-"]).stdin(list).exits(66).any_stderr();
         assert!(cli.run().stderr.contains("greenavatar contacts --from - "), "{what}");
     }
@@ -195,8 +195,8 @@ fn a_named_pipe_without_a_writer_ends_at_a_signal() {
 fn a_list_that_cannot_be_read_is_input_unreadable() {
     let server = Server::unasked();
     for name in ["missing", "."] {
-        let said = Cli::request(&server, ["--json", CHAT, "--from", name]).exits(66).any_stderr().run();
-        assert_eq!(json(&said.stderr)["error"]["code"], "input-unreadable");
+        let output = Cli::request(&server, ["--json", CHAT, "--from", name]).exits(66).any_stderr().run();
+        assert_eq!(json(&output.stderr)["error"]["code"], "input-unreadable");
     }
 }
 
@@ -218,9 +218,9 @@ fn an_interrupted_list_of_a_file_says_how_many_are_left() {
 #[cfg(unix)]
 #[test]
 fn the_number_left_in_an_open_pipe_is_unknown() {
-    for (flags, said) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
+    for (flags, output) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
         let server = Server::with(|_| Answer::status(200)).times(1);
-        let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(said).start();
+        let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(output).start();
         running.write_stdin(format!("{CHAT}\n"));
         running.wait_for_lines(1);
         running.signal(rustix::process::Signal::TERM);
@@ -274,11 +274,11 @@ fn the_end_of_a_run_does_not_wait_for_an_open_pipe() {
 fn a_list_that_cannot_be_read_on_is_reported_once() {
     // A directory can be opened but not read. For a file, that is found out before anything is sent.
     let cli = Cli::request(&Server::unasked(), ["--json", "-"]).stdin_from(File::open("/").expect("a directory"));
-    let said = cli.exits(66).any_stderr().run();
-    let objects = jsons(&said.stderr);
+    let output = cli.exits(66).any_stderr().run();
+    let objects = jsons(&output.stderr);
     assert_eq!(objects[0]["error"]["code"], "input-unreadable");
     assert_eq!(objects[1]["tally"]["notTried"], serde_json::Value::Null, "the rest of the list is unknown");
-    assert_eq!(objects.len(), 2, "{}", said.stderr);
+    assert_eq!(objects.len(), 2, "{}", output.stderr);
     let cli = Cli::request(&Server::unasked(), ["--json", CHAT, "--from", "/proc/self/mem"]).exits(66).any_stderr();
     assert_eq!(json(&cli.run().stderr)["error"]["code"], "input-unreadable");
 }
@@ -298,9 +298,9 @@ fn every_entry_has_exactly_one_line() {
     .times(100);
     let list: String = (0..100).map(|n| chat(n) + "\n").collect();
     let args = ["--rate", "0", "--retries", "0", "--json", "-"];
-    let said = Cli::request(&server, args).stdin(list).exits(1).any_stdout().any_stderr().run();
+    let output = Cli::request(&server, args).stdin(list).exits(1).any_stdout().any_stderr().run();
     let mut chats: Vec<_> =
-        jsons(&said.stdout).iter().map(|line| line["chatId"].as_str().expect("an id").to_owned()).collect();
+        jsons(&output.stdout).iter().map(|line| line["chatId"].as_str().expect("an id").to_owned()).collect();
     chats.sort();
     assert_eq!(chats, (0..100).map(chat).collect::<Vec<_>>());
 }
@@ -310,8 +310,8 @@ fn a_connection_that_breaks_in_an_answer_is_not_retried_unseen() {
     // The second answer breaks off. Only a kept-alive connection that closes before an answer is replaced silently.
     let server = Server::answering([Answer::status(200), Answer::raw("HTTP/1.1 2")]);
     let args = ["--retries", "0", "--json", &chat(1), &chat(2)];
-    let said = in_order(&server).args(args).exits(1).any_stdout().any_stderr().run();
-    assert_eq!(jsons(&said.stdout)[1]["error"]["code"], "unreachable");
+    let output = in_order(&server).args(args).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(jsons(&output.stdout)[1]["error"]["code"], "unreachable");
 }
 
 /// Each answer takes 400 ms: its eight bytes are sent 20 a second.

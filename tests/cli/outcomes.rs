@@ -64,8 +64,8 @@ fn every_form_of_success_is_accepted() {
                 Answer::status(status).body(body)
             };
             let server = Server::answering([answer]);
-            let said = Cli::request(&server, ["--json", CHAT]).any_stdout().run();
-            let line = json(&said.stdout);
+            let output = Cli::request(&server, ["--json", CHAT]).any_stdout().run();
+            let line = json(&output.stdout);
             assert_eq!(
                 (&line["status"], &line["httpStatus"]),
                 (&"accepted".into(), &status.into()),
@@ -137,8 +137,8 @@ fn rows() -> Vec<(u16, String, &'static str, u8, &'static str)> {
 fn every_documented_error_has_its_line_of_json() {
     in_parallel(rows(), |(status, body, code, exit, says)| {
         let server = Server::answering([Answer::status(status).body(body.as_str())]);
-        let said = Cli::request(&server, ["--json", "--retries", "0", CHAT]).exits(exit).any_stdout().run();
-        let line = json(&said.stdout);
+        let output = Cli::request(&server, ["--json", "--retries", "0", CHAT]).exits(exit).any_stdout().run();
+        let line = json(&output.stdout);
         let keys: Vec<_> = line.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(keys, ["attempts", "chatId", "elapsedMs", "error", "status"], "{status} {body}");
         assert_eq!(line["chatId"], CHAT);
@@ -155,13 +155,13 @@ fn every_documented_error_has_its_line_of_json() {
 fn every_documented_error_has_its_line_of_text_and_its_message() {
     in_parallel(rows(), |(status, body, code, exit, says)| {
         let server = Server::answering([Answer::status(status).body(body.as_str())]);
-        let said = Cli::request(&server, ["--retries", "0", CHAT])
+        let output = Cli::request(&server, ["--retries", "0", CHAT])
             .exits(exit)
             .stdout(format!("{CHAT}\tfailed\t{code}\n"))
             .stderr_has(says)
             .run();
-        assert_error_form(&said.stderr);
-        assert!(said.stderr.starts_with(&format!("greenavatar: error: {CHAT}: ")), "{}", said.stderr);
+        assert_error_form(&output.stderr);
+        assert!(output.stderr.starts_with(&format!("greenavatar: error: {CHAT}: ")), "{}", output.stderr);
     });
 }
 
@@ -197,8 +197,8 @@ fn retries_come_after_growing_delays() {
     in_parallel([Answer::status(503), broken, silent], |failing| {
         let server = Server::answering([failing.clone(), failing, Answer::status(200)]);
         let args = ["--json", "--timeout", "300ms", CHAT];
-        let said = Cli::request(&server, args).any_stdout().any_stderr().run();
-        assert_eq!(json(&said.stdout)["attempts"], 3);
+        let output = Cli::request(&server, args).any_stdout().any_stderr().run();
+        assert_eq!(json(&output.stdout)["attempts"], 3);
         let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
         let (first, second) = (at[1] - at[0], at[2] - at[1]);
         // 1 s and 2 s with jitter, plus the timeout.
@@ -211,9 +211,9 @@ fn retries_come_after_growing_delays() {
 fn retry_after_replaces_the_delay() {
     let again = || Answer::status(503).header("Retry-After", "0");
     let server = Server::answering([again(), again(), again(), Answer::status(200)]);
-    let said = Cli::request(&server, ["--json", CHAT]).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["attempts"], 4);
-    assert!(said.took < Duration::from_millis(900), "{:?}", said.took);
+    let output = Cli::request(&server, ["--json", CHAT]).any_stdout().any_stderr().run();
+    assert_eq!(json(&output.stdout)["attempts"], 4);
+    assert!(output.took < Duration::from_millis(900), "{:?}", output.took);
     let server = Server::answering([Answer::status(429).header("Retry-After", "1"), Answer::status(200)]);
     Cli::request(&server, [CHAT]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
     let requests = server.requests();
@@ -226,9 +226,9 @@ fn retry_after_may_be_a_date_in_any_of_its_forms() {
     for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
         let again = || Answer::status(503).header("Retry-After", date);
         let server = Server::answering([again(), again(), again(), Answer::status(200)]);
-        let said = Cli::request(&server, ["--json", "--rate", "0", CHAT]).any_stdout().any_stderr().run();
-        assert_eq!(json(&said.stdout)["attempts"], 4);
-        assert!(said.took < Duration::from_secs(1), "{date}: {:?}", said.took);
+        let output = Cli::request(&server, ["--json", "--rate", "0", CHAT]).any_stdout().any_stderr().run();
+        assert_eq!(json(&output.stdout)["attempts"], 4);
+        assert!(output.took < Duration::from_secs(1), "{date}: {:?}", output.took);
     }
 }
 
@@ -237,12 +237,12 @@ fn retries_end_with_the_last_answer() {
     in_parallel([0, 1, 2], |retries| {
         let again = || Answer::status(500).header("Retry-After", "0");
         let server = Server::with(move |_| again()).times(retries + 1);
-        let said = Cli::request(&server, ["--json", "--retries", &retries.to_string(), CHAT])
+        let output = Cli::request(&server, ["--json", "--retries", &retries.to_string(), CHAT])
             .exits(69)
             .any_stdout()
             .any_stderr()
             .run();
-        assert_eq!(json(&said.stdout)["attempts"], retries + 1);
+        assert_eq!(json(&output.stdout)["attempts"], retries + 1);
     });
 }
 
@@ -273,7 +273,7 @@ fn only_failures_that_may_pass_are_retried() {
 #[test]
 fn one_of_several_chats_that_fails_makes_the_status_1() {
     let server = Server::with(|request| Answer::status(if request.chat() == CHAT { 400 } else { 200 }).body("no"));
-    let said = Cli::request(&server, ["--json", CHAT, GROUP]).exits(1).any_stdout().any_stderr().run();
-    assert_eq!(said.stdout.lines().count(), 2);
-    assert!(said.stdout.contains(r#""status":"failed""#) && said.stdout.contains(r#""status":"accepted""#));
+    let output = Cli::request(&server, ["--json", CHAT, GROUP]).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(output.stdout.lines().count(), 2);
+    assert!(output.stdout.contains(r#""status":"failed""#) && output.stdout.contains(r#""status":"accepted""#));
 }

@@ -5,18 +5,18 @@ use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json};
 
 #[test]
 fn help_names_commands_and_options_and_version_the_target() {
-    let said = Cli::new().arg("--help").any_stdout().run();
+    let output = Cli::new().arg("--help").any_stdout().run();
     for word in ["request", "sandbox", "--api-url", "--json"] {
-        assert!(said.stdout.contains(word), "{word} is in\n{}", said.stdout);
+        assert!(output.stdout.contains(word), "{word} is in\n{}", output.stdout);
     }
-    let said = Cli::new().args(["request", "--help"]).any_stdout().run();
+    let output = Cli::new().args(["request", "--help"]).any_stdout().run();
     for word in ["getAvatarAsync", "--retries", "--timeout", "--dry-run", "--lenient", "process list"] {
-        assert!(said.stdout.contains(word), "{word} is in\n{}", said.stdout);
+        assert!(output.stdout.contains(word), "{word} is in\n{}", output.stdout);
     }
-    let said = Cli::new().arg("--version").any_stdout().run().stdout;
+    let output = Cli::new().arg("--version").any_stdout().run().stdout;
     let target = format!("({}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    assert!(said.starts_with(&format!("greenavatar {} {target}", env!("CARGO_PKG_VERSION"))), "{said}");
-    assert!(said.ends_with(")\n") && said.lines().count() == 1, "{said}");
+    assert!(output.starts_with(&format!("greenavatar {} {target}", env!("CARGO_PKG_VERSION"))), "{output}");
+    assert!(output.ends_with(")\n") && output.lines().count() == 1, "{output}");
 }
 
 #[test]
@@ -39,13 +39,13 @@ fn malformed_arguments_are_a_usage_error() {
 
 #[test]
 fn an_error_that_is_not_about_a_chat_is_one_object_on_standard_error() {
-    let said = Cli::new().args(["request", "--json", CHAT]).exits(78).any_stderr().run();
-    assert!(said.stderr.starts_with(r#"{"error":{"code":"missing-credentials","message":""#), "{}", said.stderr);
-    let error = json(&said.stderr);
+    let output = Cli::new().args(["request", "--json", CHAT]).exits(78).any_stderr().run();
+    assert!(output.stderr.starts_with(r#"{"error":{"code":"missing-credentials","message":""#), "{}", output.stderr);
+    let error = json(&output.stderr);
     let keys: Vec<_> = error["error"].as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(keys, ["code", "hint", "message"]);
-    let said = Cli::on(&Server::unasked()).args(["request", "--from", "missing"]).exits(66).any_stderr().run();
-    let cause = said.stderr.lines().nth(1).expect("a cause");
+    let output = Cli::on(&Server::unasked()).args(["request", "--from", "missing"]).exits(66).any_stderr().run();
+    let cause = output.stderr.lines().nth(1).expect("a cause");
     let words = cause.strip_prefix("  caused by: ").expect("a cause");
     assert!(words.starts_with(char::is_lowercase), "the system's message in lower case: {cause}");
 }
@@ -75,19 +75,19 @@ fn several_chats_have_a_line_each() {
     let server = Server::with(|_| Answer::status(200)).times(3);
     let args = ["--rate", "0", "--concurrency", "1", &chat(1), &chat(2), &chat(3)];
     let lines: String = (1..=3).map(|n| format!("{}\taccepted\n", chat(n))).collect();
-    let said = Cli::request(&server, args).stdout(lines).any_stderr().run();
-    assert_eq!(said.stderr.lines().count(), 1, "a tally and nothing else: {}", said.stderr);
-    assert!(said.stderr.contains("3 accepted"), "{}", said.stderr);
+    let output = Cli::request(&server, args).stdout(lines).any_stderr().run();
+    assert_eq!(output.stderr.lines().count(), 1, "a tally and nothing else: {}", output.stderr);
+    assert!(output.stderr.contains("3 accepted"), "{}", output.stderr);
 }
 
 #[test]
 fn each_failure_of_several_is_one_line_and_a_hint_comes_once() {
     let server = Server::with(|_| Answer::status(400).body("bad request data")).times(4);
     let cli = Cli::request(&server, ["--rate", "0"]).args((1..=4).map(chat)).exits(1).any_stdout().any_stderr();
-    let said = cli.run();
-    assert_eq!(said.stderr.matches("greenavatar: error: ").count(), 4, "{}", said.stderr);
-    assert_eq!(said.stderr.matches("  hint: ").count(), 1, "{}", said.stderr);
-    assert_eq!(said.stderr.matches("caused by").count(), 0, "{}", said.stderr);
+    let output = cli.run();
+    assert_eq!(output.stderr.matches("greenavatar: error: ").count(), 4, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("  hint: ").count(), 1, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("caused by").count(), 0, "{}", output.stderr);
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn a_limit_on_the_size_of_files_is_output_failed_although_a_signal_comes_with_it
 fn a_closed_standard_error_does_not_stop_a_run() {
     let server = Server::with(|_| Answer::status(200)).times(2);
     let cli = Cli::request(&server, [CHAT, GROUP]).shell(r#"exec "$0" "$@" 2>&-"#);
-    let said = cli.any_stdout().run();
-    assert_eq!(said.stdout.lines().count(), 2);
+    let output = cli.any_stdout().run();
+    assert_eq!(output.stdout.lines().count(), 2);
 }
 
 #[cfg(unix)]

@@ -21,33 +21,33 @@ const WINDOW: Duration = Duration::from_millis(850);
 fn no_second_has_more_requests_than_the_rate_plus_one() {
     // With `is_repeated`, each chat's first answer is a 503: retries count, too.
     in_parallel([false, true], |is_repeated| {
-        let mut asked = HashSet::new();
+        let mut known = HashSet::new();
         let server = Server::with(move |request| {
-            let is_first = asked.insert(request.body.clone());
+            let is_first = known.insert(request.body.clone());
             Answer::status(if is_repeated && is_first { 503 } else { 200 }).header("Retry-After", "0")
         });
         let chats = if is_repeated { 30 } else { 60 };
         let args = ["-q", "--rate", "40", "--retries", "9"];
-        let said = Cli::request(&server, args).args((0..chats).map(chat)).run();
+        let output = Cli::request(&server, args).args((0..chats).map(chat)).run();
         let most = most_in(&server, WINDOW);
         assert!(server.requests().len() >= 60 && most <= 41, "{most} requests in a second");
-        assert!(said.took < Duration::from_millis(3000), "the rate is reached: {:?}", said.took);
+        assert!(output.took < Duration::from_millis(3000), "the rate is reached: {:?}", output.took);
     });
 }
 
 #[test]
 fn ten_a_second_are_the_default() {
     let server = Server::with(|_| Answer::status(200)).times(13);
-    let said = Cli::request(&server, ["-q"]).args((0..13).map(chat)).run();
+    let output = Cli::request(&server, ["-q"]).args((0..13).map(chat)).run();
     assert!(most_in(&server, WINDOW) <= 11);
-    assert!(said.took > Duration::from_millis(800), "{:?}", said.took);
+    assert!(output.took > Duration::from_millis(800), "{:?}", output.took);
 }
 
 #[test]
 fn a_rate_of_zero_is_no_limit() {
     let server = Server::with(|_| Answer::status(200)).times(300);
-    let said = Cli::request(&server, ["-q", "--rate", "0"]).args((0..300).map(chat)).run();
-    assert!(said.took < Duration::from_secs(3), "{:?}", said.took);
+    let output = Cli::request(&server, ["-q", "--rate", "0"]).args((0..300).map(chat)).run();
+    assert!(output.took < Duration::from_secs(3), "{:?}", output.took);
 }
 
 #[test]
@@ -58,17 +58,18 @@ fn too_many_requests_pause_all_workers() {
     // Without retries, the other workers wait nevertheless.
     let variants = [(said_so(), 950, 3), (Answer::status(429), 450, 3), (limiter, 450, 3), (said_so(), 950, 0)];
     in_parallel(variants, |(limited, pause, retries)| {
-        let mut asked = 0;
+        let mut requests = 0;
         let server = Server::with(move |_| {
-            asked += 1;
+            requests += 1;
             // Slow, so that the other workers send little before the answer is read.
             std::thread::sleep(Duration::from_millis(5));
-            if asked == 9 { limited.clone() } else { Answer::status(200) }
+            if requests == 9 { limited.clone() } else { Answer::status(200) }
         })
         .times(if retries == 0 { 40 } else { 41 });
         let args = ["-q", "--json", "--rate", "0", "--concurrency", "4", "--retries", &retries.to_string()];
-        let said = Cli::request(&server, args).args((0..40).map(chat)).exits(u8::from(retries == 0)).any_stdout().run();
-        let accepted = jsons(&said.stdout).iter().filter(|line| line["status"] == "accepted").count();
+        let output =
+            Cli::request(&server, args).args((0..40).map(chat)).exits(u8::from(retries == 0)).any_stdout().run();
+        let accepted = jsons(&output.stdout).iter().filter(|line| line["status"] == "accepted").count();
         assert_eq!(accepted, if retries == 0 { 39 } else { 40 });
         let at: Vec<_> = server.requests().iter().map(|request| request.at).collect();
         // Requests in flight may still arrive; the others arrive after the pause.
@@ -113,8 +114,8 @@ fn there_are_never_more_requests_at_once_than_workers() {
 fn a_connection_that_was_closed_while_idle_is_replaced() {
     let server = Server::with(|_| Answer::status(200).then_closed()).times(60);
     let args = ["-q", "--json", "--rate", "0", "--concurrency", "4", "--retries", "0"];
-    let said = Cli::request(&server, args).args((0..60).map(chat)).any_stdout().run();
-    for line in jsons(&said.stdout) {
+    let output = Cli::request(&server, args).args((0..60).map(chat)).any_stdout().run();
+    for line in jsons(&output.stdout) {
         assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &1.into()), "{line}");
     }
 }

@@ -20,9 +20,9 @@ fn throttled(mut other: impl FnMut(&str) -> Answer + Send + 'static) -> Server {
 #[test]
 fn a_wait_ends_at_its_deadline_although_the_queue_asks_for_a_pause() {
     let server = throttled(|_| Answer::status(200));
-    let said = Cli::request(&server, ["--json", "--wait=2s", CHAT]).exits(75).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["error"]["code"], "no-result");
-    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+    let output = Cli::request(&server, ["--json", "--wait=2s", CHAT]).exits(75).any_stdout().any_stderr().run();
+    assert_eq!(json(&output.stdout)["error"]["code"], "no-result");
+    assert!(output.took < Duration::from_secs(8), "{:?}", output.took);
 }
 
 #[test]
@@ -32,31 +32,31 @@ fn the_fallback_asks_at_the_deadline_although_the_queue_asks_for_a_pause() {
         _ => Answer::status(200),
     });
     let args = ["--json", "--wait=1s", "--fallback", CHAT];
-    let said = Cli::request(&server, args).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["status"], "hidden");
-    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+    let output = Cli::request(&server, args).any_stdout().any_stderr().run();
+    assert_eq!(json(&output.stdout)["status"], "hidden");
+    assert!(output.took < Duration::from_secs(8), "{:?}", output.took);
 }
 
 #[test]
 fn a_failure_that_ends_the_run_does_not_wait_for_the_queues_pause() {
     // The first chat is accepted, so that the queue is read for its result.
-    let mut asked = 0;
+    let mut requests = 0;
     let server = throttled(move |_| {
-        asked += 1;
-        Answer::status(if asked == 1 { 200 } else { 401 })
+        requests += 1;
+        Answer::status(if requests == 1 { 200 } else { 401 })
     });
     let args = ["--wait=1m", "--rate", "1", CHAT, GROUP];
-    let said = Cli::request(&server, args).exits(77).any_stdout().any_stderr().run();
-    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+    let output = Cli::request(&server, args).exits(77).any_stdout().any_stderr().run();
+    assert!(output.took < Duration::from_secs(8), "{:?}", output.took);
 }
 
 #[test]
 fn an_idle_time_is_over_although_the_queue_asks_for_a_pause() {
     let server = throttled(|_| Answer::status(404));
     let cli = Cli::on(&server).args(["--json", "receive", "--idle", "1s"]);
-    let said = cli.exits(75).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "too-many-requests", "a throttled queue is not an empty one");
-    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+    let output = cli.exits(75).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "too-many-requests", "a throttled queue is not an empty one");
+    assert!(output.took < Duration::from_secs(8), "{:?}", output.took);
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn a_pause_of_the_picture_host_ends_with_the_run() {
         _ => Answer::status(503).header("Retry-After", "30"),
     });
     let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", "--rate", "1", CHAT, GROUP];
-    let said = Cli::on(&server).args(args).exits(77).any_stdout().any_stderr().run();
-    assert!(said.took < Duration::from_secs(8), "{:?}", said.took);
+    let output = Cli::on(&server).args(args).exits(77).any_stdout().any_stderr().run();
+    assert!(output.took < Duration::from_secs(8), "{:?}", output.took);
 }
 
 /// Delivery is at least once: an equal result may have been printed as unsolicited before its chat is requested.
@@ -86,11 +86,11 @@ fn a_repeat_answers_a_chat_that_waits_for_it() {
     });
     // The rate gives the early result time to be printed before its chat is requested.
     let args = ["--json", "--wait=10s", "--rate", "1", CHAT, &own];
-    let said = Cli::request(&server, args).exits(1).any_stdout().any_stderr().run();
-    let lines = jsons(&said.stdout);
+    let output = Cli::request(&server, args).exits(1).any_stdout().any_stderr().run();
+    let lines = jsons(&output.stdout);
     let of_own: Vec<_> = lines.iter().filter(|line| line["chatId"] == own.as_str()).collect();
-    assert_eq!(of_own.len(), 2, "unsolicited, and the answer: {}", said.stdout);
-    assert!(of_own.iter().all(|line| line["status"] == "none"), "{}", said.stdout);
+    assert_eq!(of_own.len(), 2, "unsolicited, and the answer: {}", output.stdout);
+    assert!(of_own.iter().all(|line| line["status"] == "none"), "{}", output.stdout);
 }
 
 #[cfg(unix)]
@@ -112,9 +112,9 @@ fn follow_continues_after_an_outage_and_unexpected_answers_with_one_warning() {
     running.wait_for_lines(1);
     let began = Instant::now();
     running.signal(Signal::TERM);
-    let said = running.finish();
+    let output = running.finish();
     assert!(began.elapsed() < Duration::from_secs(3), "the long poll ends with the signal: {:?}", began.elapsed());
-    assert_eq!(said.stderr.matches("the queue cannot be read").count(), 1, "{}", said.stderr);
+    assert_eq!(output.stderr.matches("the queue cannot be read").count(), 1, "{}", output.stderr);
     assert_eq!(calls(&server, ["deleteNotification"]), [1]);
     assert_eq!(queue.left(), 0);
 }

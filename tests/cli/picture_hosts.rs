@@ -36,8 +36,8 @@ fn whatsapps_hosts_learn_nothing_of_green_api() {
     let service = Server::always(finds(&format!("https://{HOST}/v/t61.24694-24/x.jpg?ccb=11-4&oe=615A60EB")));
     let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
     let cli = cli.file("ca.pem", authority.pem()).args(["--cacert", "ca.pem", "get", "-q", "--dir", "d", CHAT, GROUP]);
-    let said = cli.run();
-    assert!(said.path(&format!("d/{CHAT}.jpg")).exists() && said.path(&format!("d/{GROUP}.jpg")).exists());
+    let output = cli.run();
+    assert!(output.path(&format!("d/{CHAT}.jpg")).exists() && output.path(&format!("d/{GROUP}.jpg")).exists());
     assert!(proxy.targets().iter().all(|target| *target == format!("{HOST}:443")), "{:?}", proxy.targets());
     let seen = host.requests();
     assert_eq!(seen.len(), 2);
@@ -57,8 +57,8 @@ fn a_host_with_the_certificate_of_another_gets_no_request() {
     let service = Server::always(finds(&format!("https://{HOST}/x.jpg")));
     let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
     let args = ["--cacert", "ca.pem", "get", "--json", "--dir", "d", CHAT];
-    let said = cli.file("ca.pem", authority.pem()).args(args).exits(69).any_stdout().run();
-    assert_eq!(json(&said.stdout)["error"]["code"], "unreachable");
+    let output = cli.file("ca.pem", authority.pem()).args(args).exits(69).any_stdout().run();
+    assert_eq!(json(&output.stdout)["error"]["code"], "unreachable");
 }
 
 #[test]
@@ -88,10 +88,10 @@ fn a_host_that_is_not_whatsapps_is_not_connected_to() {
     in_parallel(urls, |url| {
         let service = Server::answering([finds(&url)]);
         let cli = Cli::on(&service).env("https_proxy", format!("http://{}", proxy.address()));
-        let said = cli.args(["get", "--json", "--dir", "d", CHAT]).exits(76).any_stdout().run();
-        let line = json(&said.stdout);
+        let output = cli.args(["get", "--json", "--dir", "d", CHAT]).exits(76).any_stdout().run();
+        let line = json(&output.stdout);
         assert_eq!(line["error"]["code"], "bad-picture", "{url}: {line}");
-        assert!(std::fs::read_dir(said.path("d")).expect("a directory").next().is_none(), "{url}");
+        assert!(std::fs::read_dir(output.path("d")).expect("a directory").next().is_none(), "{url}");
     });
     assert!(proxy.targets().is_empty(), "{:?}", proxy.targets());
 }
@@ -104,8 +104,8 @@ fn an_allowed_name_may_resolve_to_a_private_address() {
     for url in [secure.url(), format!("http://localhost:{}", plain.address().port())] {
         let service = Server::answering([finds(&format!("{url}/x.jpg"))]);
         let args = ["--cacert", "ca.pem", "get", "-q", "--allow-host", "localhost", "--dir", "d", CHAT];
-        let said = Cli::on(&service).file("ca.pem", authority.pem()).args(args).run();
-        assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
+        let output = Cli::on(&service).file("ca.pem", authority.pem()).args(args).run();
+        assert_eq!(std::fs::read(output.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
     }
 }
 
@@ -119,9 +119,9 @@ fn pictures_of_a_service_on_this_machine_are_allowed() {
     })
     .times(3);
     let cli = Cli::on(&service).args(["get", "--json", "--dir", "d", CHAT, GROUP]).exits(1);
-    let said = cli.any_stdout().any_stderr().run();
-    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
-    assert!(said.stdout.contains("bad-picture"), "another port is another server: {}", said.stdout);
+    let output = cli.any_stdout().any_stderr().run();
+    assert_eq!(std::fs::read(output.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
+    assert!(output.stdout.contains("bad-picture"), "another port is another server: {}", output.stdout);
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn an_allowed_address_is_used_and_on_loopback_without_tls() {
     let url = format!("http://{address}/x.jpg");
     for allowed in ["127.0.0.1".to_owned(), address.to_string()] {
         let service = Server::answering([finds(&url)]);
-        let said = Cli::on(&service).args(["get", "-q", "--allow-host", &allowed, "-o", "x", CHAT]).run();
-        assert_eq!(std::fs::read(said.path("x")).expect("a picture"), JPEG);
+        let output = Cli::on(&service).args(["get", "-q", "--allow-host", &allowed, "-o", "x", CHAT]).run();
+        assert_eq!(std::fs::read(output.path("x")).expect("a picture"), JPEG);
     }
     host.requests().iter().for_each(assert_anonymous);
     assert_eq!(host.requests().len(), 2);
@@ -152,8 +152,8 @@ fn an_allowed_address_is_used_and_on_loopback_without_tls() {
 fn an_allowed_host_needs_https_unless_it_is_loopback() {
     let service = Server::answering([finds("http://192.0.2.1/x.jpg")]);
     let cli = Cli::on(&service).args(["get", "--json", "--allow-host", "192.0.2.1", "-o", "x", CHAT]);
-    let said = cli.exits(76).any_stdout().run();
-    assert!(json(&said.stdout)["error"]["message"].to_string().contains("not https"), "{}", said.stdout);
+    let output = cli.exits(76).any_stdout().run();
+    assert!(json(&output.stdout)["error"]["message"].to_string().contains("not https"), "{}", output.stdout);
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn a_redirect_is_not_followed() {
         })
         .times(2);
         let cli = Cli::on(&service).args(["get", "--json", "--allow-host", "127.0.0.1", "--dir", "d", CHAT]);
-        let said = cli.exits(76).any_stdout().run();
-        assert_eq!(json(&said.stdout)["error"]["code"], "unexpected-response");
+        let output = cli.exits(76).any_stdout().run();
+        assert_eq!(json(&output.stdout)["error"]["code"], "unexpected-response");
     }
 }
 

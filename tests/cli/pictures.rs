@@ -18,15 +18,15 @@ const MIB: usize = 1024 * 1024;
 fn a_picture_is_saved_under_its_chat_id_and_only_its_owner_can_read_it() {
     let server = picture_service(|_| picture(JPEG));
     let cli = get(&server, ["--json", "--dir", "new/d", CHAT]).shell(r#"umask 000; exec "$0" "$@""#);
-    let said = cli.any_stdout().run();
-    let line = json(&said.stdout);
+    let output = cli.any_stdout().run();
+    let line = json(&output.stdout);
     let file = format!("new/d/{CHAT}.jpg");
     assert_eq!((&line["status"], &line["file"]), (&"found".into(), &file.as_str().into()));
     assert_eq!((&line["bytes"], &line["sha256"]), (&25.into(), &SHA256.into()));
     assert_eq!((&line["change"], &line["expiresAt"]), (&"new".into(), &"2021-10-04T02:03:23Z".into()));
-    assert_eq!(std::fs::read(said.path(&file)).expect("a picture"), JPEG);
-    assert!(said.is_private(&file) && said.is_private("new/d"));
-    assert_eq!(names(said.path("new/d")), [format!("{CHAT}.jpg")]);
+    assert_eq!(std::fs::read(output.path(&file)).expect("a picture"), JPEG);
+    assert!(output.is_private(&file) && output.is_private("new/d"));
+    assert_eq!(names(output.path("new/d")), [format!("{CHAT}.jpg")]);
 }
 
 #[test]
@@ -39,10 +39,10 @@ fn the_first_bytes_determine_the_extension_and_the_older_picture_is_removed() {
     let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
     let runs = std::iter::once(first).chain(again.into_iter().map(|cli| cli.args(args)));
     for (cli, (bytes, extension)) in runs.zip(pictures) {
-        let said = cli.any_stdout().run();
+        let output = cli.any_stdout().run();
         let file = format!("{CHAT}.{extension}");
-        assert_eq!(names(said.path("d")), [file.clone(), format!("{GROUP}.png")]);
-        assert_eq!(std::fs::read(said.path("d").join(file)).expect("a picture"), bytes);
+        assert_eq!(names(output.path("d")), [file.clone(), format!("{GROUP}.png")]);
+        assert_eq!(std::fs::read(output.path("d").join(file)).expect("a picture"), bytes);
     }
 }
 
@@ -87,24 +87,24 @@ fn an_incomplete_or_wrong_download_leaves_nothing_behind() {
         ("broken", Answer::status(500).body(JPEG), "server-error", 69, 1),
         ("a part", Answer::status(206).body(JPEG), "unexpected-response", 76, 1),
     ];
-    in_parallel(rows, |(name, answer, code, exit, asked)| {
+    in_parallel(rows, |(name, answer, code, exit, requests)| {
         let server = picture_service(move |_| answer.clone());
         let older = format!("d/{CHAT}.jpg");
         let cli = get(&server, ["--json", "--dir", "d", CHAT]).file(&older, "older").exits(exit);
         let next = cli.again();
-        let said = cli.any_stdout().run();
-        let line = json(&said.stdout);
+        let output = cli.any_stdout().run();
+        let line = json(&output.stdout);
         assert_eq!((&line["status"], &line["error"]["code"]), (&"failed".into(), &code.into()), "{name}: {line}");
         assert_eq!(line.get("file"), None, "{line}");
-        assert_eq!(names(said.path("d")), [format!("{CHAT}.jpg")], "{name}");
-        assert_eq!(said.read(&older), "older", "{name}");
-        assert_eq!(calls(&server, ["getAvatar"]), [asked], "{name}");
-        assert_eq!(server.requests().len(), 2 * asked, "{name}");
+        assert_eq!(names(output.path("d")), [format!("{CHAT}.jpg")], "{name}");
+        assert_eq!(output.read(&older), "older", "{name}");
+        assert_eq!(calls(&server, ["getAvatar"]), [requests], "{name}");
+        assert_eq!(server.requests().len(), 2 * requests, "{name}");
         if ["cut after much of it", "endless", "HTML"].contains(&name) {
             let args = ["get", "--allow-host", "127.0.0.1", "--retries", "0", "-o", "new.jpg", CHAT];
             next.args(args).exits(exit).any_stdout().any_stderr().run();
         }
-        assert_eq!(names(said.path("")), ["d"], "{name}");
+        assert_eq!(names(output.path("")), ["d"], "{name}");
     });
 }
 
@@ -113,17 +113,17 @@ fn a_picture_of_five_mebibytes_is_saved() {
     let large = [JPEG, &vec![7; 5 * MIB - JPEG.len()]].concat();
     let answer = picture(&large);
     let server = picture_service(move |_| answer.clone());
-    let said = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
-    assert_eq!(json(&said.stdout)["bytes"], 5 * MIB);
-    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), large);
+    let output = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
+    assert_eq!(json(&output.stdout)["bytes"], 5 * MIB);
+    assert_eq!(std::fs::read(output.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), large);
 }
 
 #[test]
 fn an_expired_url_is_requested_anew_once() {
-    let mut asked = 0;
+    let mut requests = 0;
     let server = Server::with(move |seen| {
-        asked += 1;
-        match (method(seen), asked) {
+        requests += 1;
+        match (method(seen), requests) {
             ("getAvatar", n) => {
                 let host = seen.header("host").expect("a host");
                 ok(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{n}"}}"#))
@@ -133,28 +133,28 @@ fn an_expired_url_is_requested_anew_once() {
         }
     })
     .times(4);
-    let said = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
-    let line = json(&said.stdout);
+    let output = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
+    let line = json(&output.stdout);
     assert!(line["urlAvatar"].as_str().expect("a URL").ends_with("/pictures/3"), "the line has the fresh URL: {line}");
-    assert!(said.stdout.ends_with("\"attempts\":1,\"elapsedMs\":_}\n"), "{}", said.stdout);
-    assert_eq!(names(said.path("d")), [format!("{CHAT}.jpg")]);
+    assert!(output.stdout.ends_with("\"attempts\":1,\"elapsedMs\":_}\n"), "{}", output.stdout);
+    assert_eq!(names(output.path("d")), [format!("{CHAT}.jpg")]);
 }
 
 #[test]
 fn a_picture_that_is_gone_when_its_url_is_requested_anew_is_gone() {
-    let mut asked = 0;
+    let mut requests = 0;
     let server = picture_service(|_| Answer::status(403).body("URL signature expired"));
     let host = server.url();
     let service = Server::with(move |_| {
-        asked += 1;
-        let url = if asked == 1 { format!("{host}/pictures/1") } else { String::new() };
+        requests += 1;
+        let url = if requests == 1 { format!("{host}/pictures/1") } else { String::new() };
         ok(&format!(r#"{{"urlAvatar":"{url}","available":false}}"#))
     })
     .times(2);
     let older = format!("d/{CHAT}.jpg");
-    let said =
+    let output =
         get(&service, ["--dir", "d", CHAT]).file(&older, "older").stdout(format!("{CHAT}\thidden\t\tgone\n")).run();
-    assert_eq!(said.read(&older), "older");
+    assert_eq!(output.read(&older), "older");
 }
 
 #[test]
@@ -163,12 +163,12 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     let cli = get(&server, ["-o", "any.name", CHAT]);
     let (next, json_too) = (cli.again(), cli.again());
     let note = "note: the picture in any.name is of another type, its extension would be png";
-    let said = cli.stdout(format!("{CHAT}\tfound\tany.name\tnew\n")).stderr_has(note).run();
-    assert_eq!(std::fs::read(said.path("any.name")).expect("a picture"), PNG);
-    assert!(said.is_private("any.name"));
+    let output = cli.stdout(format!("{CHAT}\tfound\tany.name\tnew\n")).stderr_has(note).run();
+    assert_eq!(std::fs::read(output.path("any.name")).expect("a picture"), PNG);
+    assert!(output.is_private("any.name"));
     let args = ["get", "--allow-host", "127.0.0.1", "-o", "-", CHAT];
     for (cli, flag) in [(next, "--color=auto"), (json_too, "--json")] {
-        let out = said.path("out");
+        let out = output.path("out");
         cli.arg(flag).args(args).stdout_to(std::fs::File::create(&out).expect("a file")).run();
         assert_eq!(std::fs::read(&out).expect("a picture"), PNG, "only the picture");
     }
@@ -176,12 +176,12 @@ fn one_picture_goes_to_a_file_or_to_standard_output() {
     get(&server, ["-o", "-", CHAT]).stderr_has("none, so there is no picture").run();
     // Standard output is for the picture, so the failure is on standard error, also with --json.
     let server = Server::answering([Answer::status(400).body("bad request data")]);
-    let said = get(&server, ["--json", "-o", "-", CHAT]).exits(65).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "bad-request-data");
+    let output = get(&server, ["--json", "-o", "-", CHAT]).exits(65).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "bad-request-data");
     let server = Server::answering([none()]);
     let cli = get(&server, ["-o", "none.jpg", CHAT]).stdout(format!("{CHAT}\tnone\n"));
-    let said = cli.stderr_has("none, so there is no picture to save").run();
-    assert!(names(said.path("")).is_empty());
+    let output = cli.stderr_has("none, so there is no picture to save").run();
+    assert!(names(output.path("")).is_empty());
     for args in [
         vec!["-o", "x", CHAT, GROUP],
         vec!["-o", "x", "--from", "list"],
@@ -200,15 +200,15 @@ fn none() -> Answer {
 
 #[test]
 fn the_retry_after_of_the_picture_host_is_obeyed() {
-    let mut asked = 0;
+    let mut requests = 0;
     let server = picture_service(move |_| {
-        asked += 1;
-        if asked <= 2 { Answer::status(429).header("Retry-After", "0") } else { picture(JPEG) }
+        requests += 1;
+        if requests <= 2 { Answer::status(429).header("Retry-After", "0") } else { picture(JPEG) }
     });
     let args = ["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
-    let said = Cli::on(&server).args(args).any_stdout().run();
+    let output = Cli::on(&server).args(args).any_stdout().run();
     // Without Retry-After the pauses would be 1 s and 2 s.
-    assert!(said.took < std::time::Duration::from_secs(2), "{:?}", said.took);
+    assert!(output.took < std::time::Duration::from_secs(2), "{:?}", output.took);
 }
 
 #[cfg(unix)]
@@ -220,11 +220,11 @@ fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
         let args = ["--json", "--rate=0", "--concurrency=1", "--dir", "d", CHAT, GROUP];
         let full = format!(r#"ulimit -f {blocks}; exec "$0" "$@""#);
         let cli = get(&server, args).file("d/other.jpg", "").shell(&full);
-        let said = cli.exits(74).any_stdout().any_stderr().run();
-        let lines = jsons(&said.stdout);
+        let output = cli.exits(74).any_stdout().any_stderr().run();
+        let lines = jsons(&output.stdout);
         assert_eq!((lines.len(), &lines[0]["error"]["code"]), (1, &"output-failed".into()));
-        assert_eq!(names(said.path("d")), ["other.jpg"], "{size}");
-        assert_eq!(calls(&server, ["getAvatar"]), [1], "nothing more is asked");
+        assert_eq!(names(output.path("d")), ["other.jpg"], "{size}");
+        assert_eq!(calls(&server, ["getAvatar"]), [1], "nothing more is requested");
     }
     // A destination that cannot be written is an error before anything is requested.
     get(&Server::unasked(), ["--dir", "file/d", CHAT]).file("file", "").exits(74).any_stderr().run();
@@ -236,28 +236,28 @@ fn a_full_disk_ends_the_run_and_leaves_no_half_picture() {
 fn a_directory_that_is_removed_ends_the_run() {
     let dir = Arc::new(OnceLock::<PathBuf>::new());
     let removed = dir.clone();
-    let mut asked = 0;
+    let mut requests = 0;
     let server = picture_service(move |_| {
-        asked += 1;
-        if asked == 2 {
+        requests += 1;
+        if requests == 2 {
             std::fs::remove_dir_all(removed.get().expect("a directory")).expect("removed");
         }
         picture(JPEG)
     });
     let cli = get(&server, ["--rate=0", "--concurrency=1", "--dir", "d", CHAT, GROUP]);
     dir.set(cli.dir().join("d")).expect("set once");
-    let said = cli.exits(74).any_stdout().stderr_has(format!("cannot write d/{GROUP}.jpg")).run();
-    assert_eq!(said.stdout.lines().count(), 2);
+    let output = cli.exits(74).any_stdout().stderr_has(format!("cannot write d/{GROUP}.jpg")).run();
+    assert_eq!(output.stdout.lines().count(), 2);
 }
 
 #[test]
 fn the_next_run_removes_what_a_killed_run_left() {
     let (whole, half) = (picture(JPEG), JPEG[..10].to_vec());
-    let mut asked = 0;
+    let mut requests = 0;
     let server = picture_service(move |_| {
-        asked += 1;
+        requests += 1;
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n".to_vec();
-        if asked == 1 { Answer::raw([head, half.clone()].concat()).then_silence() } else { whole.clone() }
+        if requests == 1 { Answer::raw([head, half.clone()].concat()).then_silence() } else { whole.clone() }
     });
     let (abandoned, live) = ("d/.greenavatar-abcdef.part", "d/.greenavatar-ghijkl.part");
     let cli = get(&server, ["--dir", "d", CHAT]).file("d/older", "").file(live, "half").file("d/.greenavatar-x", "");
@@ -265,13 +265,13 @@ fn the_next_run_removes_what_a_killed_run_left() {
     locked.lock().expect("locked, as by a run that writes it");
     let (again, running) = (cli.again(), cli.any_status().start());
     server.wait_for(2);
-    let said = running.kill();
-    assert_eq!(names(said.path("d")), [".greenavatar-ghijkl.part", ".greenavatar-x", "older"]);
+    let output = running.kill();
+    assert_eq!(names(output.path("d")), [".greenavatar-ghijkl.part", ".greenavatar-x", "older"]);
     let again = again.file(abandoned, "half").args(["get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT]);
     again.any_stdout().run();
-    let names = names(said.path("d"));
+    let names = names(output.path("d"));
     assert_eq!(names, [".greenavatar-ghijkl.part", ".greenavatar-x", &format!("{CHAT}.jpg"), "older"]);
-    assert_eq!(std::fs::read(said.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
+    assert_eq!(std::fs::read(output.path(&format!("d/{CHAT}.jpg"))).expect("a picture"), JPEG);
 }
 
 /// The body has no length, so the end of the connection looks like its end, even if the program closes it.
@@ -283,7 +283,7 @@ fn a_download_that_the_cut_off_ends_is_not_a_picture() {
     let running = cli.start();
     server.wait_for(2);
     running.signal(Signal::TERM);
-    let said = running.finish();
-    assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
-    assert!(names(said.path("d")).is_empty());
+    let output = running.finish();
+    assert_eq!(json(&output.stdout)["error"]["code"], "timeout");
+    assert!(names(output.path("d")).is_empty());
 }

@@ -15,7 +15,7 @@ struct Service {
 }
 
 impl Service {
-    fn asked(times: usize) -> Service {
+    fn expecting(times: usize) -> Service {
         let authority = Authority::new();
         let server = Server::tls(authority.server(HOST), Answer::status(200)).times(times);
         Service { server, pem: authority.pem() }
@@ -36,7 +36,7 @@ fn variable(proxy: &Proxy) -> String {
 
 #[test]
 fn the_token_goes_through_the_tunnel_unseen() {
-    let service = Service::asked(1);
+    let service = Service::expecting(1);
     let proxy = Proxy::http(service.server.address());
     accepted(service.cli().env("HTTPS_PROXY", variable(&proxy)));
     assert_eq!(proxy.targets(), [format!("{HOST}:443")]);
@@ -50,7 +50,7 @@ fn the_token_goes_through_the_tunnel_unseen() {
 
 #[test]
 fn a_proxy_without_a_scheme_is_an_http_proxy() {
-    let service = Service::asked(1);
+    let service = Service::expecting(1);
     let proxy = Proxy::http(service.server.address());
     accepted(service.cli().env("https_proxy", proxy.address().to_string()));
     assert_eq!(proxy.targets().len(), 1);
@@ -58,7 +58,7 @@ fn a_proxy_without_a_scheme_is_an_http_proxy() {
 
 #[test]
 fn the_variable_of_the_scheme_comes_before_the_one_for_all() {
-    let service = Service::asked(1);
+    let service = Service::expecting(1);
     let (proxy, other) = (Proxy::http(service.server.address()), Proxy::refusing());
     accepted(
         service
@@ -74,7 +74,7 @@ fn the_variable_of_the_scheme_comes_before_the_one_for_all() {
 #[test]
 fn the_variable_for_all_is_the_last_choice() {
     for name in ["ALL_PROXY", "all_proxy"] {
-        let service = Service::asked(1);
+        let service = Service::expecting(1);
         let proxy = Proxy::http(service.server.address());
         accepted(service.cli().env(name, variable(&proxy)).env("HTTPS_PROXY", ""));
         assert_eq!(proxy.targets().len(), 1);
@@ -114,7 +114,7 @@ fn an_exempt_host_is_reached_directly() {
 
 #[test]
 fn a_host_that_only_ends_like_an_exempt_one_is_not_exempt() {
-    let service = Service::asked(1);
+    let service = Service::expecting(1);
     let proxy = Proxy::http(service.server.address());
     accepted(service.cli().env("HTTPS_PROXY", variable(&proxy)).env("NO_PROXY", "een-api.com,api"));
     assert_eq!(proxy.targets().len(), 1);
@@ -122,7 +122,7 @@ fn a_host_that_only_ends_like_an_exempt_one_is_not_exempt() {
 
 #[test]
 fn socks5_is_a_proxy_like_any_other() {
-    let service = Service::asked(1);
+    let service = Service::expecting(1);
     let proxy = Proxy::socks5(service.server.address());
     accepted(service.cli().env("ALL_PROXY", format!("socks5h://{}", proxy.address())));
     assert_eq!(proxy.targets(), [format!("{HOST}:443")]);
@@ -185,8 +185,8 @@ fn a_malformed_proxy_is_never_ignored() {
         ],
         |value| {
             let cli = Cli::request(&server, ["--json", CHAT]).env("http_proxy", value);
-            let said = cli.secret("hunter2").exits(78).any_stderr().run();
-            let error = json(&said.stderr);
+            let output = cli.secret("hunter2").exits(78).any_stderr().run();
+            let error = json(&output.stderr);
             assert_eq!(error["error"]["code"], "bad-settings", "{value}");
             assert!(error["error"]["message"].as_str().expect("a message").contains("http_proxy"), "{error}");
         },
@@ -195,11 +195,11 @@ fn a_malformed_proxy_is_never_ignored() {
 
 #[test]
 fn a_proxy_that_refuses_is_not_bypassed() {
-    let service = Service::asked(0);
+    let service = Service::expecting(0);
     let proxy = Proxy::refusing();
     let cli = service.cli().env("HTTPS_PROXY", variable(&proxy)).args(["--json", "--retries", "0"]);
-    let said = cli.exits(69).any_stdout().run();
-    assert_eq!(json(&said.stdout)["error"]["code"], "unreachable");
+    let output = cli.exits(69).any_stdout().run();
+    assert_eq!(json(&output.stdout)["error"]["code"], "unreachable");
     assert!(!proxy.received().contains(TOKEN));
 }
 
@@ -209,8 +209,8 @@ fn a_proxy_that_is_down_is_not_bypassed() {
     let down = Proxy::refusing().address();
     for scheme in ["http", "socks5"] {
         let cli = Cli::request(&server, ["--json", "--retries", "0", CHAT]);
-        let said = cli.env("http_proxy", format!("{scheme}://{down}")).exits(69).any_stdout().run();
-        assert_eq!(json(&said.stdout)["error"]["code"], "unreachable", "{scheme}");
+        let output = cli.env("http_proxy", format!("{scheme}://{down}")).exits(69).any_stdout().run();
+        assert_eq!(json(&output.stdout)["error"]["code"], "unreachable", "{scheme}");
     }
 }
 

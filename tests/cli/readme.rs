@@ -18,16 +18,16 @@ fn help(command: &str) -> String {
 #[test]
 fn every_description_of_none_says_that_there_may_be_no_account() {
     let joined = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = "no picture, or no WhatsApp account";
+    let phrase = "no picture, or no WhatsApp account";
     for command in ["get", "request", "receive", "listen"] {
-        assert!(joined(help(command)).contains(said), "{command}");
+        assert!(joined(help(command)).contains(phrase), "{command}");
     }
     let man = Cli::new().args(["man", "--dir", "m"]).any_stdout().run();
     for command in ["get", "request", "receive", "listen"] {
         let page = joined(man.read(&format!("m/greenavatar-{command}.1")));
-        assert!(page.contains(said), "{command}: {page}");
+        assert!(page.contains(phrase), "{command}: {page}");
     }
-    assert!(joined(read("README.md")).contains(&format!("`none` | {said}: GREEN-API answers both alike")));
+    assert!(joined(read("README.md")).contains(&format!("`none` | {phrase}: GREEN-API answers both alike")));
 }
 
 /// The flags in a text, without their values.

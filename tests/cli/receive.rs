@@ -27,9 +27,9 @@ fn every_kind_of_result_has_its_line() {
         result(CHAT, 8, r#","reason":"bad request data""#),
     ]);
     let server = queue.serve();
-    let said = receive(&server, ["--json"]).exits(1).any_stdout().run();
+    let output = receive(&server, ["--json"]).exits(1).any_stdout().run();
     let url = "https://pps.whatsapp.net/v/t61.24694-24/180589560_n.jpg?ccb=11-4&oh=f3fb1&oe=615A60EB";
-    let (found, rest) = said.stdout.split_once('\n').expect("lines");
+    let (found, rest) = output.stdout.split_once('\n').expect("lines");
     assert_eq!(
         found,
         format!(
@@ -93,8 +93,8 @@ fn server_errors_are_retried() {
     let (ask, delete) = ("receiveNotification", "deleteNotification");
     assert_eq!(called, [ask, ask, ask, delete, delete, ask]);
     let server = Server::with(move |_| again(500)).times(2);
-    let said = receive(&server, ["--json", "--retries", "1"]).exits(69).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "server-error");
+    let output = receive(&server, ["--json", "--retries", "1"]).exits(69).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "server-error");
 }
 
 #[test]
@@ -113,22 +113,22 @@ fn a_line_is_flushed_or_spooled_before_its_notification_is_deleted() {
     let cli = Cli::new();
     let (lines, spool) = (cli.dir().join("lines"), cli.dir().join("spool"));
     let stdout = std::fs::File::create(&lines).expect("a file");
-    let (asked, watched) = (queue.clone(), (lines.clone(), spool.clone()));
+    let (shared, watched) = (queue.clone(), (lines.clone(), spool.clone()));
     let server = Server::with(move |seen| {
         if method(seen) == "deleteNotification" {
             let text = |path| std::fs::read_to_string(path).expect("a file");
             // The line of the notification that is deleted now is written already.
             let out = text(&watched.0) + &text(&watched.1);
             assert!(out.ends_with('\n'));
-            assert_eq!(out.lines().count(), asked.deleted().len() + 1, "{out}");
+            assert_eq!(out.lines().count(), shared.deleted().len() + 1, "{out}");
         }
-        asked.answer(seen).expect("a queue's method")
+        shared.answer(seen).expect("a queue's method")
     });
-    let said = cli.credentials(&server.url()).args(["receive", "--spool", "spool"]).stdout_to(stdout).run();
+    let output = cli.credentials(&server.url()).args(["receive", "--spool", "spool"]).stdout_to(stdout).run();
     assert_eq!(queue.deleted(), [1, 2, 3, 4]);
-    assert_eq!(said.read("lines"), format!("{}\tnone\n{}\tnone\n", chat(1), chat(2)));
-    assert_eq!(said.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
-    assert!(said.is_private("spool"));
+    assert_eq!(output.read("lines"), format!("{}\tnone\n{}\tnone\n", chat(1), chat(2)));
+    assert_eq!(output.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
+    assert!(output.is_private("spool"));
 }
 
 #[cfg(unix)]
@@ -154,8 +154,8 @@ fn unknown_repeated_and_reordered_keys_are_read() {
         r#"{"avatarInfo":false,"timestamp":1,"avatarInfo":{"chatId":"2@c.us"},"timestamp":2}"#,
     ]);
     let server = queue.serve();
-    let said = receive(&server, ["--json"]).any_stdout().run();
-    let lines = jsons(&said.stdout);
+    let output = receive(&server, ["--json"]).any_stdout().run();
+    let lines = jsons(&output.stdout);
     assert_eq!((&lines[0]["urlAvatar"], &lines[0]["timestamp"]), (&"https://a.example/2".into(), &7.into()));
     assert_eq!((&lines[1]["chatId"], &lines[1]["timestamp"]), (&"2@c.us".into(), &2.into()));
 }
@@ -180,8 +180,8 @@ fn a_repeated_result_is_printed_once_and_a_changed_one_again() {
         failed("bad request data"),
     ]);
     let server = queue.serve();
-    let said = receive(&server, ["--json"]).exits(1).any_stdout().run();
-    let seen: Vec<_> = jsons(&said.stdout)
+    let output = receive(&server, ["--json"]).exits(1).any_stdout().run();
+    let seen: Vec<_> = jsons(&output.stdout)
         .iter()
         .map(|line| (line["timestamp"].as_i64(), line["urlAvatar"].as_str().map(str::to_owned)))
         .collect();
@@ -205,10 +205,10 @@ fn only_one_run_reads_a_queue_in_a_terminal_or_in_cron() {
     let cron_like = r#"cd "$HOME/work" && exec env -i HOME="$HOME" "$0" "$@""#;
     let first = cli.start();
     server.wait_for(1);
-    let said = cron.args(["receive", "--json"]).shell(cron_like).exits(75).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "queue-busy");
-    let said = waiting.args(["request", "--json", "--wait", CHAT]).exits(75).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "queue-busy");
+    let output = cron.args(["receive", "--json"]).shell(cron_like).exits(75).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "queue-busy");
+    let output = waiting.args(["request", "--json", "--wait", CHAT]).exits(75).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "queue-busy");
     assert_eq!(calls(&server, ["getAvatarAsync"]), [0]);
     // A killed run does not hold the lock.
     first.kill();
@@ -218,17 +218,21 @@ fn only_one_run_reads_a_queue_in_a_terminal_or_in_cron() {
 #[cfg(unix)]
 #[test]
 fn a_lock_that_cannot_be_written_is_named_with_a_hint() {
-    let said = receive(&Server::unasked(), []).env("XDG_STATE_HOME", "/dev/null/\u{1b}").exits(74).any_stderr().run();
-    assert!(said.stderr.contains(r"cannot write the lock file /dev/null/\u{1b}/greenavatar/queue-"), "{}", said.stderr);
-    assert!(said.stderr.contains("set XDG_STATE_HOME"), "{}", said.stderr);
+    let output = receive(&Server::unasked(), []).env("XDG_STATE_HOME", "/dev/null/\u{1b}").exits(74).any_stderr().run();
+    assert!(
+        output.stderr.contains(r"cannot write the lock file /dev/null/\u{1b}/greenavatar/queue-"),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.contains("set XDG_STATE_HOME"), "{}", output.stderr);
 }
 
 #[test]
 fn a_queue_with_a_webhook_url_has_a_hint() {
     let text = r#"{"statusCode":400,"message":"Message cannot be received because custom webhook url is set"}"#;
     let server = Server::answering([Answer::status(400).body(text)]);
-    let said = receive(&server, ["--json"]).exits(78).any_stderr().run();
-    let error = &json(&said.stderr)["error"];
+    let output = receive(&server, ["--json"]).exits(78).any_stderr().run();
+    let error = &json(&output.stderr)["error"];
     assert_eq!(error["code"], "webhook-url-set");
     let hint = error["hint"].as_str().expect("a hint");
     assert!(hint.contains("console") && hint.contains("listen"), "{hint}");
@@ -246,8 +250,8 @@ fn a_failure_that_ends_a_run_is_its_exit_status() {
         (302, "", "unexpected-response", 76),
     ] {
         let server = Server::answering([Answer::status(status).body(body)]);
-        let said = receive(&server, ["--json"]).exits(exit).any_stderr().run();
-        assert_eq!(json(&said.stderr)["error"]["code"], code, "{status} {body}");
+        let output = receive(&server, ["--json"]).exits(exit).any_stderr().run();
+        assert_eq!(json(&output.stderr)["error"]["code"], code, "{status} {body}");
     }
 }
 
@@ -263,10 +267,10 @@ fn quiet_without_json_does_not_read_the_queue() {
 fn max_limits_the_number_of_results() {
     let queue = Queue::of([plain(1), plain(1), sample("device-info.json"), plain(2), plain(3)]);
     let server = queue.serve();
-    let said = receive(&server, ["--follow", "--max", "2", "--spool", "spool"]).any_stdout().run();
-    assert_eq!(said.stdout, format!("{}\tnone\n{}\tnone\n", chat(1), chat(2)), "repeats and others don't count");
+    let output = receive(&server, ["--follow", "--max", "2", "--spool", "spool"]).any_stdout().run();
+    assert_eq!(output.stdout, format!("{}\tnone\n{}\tnone\n", chat(1), chat(2)), "repeats and others don't count");
     assert_eq!(queue.deleted(), [1, 2, 3, 4]);
-    assert_eq!(calls(&server, ["receiveNotification"]), [4], "the queue is not looked at again");
+    assert_eq!(calls(&server, ["receiveNotification"]), [4], "the queue is not polled again");
     receive(&Server::unasked(), ["--max", "0"]).exits(2).any_stderr().run();
 }
 
@@ -288,8 +292,12 @@ fn idle_ends_the_run_and_follow_does_not() {
             running.stop();
             assert_eq!(queue.deleted(), [1, 2]);
         } else {
-            let said = cli.run();
-            assert!(said.took > Duration::from_millis(300) && said.took < Duration::from_secs(2), "{:?}", said.took);
+            let output = cli.run();
+            assert!(
+                output.took > Duration::from_millis(300) && output.took < Duration::from_secs(2),
+                "{:?}",
+                output.took
+            );
         }
         for seen in server.requests().iter().filter(|seen| method(seen) == "receiveNotification") {
             let seconds: u64 = seen.path.split_once("receiveTimeout=").expect("a query").1.parse().expect("seconds");
@@ -318,10 +326,10 @@ fn a_signal_ends_a_long_poll_at_once() {
 #[test]
 fn a_notification_that_was_printed_when_the_signal_came_is_deleted() {
     let queue = Queue::of([plain(1), plain(2)]);
-    let (gate, asked) = (Gate::default(), queue.clone());
+    let (gate, shared) = (Gate::default(), queue.clone());
     let held = gate.clone();
     let server = Server::with(move |seen| {
-        let answer = asked.answer(seen).expect("a queue's method");
+        let answer = shared.answer(seen).expect("a queue's method");
         if method(seen) == "deleteNotification" { answer.held(&held) } else { answer }
     });
     let server = server.opening(&gate);

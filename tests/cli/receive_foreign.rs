@@ -26,9 +26,9 @@ fn the_run_stops_at_a_foreign_notification_and_does_not_delete_it() {
     for (body, name) in foreign() {
         let queue = Queue::of([plain(1), body.clone(), plain(2)]);
         let server = queue.serve();
-        let said = receive(&server, ["--json"]).exits(75).stdout_has(chat(1)).any_stderr().run();
-        assert_eq!(said.stdout.lines().count(), 1, "{body}");
-        let error = &json(&said.stderr)["error"];
+        let output = receive(&server, ["--json"]).exits(75).stdout_has(chat(1)).any_stderr().run();
+        assert_eq!(output.stdout.lines().count(), 1, "{body}");
+        let error = &json(&output.stderr)["error"];
         assert_eq!(error["code"], "foreign-notification", "{body}");
         assert!(error["message"].as_str().expect("a message").contains(name), "{body}: {error}");
         assert!(error["hint"].as_str().expect("a hint").contains("--spool"), "{body}: {error}");
@@ -44,8 +44,8 @@ fn with_a_spool_foreign_notifications_are_kept_and_the_run_continues() {
     let bodies: Vec<_> = foreign().into_iter().map(|(body, _)| body.trim().to_owned()).collect();
     let queue = Queue::of(bodies.iter().cloned().chain([plain(1)]));
     let server = queue.serve();
-    let said = receive(&server, ["--spool", "spool"]).stdout(format!("{}\tnone\n", chat(1))).run();
-    assert_eq!(said.read("spool"), bodies.join("\n") + "\n");
+    let output = receive(&server, ["--spool", "spool"]).stdout(format!("{}\tnone\n", chat(1))).run();
+    assert_eq!(output.read("spool"), bodies.join("\n") + "\n");
     assert_eq!(queue.left(), 0);
 }
 
@@ -76,9 +76,9 @@ fn a_head_that_is_not_json_does_not_block_the_queue() {
             Answer::status(200).body(r#"{"result":true,"reason":""}"#),
             Answer::status(200).body("null"),
         ]);
-        let said = receive(&server, ["--spool", "spool"]).run();
+        let output = receive(&server, ["--spool", "spool"]).run();
         let deleted = &server.requests()[1];
         assert!(method(deleted) == "deleteNotification" && deleted.path.ends_with(&format!("/{receipt}")), "{body}");
-        assert_eq!(said.read("spool"), body.replace('\n', "\\n") + "\n");
+        assert_eq!(output.read("spool"), body.replace('\n', "\\n") + "\n");
     }
 }

@@ -48,10 +48,10 @@ fn content(path: &Path) -> Vec<u8> {
 fn a_picture_is_saved_then_printed_then_its_notification_is_deleted() {
     let queue = Queue::default();
     let cli = Cli::new();
-    let (lines, saved, asked) = (cli.dir().join("lines"), cli.dir().join("d"), queue.clone());
+    let (lines, saved, shared) = (cli.dir().join("lines"), cli.dir().join("d"), queue.clone());
     let printed = move || std::fs::read_to_string(&lines).expect("a file").lines().count();
     let server = Server::with(move |seen| {
-        let deleted = asked.deleted().len();
+        let deleted = shared.deleted().len();
         match method(seen) {
             "deleteNotification" => assert_eq!((printed(), names(&saved).len()), (deleted + 1, deleted + 1)),
             "receiveNotification" => assert_eq!(printed(), deleted),
@@ -60,14 +60,14 @@ fn a_picture_is_saved_then_printed_then_its_notification_is_deleted() {
                 return picture(JPEG);
             }
         }
-        asked.answer(seen).expect("a queue's method")
+        shared.answer(seen).expect("a queue's method")
     });
     (0..4).for_each(|n| queue.push(found(&chat(n), 1, &server.url(), "x.jpg")));
     let cli = cli.credentials(&server.url());
     let stdout = std::fs::File::create(cli.dir().join("lines")).expect("a file");
-    let said = receive(&cli, []).stdout_to(stdout).run();
+    let output = receive(&cli, []).stdout_to(stdout).run();
     assert_eq!(
-        said.read("lines"),
+        output.read("lines"),
         (0..4).map(|n| format!("{0}\tfound\td/{0}.jpg\tnew\n", chat(n))).collect::<String>()
     );
     assert!((0..4).all(|n| content(&file(&cli, &chat(n))) == JPEG));
@@ -82,14 +82,14 @@ fn request_saves_the_pictures_that_it_waits_for() {
     let expected = format!("{CHAT}\tfound\td/{CHAT}.jpg\tnew\n");
     assert_eq!(wait(&cli, ["--wait=10s", "--journal", "j", CHAT]).stdout(expected).run().stderr, "");
     let args = ["--wait=10s", "--json", "--journal", "j", CHAT, GROUP];
-    let said = wait(&cli, args).any_stdout().any_stderr().run();
-    assert_eq!((&json(&said.stdout)["chatId"], &json(&said.stdout)["change"]), (&GROUP.into(), &"new".into()));
-    let tally = &json(&said.stderr)["tally"];
+    let output = wait(&cli, args).any_stdout().any_stderr().run();
+    assert_eq!((&json(&output.stdout)["chatId"], &json(&output.stdout)["change"]), (&GROUP.into(), &"new".into()));
+    let tally = &json(&output.stderr)["tally"];
     assert_eq!((&tally["new"], &tally["alreadyDone"], &tally["dir"]), (&1.into(), &1.into(), &"d".into()));
     // A chat without its file is not done.
     std::fs::remove_file(file(&cli, CHAT)).expect("a file");
-    let said = wait(&cli, args).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["chatId"], CHAT);
+    let output = wait(&cli, args).any_stdout().any_stderr().run();
+    assert_eq!(json(&output.stdout)["chatId"], CHAT);
     assert_eq!((calls(&server, ["getAvatarAsync"]), queue.left()), ([3], 0));
     for args in [&["--dir", "d"][..], &["--wait", "--history"]] {
         cli.again().args(["request", CHAT]).args(args).exits(2).any_stderr().run();
@@ -108,15 +108,15 @@ fn fallback_saves_the_pictures_that_get_avatar_finds() {
         _ => Answer::status(404),
     });
     let cli = Cli::on(&server);
-    let said = wait(&cli, ["--json", "--wait=50ms", "--fallback", "--journal", "j", CHAT, GROUP]);
-    let said = said.exits(1).any_stdout().any_stderr().run();
-    let mut lines = jsons(&said.stdout);
+    let run = wait(&cli, ["--json", "--wait=50ms", "--fallback", "--journal", "j", CHAT, GROUP]);
+    let output = run.exits(1).any_stdout().any_stderr().run();
+    let mut lines = jsons(&output.stdout);
     lines.sort_by_key(|line| line["chatId"] == GROUP);
-    assert_eq!((&lines[0]["status"], &lines[0]["change"]), (&"found".into(), &"new".into()), "{}", said.stdout);
+    assert_eq!((&lines[0]["status"], &lines[0]["change"]), (&"found".into(), &"new".into()), "{}", output.stdout);
     let (line, error) = (&lines[1], &lines[1]["error"]["code"]);
     assert_eq!((&line["status"], error), (&"found".into(), &"picture-expired".into()), "{line}");
     assert!(line["urlAvatar"].is_string() && line["attempts"] == 1 && lines.len() == 2, "{line}");
-    let tally = &json(said.stderr.lines().last().expect("a summary"))["tally"];
+    let tally = &json(output.stderr.lines().last().expect("a summary"))["tally"];
     assert_eq!((&tally["found"], &tally["failed"]), (&1.into(), &1.into()));
 }
 
@@ -128,8 +128,8 @@ fn a_picture_that_cannot_be_downloaded_is_an_error_in_its_line() {
     queue.push(found(CHAT, 1, &server.url(), "x.jpg"));
     queue.push(found(GROUP, 1, "http://203.0.113.9", "x.jpg"));
     queue.push(found("status@broadcast", 1, &server.url(), "x.jpg"));
-    let said = receive(&cli, ["--json"]).exits(1).any_stdout().run();
-    for (line, code) in jsons(&said.stdout).iter().zip(["bad-picture", "bad-picture", "invalid-chat-id"]) {
+    let output = receive(&cli, ["--json"]).exits(1).any_stdout().run();
+    for (line, code) in jsons(&output.stdout).iter().zip(["bad-picture", "bad-picture", "invalid-chat-id"]) {
         assert_eq!((&line["status"], &line["error"]["code"]), (&"found".into(), &code.into()), "{line}");
         assert!(line["urlAvatar"].is_string() && line.get("file").is_none(), "{line}");
     }
@@ -144,9 +144,9 @@ fn a_picture_that_cannot_be_downloaded_is_an_error_in_its_line() {
         .stderr_has("the download is not a picture")
         .run();
     assert!(exit.stdout.contains("found"), "{}", exit.stdout);
-    let said =
+    let output =
         wait(&cli, ["--wait=10s", "--json", "--journal", "j", CHAT, "x"]).exits(1).any_stdout().any_stderr().run();
-    let tally = &json(said.stderr.lines().last().expect("a summary"))["tally"];
+    let tally = &json(output.stderr.lines().last().expect("a summary"))["tally"];
     assert_eq!((&tally["found"], &tally["failed"], &tally["invalid"]), (&0.into(), &1.into(), &1.into()));
     assert_eq!((calls(&server, ["getAvatarAsync"]), queue.left()), ([2], 0));
 }
@@ -159,8 +159,8 @@ fn a_picture_that_cannot_be_written_stays_in_the_queue() {
     let cli = Cli::on(&server).file(&format!("d/{CHAT}.jpg/x"), "");
     queue.push(found(CHAT, now(), &server.url(), "x.jpg"));
     receive(&cli, []).exits(74).stderr_has("cannot write d/").run();
-    let said = wait(&cli, ["--wait=10s", "--json", "--journal", "j", CHAT]).exits(74).any_stdout().any_stderr().run();
-    let line = json(&said.stdout);
+    let output = wait(&cli, ["--wait=10s", "--json", "--journal", "j", CHAT]).exits(74).any_stdout().any_stderr().run();
+    let line = json(&output.stdout);
     assert_eq!((&line["status"], &line["error"]["code"]), (&"timed-out".into(), &"output-failed".into()));
     assert!(queue.deleted().is_empty());
     std::fs::remove_dir_all(file(&cli, CHAT)).expect("a directory");
@@ -195,14 +195,14 @@ fn an_older_result_is_printed_and_changes_no_file() {
     ] {
         queue.push(body);
     }
-    let said = receive(&cli, ["--json", "--history"]).any_stdout().run();
-    let changes: Vec<_> = jsons(&said.stdout).iter().map(|line| line.get("change").cloned()).collect();
+    let output = receive(&cli, ["--json", "--history"]).any_stdout().run();
+    let changes: Vec<_> = jsons(&output.stdout).iter().map(|line| line.get("change").cloned()).collect();
     assert_eq!(changes, [Some("new".into()), None, None, Some("new".into())]);
     assert_eq!((content(&file(&cli, CHAT)), content(&file(&cli, GROUP))), (JPEG.to_vec(), OTHER.to_vec()));
     // A stale result changes no file either. A gone picture is moved to the history.
     queue.push(found(CHAT, now() - 60, &server.url(), "old"));
-    let said = wait(&cli, ["--wait=10s", "--json", "--history", CHAT]).any_stdout().run();
-    let lines = jsons(&said.stdout);
+    let output = wait(&cli, ["--wait=10s", "--json", "--history", CHAT]).any_stdout().run();
+    let lines = jsons(&output.stdout);
     assert_eq!((&lines[0]["stale"], lines[0].get("change")), (&true.into(), None));
     assert_eq!((&lines[1]["change"], content(&file(&cli, CHAT))), (&"unchanged".into(), JPEG.to_vec()));
     queue.push(result(CHAT, 1, r#","urlAvatar":"""#));
@@ -222,10 +222,10 @@ fn a_deadline_does_not_cut_off_another_chats_download() {
     });
     let cli = Cli::on(&server);
     let args = ["--json", "--wait=800ms", "--concurrency", "1", CHAT, GROUP];
-    let said = wait(&cli, args).any_stdout().any_stderr().run();
-    let lines = jsons(&said.stdout);
-    assert_eq!(lines.len(), 2, "{}", said.stdout);
-    assert!(lines.iter().all(|line| line["change"] == "new"), "{}", said.stdout);
+    let output = wait(&cli, args).any_stdout().any_stderr().run();
+    let lines = jsons(&output.stdout);
+    assert_eq!(lines.len(), 2, "{}", output.stdout);
+    assert!(lines.iter().all(|line| line["change"] == "new"), "{}", output.stdout);
     assert_eq!(queue.left(), 0);
 }
 

@@ -8,12 +8,12 @@ use crate::support::{Answer, CHAT, Cli, Server, json};
 /// Checks that the run is refused, that the message has both names, and that the file is unchanged.
 #[track_caller]
 fn is_refused(cli: Cli, names: [&str; 2], content: Option<&str>) {
-    let said = cli.exits(78).any_stderr().run();
-    let error = json(&said.stderr)["error"].clone();
+    let output = cli.exits(78).any_stderr().run();
+    let error = json(&output.stderr)["error"].clone();
     assert_eq!(error["code"], "bad-settings", "{error}");
     let message = error["message"].as_str().expect("a message");
     assert!(names.iter().all(|name| message.contains(name)) && message.contains("the same file"), "{message}");
-    assert_eq!(std::fs::read_to_string(said.path("f")).ok().as_deref(), content);
+    assert_eq!(std::fs::read_to_string(output.path("f")).ok().as_deref(), content);
 }
 
 fn request(args: &[&str]) -> Cli {

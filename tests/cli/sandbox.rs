@@ -15,8 +15,8 @@ fn number(row: &str) -> String {
 fn it_needs_no_account() {
     for id in [CHAT, GROUP] {
         let cli = Cli::new().args(["--sandbox", "request", id]).stdout(format!("{id}\taccepted\n"));
-        let said = cli.stderr_has("sandbox").run();
-        assert_eq!(said.stderr.lines().count(), 1, "one line says so: {}", said.stderr);
+        let output = cli.stderr_has("sandbox").run();
+        assert_eq!(output.stderr.lines().count(), 1, "one line says so: {}", output.stderr);
     }
     Cli::new().args(["request", "--sandbox", "-q", CHAT]).run();
 }
@@ -39,8 +39,8 @@ fn each_number_has_its_code_and_exit_status() {
         ],
         |(row, code, exit)| {
             let args = ["--sandbox", "request", "--json", "--retries", "0", &number(row)];
-            let said = Cli::new().args(args).exits(exit).any_stdout().any_stderr().run();
-            assert_eq!(json(&said.stdout)["error"]["code"], code, "{row}");
+            let output = Cli::new().args(args).exits(exit).any_stdout().any_stderr().run();
+            assert_eq!(json(&output.stdout)["error"]["code"], code, "{row}");
         },
     );
 }
@@ -49,25 +49,25 @@ fn each_number_has_its_code_and_exit_status() {
 fn success_is_accepted_at_the_first_attempt() {
     in_parallel(["901", "902", "903", "904", "905", "906", "913", "920", "567"], |row| {
         let args = ["--sandbox", "request", "--json", &number(row)];
-        let said = Cli::new().args(args).any_stdout().any_stderr().run();
-        let line = json(&said.stdout);
+        let output = Cli::new().args(args).any_stdout().any_stderr().run();
+        let line = json(&output.stdout);
         assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &1.into()), "{row}");
     });
 }
 
 #[test]
 fn a_429_is_retried_until_it_succeeds() {
-    let said = Cli::new().args(["--sandbox", "request", "--json", &number("429")]).any_stdout().any_stderr().run();
-    let line = json(&said.stdout);
+    let output = Cli::new().args(["--sandbox", "request", "--json", &number("429")]).any_stdout().any_stderr().run();
+    let line = json(&output.stdout);
     assert_eq!((&line["status"], &line["attempts"]), (&"accepted".into(), &3.into()));
-    assert!(said.took > Duration::from_secs(2), "Retry-After is a second: {:?}", said.took);
+    assert!(output.took > Duration::from_secs(2), "Retry-After is a second: {:?}", output.took);
 }
 
 #[test]
 fn a_late_answer_is_a_timeout_with_a_short_limit() {
     let args = ["--sandbox", "request", "--json", "--retries", "0", "--timeout", "300ms", &number("907")];
-    let said = Cli::new().args(args).exits(75).any_stdout().any_stderr().run();
-    assert_eq!(json(&said.stdout)["error"]["code"], "timeout");
+    let output = Cli::new().args(args).exits(75).any_stdout().any_stderr().run();
+    assert_eq!(json(&output.stdout)["error"]["code"], "timeout");
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn real_settings_are_not_read() {
         .file(".env", "this is not a setting\n")
         .mode(".env", 0o644)
         .secret("hunter2");
-    let said = cli.args(["--sandbox", "request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
-    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+    let output = cli.args(["--sandbox", "request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
+    assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
     assert!(proxy.targets().is_empty());
 }
 
@@ -99,8 +99,8 @@ fn a_list_is_served() {
 #[test]
 fn a_command_finds_it_in_its_environment() {
     let cli = Cli::new().args(["sandbox", "--", "/bin/sh", "-c", r#"echo "$GREEN_API_URL" "$GREEN_API_ID_INSTANCE""#]);
-    let said = cli.any_stdout().any_stderr().run();
-    assert!(said.stdout.starts_with("http://127.0.0.1:"), "{}", said.stdout);
+    let output = cli.any_stdout().any_stderr().run();
+    assert!(output.stdout.starts_with("http://127.0.0.1:"), "{}", output.stdout);
 }
 
 /// The program, run as the command of `sandbox`.
@@ -132,9 +132,9 @@ fn it_ends_with_the_status_of_its_command() {
 fn it_takes_the_credentials_that_it_is_given() {
     let script = r#""$0" sandbox --id-instance 4711 --api-token-instance my-own-token -- \
         sh -c 'echo $GREEN_API_ID_INSTANCE $GREEN_API_TOKEN_INSTANCE; "$0" request "$1"' "$0" "$@""#;
-    let said = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
-    assert!(said.stdout.starts_with("4711 my-own-token\n"), "{}", said.stdout);
-    assert!(said.stdout.ends_with("\taccepted\n"), "{}", said.stdout);
+    let output = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
+    assert!(output.stdout.starts_with("4711 my-own-token\n"), "{}", output.stdout);
+    assert!(output.stdout.ends_with("\taccepted\n"), "{}", output.stdout);
 }
 
 #[test]
@@ -159,28 +159,28 @@ fn its_lines_are_for_eval() {
     let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped();
     let running = cli.start();
     let (lines, _) = running.wait_for_sandbox();
-    let said = Cli::new()
+    let output = Cli::new()
         .env("LINES_FOR_EVAL", &lines)
         .arg(CHAT)
         .shell(r#"eval "$LINES_FOR_EVAL"; exec "$0" request "$@""#)
         .stdout(format!("{CHAT}\taccepted\n"))
         .run();
-    assert!(said.stderr.is_empty());
+    assert!(output.stderr.is_empty());
     running.stop();
 }
 
 #[test]
 fn with_literal_docs_success_is_an_empty_400_and_accepted() {
-    let said = in_sandbox(Cli::new(), &["--literal-docs"], ["request", "--json", CHAT]).any_stdout().run();
-    let line = json(&said.stdout);
+    let output = in_sandbox(Cli::new(), &["--literal-docs"], ["request", "--json", CHAT]).any_stdout().run();
+    let line = json(&output.stdout);
     assert_eq!((&line["status"], &line["httpStatus"]), (&"accepted".into(), &400.into()));
 }
 
 #[test]
 fn its_token_is_masked() {
     let cli = Cli::new().args(["--sandbox", "request", "-v", "--retries", "0", &number("404")]);
-    let said = cli.exits(69).any_stdout().stderr_has("/***").run();
-    assert!(!said.stderr.contains(TOKEN));
+    let output = cli.exits(69).any_stdout().stderr_has("/***").run();
+    assert!(!output.stderr.contains(TOKEN));
 }
 
 #[test]

@@ -27,8 +27,8 @@ fn a_detached_sandbox_ends_with_the_shell() {
         GREEN_API_URL=$(cat url) GREEN_API_ID_INSTANCE=1 GREEN_API_TOKEN_INSTANCE=12345678
         export GREEN_API_URL GREEN_API_ID_INSTANCE GREEN_API_TOKEN_INSTANCE
         until "$0" --retries 0 request "$1" 2>&1 | grep -q unreachable; do sleep 0.02; done; echo gone"#;
-    let said = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
-    assert!(said.stdout.ends_with("gone\n"), "{}", said.stdout);
+    let output = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
+    assert!(output.stdout.ends_with("gone\n"), "{}", output.stdout);
 }
 
 #[test]

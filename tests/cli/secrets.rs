@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::client::{ask, request};
 use crate::support::pictures::JPEG;
 use crate::support::queue::{Queue, method};
-use crate::support::{Answer, CHAT, Cli, Finished, GROUP, INSTANCE, Request, Server, TOKEN, chat, in_parallel, sample};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Output, Request, Server, TOKEN, chat, in_parallel, sample};
 
 /// A secret that does not have the form of a token.
 const MALFORMED: &str = "hunter2 is not a token!";
@@ -43,8 +43,8 @@ fn a_server_that_echoes_the_token_does_not_get_it_printed() {
 fn verbose_masks_the_token() {
     let server = Server::answering([Answer::status(200)]);
     let cli = Cli::request(&server, ["-v", CHAT]).stdout(format!("{CHAT}\taccepted\n"));
-    let said = cli.stderr_has("POST").stderr_has("***").stderr_has("getAvatarAsync").stderr_has("200").run();
-    assert!(said.stderr.contains(CHAT), "{}", said.stderr);
+    let output = cli.stderr_has("POST").stderr_has("***").stderr_has("getAvatarAsync").stderr_has("200").run();
+    assert!(output.stderr.contains(CHAT), "{}", output.stderr);
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn a_token_in_json_escapes_is_masked() {
     let spelt: String = TOKEN.bytes().map(|byte| format!("\\u{:04x}", byte)).collect();
     let body = format!(r#"{{"statusCode":400,"message":"no {spelt} here, \u00e9"}}"#);
     let server = Server::always(Answer::status(400).body(body));
-    let said = Cli::request(&server, ["-v", CHAT]).exits(65).any_stdout().stderr_has("no *** here").run();
-    assert!(!said.stderr.contains(&spelt[..24]), "{}", said.stderr);
+    let output = Cli::request(&server, ["-v", CHAT]).exits(65).any_stdout().stderr_has("no *** here").run();
+    assert!(!output.stderr.contains(&spelt[..24]), "{}", output.stderr);
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn a_token_in_a_list_is_not_printed() {
     cli.run();
     let server = Server::with(|_| Answer::status(200)).times(1);
     let cli = Cli::request(&server, ["--json", "--journal", "j", "-"]).stdin(list).exits(1);
-    let said = cli.any_stdout().any_stderr().run();
-    assert!(!said.read("j").contains(TOKEN));
+    let output = cli.any_stdout().any_stderr().run();
+    assert!(!output.read("j").contains(TOKEN));
 }
 
 #[test]
@@ -245,15 +245,15 @@ fn has_part_of_token(text: &str) -> bool {
 
 /// Checks that no part of the token is in either stream or in a written file, except the spool.
 #[track_caller]
-fn assert_secret(said: &Finished, what: &str) {
-    for text in [&said.stdout, &said.stderr] {
+fn assert_secret(output: &Output, what: &str) {
+    for text in [&output.stdout, &output.stderr] {
         let decoded =
             serde_json::from_str(&format!("\"{}\"", text.replace(['"', '\n', '\t'], " "))).unwrap_or_default();
         for text in [text, &decoded, &percent_decoded(text)] {
             assert!(!has_part_of_token(text), "{what}: {text}");
         }
     }
-    assert_files_secret(&said.path(".."), what);
+    assert_files_secret(&output.path(".."), what);
 }
 
 #[track_caller]
@@ -318,8 +318,8 @@ fn a_server_that_echoes_the_token_everywhere_gets_it_printed_nowhere() {
             } else {
                 cli
             };
-            let said = cli.any_status().any_stdout().any_stderr().run();
-            assert_secret(&said, &format!("{options:?} {command:?}, kind {kind}, {token}"));
+            let output = cli.any_status().any_stdout().any_stderr().run();
+            assert_secret(&output, &format!("{options:?} {command:?}, kind {kind}, {token}"));
         }
     });
 }
@@ -361,9 +361,9 @@ fn an_answer_that_ends_within_the_token_does_not_get_a_part_printed() {
         ] {
             for options in [&["--json"][..], &["-v"]] {
                 let server = Server::answering([Answer::status(418).body(body.as_str())]);
-                let said = Cli::request(&server, options).arg(GROUP).exits(76).any_stdout().any_stderr().run();
-                assert_secret(&said, &body);
-                let shown = said.stdout + &said.stderr;
+                let output = Cli::request(&server, options).arg(GROUP).exits(76).any_stdout().any_stderr().run();
+                assert_secret(&output, &body);
+                let shown = output.stdout + &output.stderr;
                 assert!(!shown.contains(&TOKEN[..8]), "{shown}");
             }
         }

@@ -219,8 +219,8 @@ fn an_empty_value_is_unset() {
 #[test]
 fn without_credentials_the_error_says_where_they_come_from() {
     refused(Cli::new().args(["request", CHAT]), 78, "GREEN_API_ID_INSTANCE");
-    let said = Cli::new().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
-    let error = json(&said.stderr);
+    let output = Cli::new().args(["--json", "request", CHAT]).exits(78).any_stderr().run();
+    let error = json(&output.stderr);
     assert_eq!(error["error"]["code"], "missing-credentials");
     let hint = error["error"]["hint"].as_str().expect("a hint");
     for part in [
@@ -305,8 +305,8 @@ fn a_file_that_cannot_be_read_is_input_unreadable() {
         let cli = Cli::on(&server).without("GREEN_API_ID_INSTANCE").args(["--json", "request", CHAT]);
         // Without a missing setting, only the other files are read.
         let cli = if args[0] == "--env-file" { cli } else { cli.env("GREEN_API_ID_INSTANCE", INSTANCE) };
-        let said = cli.args(args).exits(66).any_stderr().run();
-        assert_eq!(json(&said.stderr)["error"]["code"], "input-unreadable", "{args:?}");
+        let output = cli.args(args).exits(66).any_stderr().run();
+        assert_eq!(json(&output.stderr)["error"]["code"], "input-unreadable", "{args:?}");
     }
 }
 

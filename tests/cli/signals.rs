@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
 use crate::support::pictures::{JPEG, picture, picture_service};
-use crate::support::{Answer, CHAT, Cli, Finished, Gate, Running, SIGNALS, Server, chat, in_parallel, json, jsons};
+use crate::support::{Answer, CHAT, Cli, Gate, Output, Running, SIGNALS, Server, chat, in_parallel, json, jsons};
 
 #[test]
 fn requests_in_flight_finish_before_the_process_dies() {
@@ -34,11 +34,11 @@ fn a_wait_for_another_attempt_ends_with_the_signal() {
         running.wait_for_stderr(&format!("< {status}"));
         let began = Instant::now();
         running.signal(signal);
-        let said = running.finish();
+        let output = running.finish();
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        let line = json(&said.stdout);
-        assert_eq!(line["status"], "failed", "what is known is written");
-        assert_eq!(line["error"]["code"], code, "and it is what the service said last");
+        let line = json(&output.stdout);
+        assert_eq!(line["status"], "failed", "its result is written");
+        assert_eq!(line["error"]["code"], code, "and it is the last answer of the service");
     });
 }
 
@@ -52,9 +52,9 @@ fn no_further_chat_is_requested_after_the_signal() {
     server.wait_for(2);
     running.signal(Signal::INT);
     gate.open();
-    let said = running.finish();
-    assert_eq!(said.stdout.lines().count(), 2, "{}", said.stdout);
-    assert!(said.stderr.contains("48"), "the tally says how many were not tried: {}", said.stderr);
+    let output = running.finish();
+    assert_eq!(output.stdout.lines().count(), 2, "{}", output.stdout);
+    assert!(output.stderr.contains("48"), "the tally says how many were not tried: {}", output.stderr);
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn the_journal_is_whole_after_a_signal() {
     running.write_stdin(&list);
     server.wait_for(20);
     running.signal(Signal::TERM);
-    let said = running.finish();
-    let journal = said.read("j");
+    let output = running.finish();
+    let journal = output.read("j");
     assert!(journal.ends_with('\n'));
     assert_eq!(journal.lines().count(), server.requests().len(), "every answer is in it");
     again.args(["request", "-q", "--rate", "0", "--journal", "j", "-"]).stdin(list).run();
@@ -137,13 +137,13 @@ fn full_listener() -> (OwnedFd, Vec<TcpStream>, SocketAddr) {
 }
 
 /// Checks that the run ends about five seconds after the signal.
-fn ends_at_the_cut_off(running: Running, signal: Signal) -> Finished {
+fn ends_at_the_cut_off(running: Running, signal: Signal) -> Output {
     let began = Instant::now();
     running.signal(signal);
-    let said = running.finish();
+    let output = running.finish();
     let took = began.elapsed();
     assert!(took > Duration::from_secs(4) && took < Duration::from_secs(7), "{took:?}");
-    said
+    output
 }
 
 #[test]
@@ -182,11 +182,11 @@ fn a_list_reports_what_is_in_flight_at_the_cut_off() {
     let args = ["--json", "--rate", "0", "--concurrency", "3", "--journal", "j"];
     let running = Cli::request(&server, args).args((0..9).map(chat)).dies(15).any_stdout().any_stderr().start();
     server.wait_for(3);
-    let said = ends_at_the_cut_off(running, Signal::TERM);
-    let mut chats: Vec<_> = jsons(&said.stdout).iter().map(|line| line["chatId"].to_string()).collect();
+    let output = ends_at_the_cut_off(running, Signal::TERM);
+    let mut chats: Vec<_> = jsons(&output.stdout).iter().map(|line| line["chatId"].to_string()).collect();
     chats.sort();
     assert_eq!(chats, [0, 1, 2].map(|n| format!("\"{}\"", chat(n))));
-    assert!(said.stderr.contains(r#""notTried":6"#), "{}", said.stderr);
+    assert!(output.stderr.contains(r#""notTried":6"#), "{}", output.stderr);
 }
 
 /// Checks that a run that blocks outside of a request ends soon after the cut-off.

@@ -20,7 +20,7 @@ pub use answer::{Answer, Gate};
 pub use cli::Cli;
 pub use proxy::Proxy;
 pub use queue::Queue;
-pub use running::{Finished, Running};
+pub use running::{Output, Running};
 pub use server::{Request, Server};
 
 /// The instance of all tests.

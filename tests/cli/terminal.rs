@@ -20,12 +20,12 @@ fn terminal() -> (File, JoinHandle<String>) {
     let name = OsStr::from_bytes(name.as_bytes());
     let slave = File::options().read(true).write(true).open(name).expect("the other side");
     let reader = std::thread::spawn(move || {
-        let (mut master, mut said, mut piece) = (File::from(master), Vec::new(), [0; 4096]);
+        let (mut master, mut output, mut piece) = (File::from(master), Vec::new(), [0; 4096]);
         // An error means that the other side is closed.
         while let Ok(got @ 1..) = master.read(&mut piece) {
-            said.extend_from_slice(&piece[..got]);
+            output.extend_from_slice(&piece[..got]);
         }
-        String::from_utf8(said).expect("UTF-8")
+        String::from_utf8(output).expect("UTF-8")
     });
     (slave, reader)
 }
@@ -61,17 +61,17 @@ fn help_is_coloured_by_the_same_rule() {
 fn a_picture_is_drawn_above_its_line() {
     let get = |term: &str| written(Cli::new().env("TERM", term).args(["--sandbox", "get", "--show", CHAT]));
     for (term, begins) in [("xterm-kitty", "\u{1b}_G"), ("xterm-256color", "\u{1b}[48;5;")] {
-        let said = get(term);
-        assert!(said.starts_with(begins), "{term}: {:?}", said.chars().take(40).collect::<String>());
-        let line = said.lines().last().expect("a line");
+        let output = get(term);
+        assert!(output.starts_with(begins), "{term}: {:?}", output.chars().take(40).collect::<String>());
+        let line = output.lines().last().expect("a line");
         assert!(line.starts_with(CHAT) && line.contains("found"), "{term}: {line:?}");
     }
     assert!(get("dumb").starts_with(CHAT), "a terminal that shows none has the line");
     let args = ["--sandbox", "get", "--show"];
-    let said = written(Cli::new().env("TERM", "xterm-kitty").args(args).args((0..6).map(chat)));
+    let output = written(Cli::new().env("TERM", "xterm-kitty").args(args).args((0..6).map(chat)));
     let begins: Vec<_> =
-        said.lines().map(|line| if line.starts_with("\u{1b}_G") { "picture" } else { "line" }).collect();
-    assert_eq!(begins, ["picture", "line"].repeat(6), "{said:?}");
+        output.lines().map(|line| if line.starts_with("\u{1b}_G") { "picture" } else { "line" }).collect();
+    assert_eq!(begins, ["picture", "line"].repeat(6), "{output:?}");
 }
 
 #[test]
@@ -105,9 +105,9 @@ fn a_bar_is_shown_unless_standard_output_is_a_pipe() {
         (Cli::new().args(["--sandbox", "request", "--no-progress", CHAT, GROUP, &chat(1), "--json"]), ">lines"),
         (list().arg("-q"), ">lines"),
     ] {
-        let said = progress(cli, stdout);
-        assert!(!said.contains("/3 ") && !said.contains("\u{1b}[2K"), "{stdout}: {said:?}");
-        assert!(said.is_empty() || said.contains(tally) || said.contains("tally"), "{said:?}");
+        let output = progress(cli, stdout);
+        assert!(!output.contains("/3 ") && !output.contains("\u{1b}[2K"), "{stdout}: {output:?}");
+        assert!(output.is_empty() || output.contains(tally) || output.contains("tally"), "{output:?}");
     }
 }
 
@@ -126,29 +126,29 @@ fn the_bar_counts_repeated_entries_and_is_as_wide_as_it_needs() {
     .expect("a size");
     let cli = Cli::request(&server, ["--rate=0", CHAT, CHAT, CHAT, GROUP]).env("TERM", "xterm");
     cli.shell(r#"exec 2>&1 >lines; exec "$0" "$@""#).stdout_to(slave).any_stderr().run();
-    let said = reader.join().expect("a reader");
-    assert!(said.contains(" 3/4 ") && said.contains("retrying in 2 s: server error"), "{said:?}");
-    assert!(said.len() < 20_000, "{}", said.len());
+    let output = reader.join().expect("a reader");
+    assert!(output.contains(" 3/4 ") && output.contains("retrying in 2 s: server error"), "{output:?}");
+    assert!(output.len() < 20_000, "{}", output.len());
 }
 
 #[test]
 fn a_wait_shows_what_it_waits_for() {
     let server = Server::answering([Answer::status(503).header("Retry-After", "2"), Answer::status(200)]);
-    let said = progress(Cli::request(&server, [CHAT]), ">lines");
-    assert!(said.contains("retrying in 2 s: server error"), "{said:?}");
+    let output = progress(Cli::request(&server, [CHAT]), ">lines");
+    assert!(output.contains("retrying in 2 s: server error"), "{output:?}");
     let server = Queue::default().serve_with(|_, _| Answer::status(200));
-    let said = progress(Cli::request(&server, ["--wait=1500ms", CHAT]).exits(75), ">lines");
-    assert!(said.contains("waiting for 1 result, 2 s left"), "{said:?}");
+    let output = progress(Cli::request(&server, ["--wait=1500ms", CHAT]).exits(75), ">lines");
+    assert!(output.contains("waiting for 1 result, 2 s left"), "{output:?}");
     // The line is removed before the error is printed.
-    assert!(said.contains("\u{1b}[2Kgreenavatar: \u{1b}[1;31merror:"), "{said:?}");
+    assert!(output.contains("\u{1b}[2Kgreenavatar: \u{1b}[1;31merror:"), "{output:?}");
     let server = Server::with(|seen| match method(seen) {
         "getAvatar" => {
             Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n").then_drip(r#"{"urlAvatar":"","x":"12345"}"#)
         }
         _ => Answer::status(404),
     });
-    let said = progress(Cli::on(&server).args(["get", CHAT]).exits(76), ">lines");
-    assert!(said.contains("waiting for GREEN-API's answer"), "{said:?}");
+    let output = progress(Cli::on(&server).args(["get", CHAT]).exits(76), ">lines");
+    assert!(output.contains("waiting for GREEN-API's answer"), "{output:?}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::support::{Answer, CHAT, Cli, Server, TOKEN, json};
 /// Checks that the chat is unreachable after one connection, with these parts of the message and the hint.
 #[track_caller]
 fn refused(cli: Cli, server: &Server, message: &str, hint: &str) {
-    let said = cli.args(["request", "--json", CHAT]).exits(69).any_stdout().run();
-    let line = json(&said.stdout);
+    let output = cli.args(["request", "--json", CHAT]).exits(69).any_stdout().run();
+    let line = json(&output.stdout);
     let text = |key: &str| line["error"][key].as_str().expect("a text").to_owned();
     assert_eq!(text("code"), "unreachable", "{line}");
     assert!(text("message").contains(message) && text("hint").contains(hint), "{line}");

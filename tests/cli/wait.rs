@@ -29,11 +29,11 @@ pub fn is_timed_out(line: &serde_json::Value, chat: &str, code: &str) {
 fn the_line_of_a_chat_is_its_result() {
     let queue = Queue::default();
     let server = with_results(&queue);
-    let said = Cli::request(&server, ["--wait", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
-    assert!(said.took < Duration::from_secs(2), "it ends as soon as everything is answered: {:?}", said.took);
+    let output = Cli::request(&server, ["--wait", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    assert!(output.took < Duration::from_secs(2), "it ends as soon as everything is answered: {:?}", output.took);
     let called: Vec<_> = server.requests().iter().map(|seen| method(seen).to_owned()).collect();
     let ask = "receiveNotification";
-    assert_eq!(called.first().map(String::as_str), Some(ask), "the head is looked at before anything is sent");
+    assert_eq!(called.first().map(String::as_str), Some(ask), "the queue is polled before anything is sent");
     assert_eq!(called.last().map(String::as_str), Some("deleteNotification"));
     assert_eq!(calls(&server, ["getAvatarAsync", "getAvatar"]), [1, 0]);
     assert_eq!(queue.left(), 0);
@@ -53,8 +53,8 @@ fn every_kind_of_result_has_its_status() {
             queue.push(result(&seen.chat(), jiff::Timestamp::now().as_second(), rest));
             Answer::status(200)
         });
-        let said = Cli::request(&server, ["--json", "--wait=10s", CHAT]).exits(exit).any_stdout().run();
-        let line = json(&said.stdout);
+        let output = Cli::request(&server, ["--json", "--wait=10s", CHAT]).exits(exit).any_stdout().run();
+        let line = json(&output.stdout);
         assert_eq!((&line["chatId"], &line["status"]), (&CHAT.into(), &status.into()), "{rest}");
         assert!(line["timestamp"].is_number(), "{line}");
     }
@@ -64,54 +64,54 @@ fn every_kind_of_result_has_its_status() {
 fn a_foreign_notification_at_the_head_stops_it_before_anything_is_sent() {
     let queue = Queue::of([sample("device-info.json")]);
     let server = without_results(&queue);
-    let said = Cli::request(&server, ["--json", "--wait", CHAT]).exits(75).any_stderr().run();
-    let error = &json(&said.stderr)["error"];
+    let output = Cli::request(&server, ["--json", "--wait", CHAT]).exits(75).any_stderr().run();
+    let error = &json(&output.stderr)["error"];
     assert_eq!(error["code"], "foreign-notification");
     assert!(error["message"].as_str().expect("a message").contains("deviceInfo"), "{error}");
     assert_eq!(calls(&server, ["getAvatarAsync", "deleteNotification"]), [0, 0]);
     // With a spool it is kept, and the request is sent.
     let queue = Queue::of([sample("device-info.json"), sample("incoming-message.json")]);
     let server = with_results(&queue);
-    let said = Cli::request(&server, ["--wait", "--spool", "spool", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
-    assert_eq!(said.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
+    let output = Cli::request(&server, ["--wait", "--spool", "spool", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
+    assert_eq!(output.read("spool"), sample("device-info.json") + &sample("incoming-message.json"));
     assert_eq!(queue.left(), 0);
 }
 
 #[test]
 fn a_queue_that_cannot_be_read_stops_it_before_anything_is_sent() {
     let server = Server::answering([Answer::status(400).body("custom webhook url is set")]);
-    let said = Cli::request(&server, ["--json", "--wait", CHAT]).exits(78).any_stderr().run();
-    assert_eq!(json(&said.stderr)["error"]["code"], "webhook-url-set");
+    let output = Cli::request(&server, ["--json", "--wait", CHAT]).exits(78).any_stderr().run();
+    assert_eq!(json(&output.stderr)["error"]["code"], "webhook-url-set");
 }
 
 #[test]
 fn a_wait_without_a_result_names_the_alternatives() {
     let queue = Queue::default();
     let server = without_results(&queue);
-    let said = Cli::request(&server, ["--wait=200ms", CHAT])
+    let output = Cli::request(&server, ["--wait=200ms", CHAT])
         .exits(75)
         .stdout(format!("{CHAT}\ttimed-out\n"))
         .stderr_has("temporarily not working")
         .stderr_has("greenavatar get")
         .stderr_has("--fallback")
         .run();
-    assert!(said.took > Duration::from_millis(200) && said.took < Duration::from_secs(2), "{:?}", said.took);
-    let said = Cli::request(&server, ["--json", "--wait=50ms", CHAT]).exits(75).any_stdout().run();
-    let line = json(&said.stdout);
+    assert!(output.took > Duration::from_millis(200) && output.took < Duration::from_secs(2), "{:?}", output.took);
+    let output = Cli::request(&server, ["--json", "--wait=50ms", CHAT]).exits(75).any_stdout().run();
+    let line = json(&output.stdout);
     is_timed_out(&line, CHAT, "no-result");
     let text = line["error"].to_string();
     assert!(text.contains("not working") && text.contains("get") && text.contains("--fallback"), "{text}");
     // With several chats the exit status is 1.
-    let said = Cli::request(&server, ["--wait=50ms", CHAT, GROUP]).exits(1).any_stdout().any_stderr().run();
-    assert_eq!(said.stdout.lines().count(), 2);
+    let output = Cli::request(&server, ["--wait=50ms", CHAT, GROUP]).exits(1).any_stdout().any_stderr().run();
+    assert_eq!(output.stdout.lines().count(), 2);
 }
 
 #[test]
 fn a_request_that_fails_is_not_waited_for() {
     let server = Queue::default().serve_with(|_, _| Answer::status(400).body("bad request data"));
-    let said = Cli::request(&server, ["--wait", CHAT]);
-    let said = said.exits(65).stdout(format!("{CHAT}\tfailed\tbad-request-data\n")).any_stderr().run();
-    assert!(said.took < Duration::from_secs(2), "{:?}", said.took);
+    let cli = Cli::request(&server, ["--wait", CHAT]);
+    let output = cli.exits(65).stdout(format!("{CHAT}\tfailed\tbad-request-data\n")).any_stderr().run();
+    assert!(output.took < Duration::from_secs(2), "{:?}", output.took);
 }
 
 #[test]
@@ -128,22 +128,22 @@ fn fallback_requests_missing_results_and_names_the_method() {
     });
     // Long enough to get the one result on a busy machine.
     let args = ["--json", "--wait=2s", "--fallback", "--journal", "j", CHAT, GROUP];
-    let said = Cli::request(&server, args).any_stdout().any_stderr().run();
-    let mut lines = jsons(&said.stdout);
+    let output = Cli::request(&server, args).any_stdout().any_stderr().run();
+    let mut lines = jsons(&output.stdout);
     lines.sort_by_key(|line| line["chatId"].to_string());
     assert_eq!((&lines[0]["status"], &lines[0]["method"]), (&"found".into(), &"getAvatar".into()));
     assert_eq!((&lines[1]["status"], &lines[1]["method"]), (&"none".into(), &"getAvatarAsync".into()));
     assert_eq!(lines.len(), 2);
-    let asked: Vec<_> = server.requests().into_iter().filter(|seen| method(seen) == "getAvatar").collect();
-    assert_eq!((asked.len(), asked[0].chat()), (1, CHAT.to_owned()));
-    assert!(said.read("j").contains(r#""method":"getAvatar""#));
+    let requests: Vec<_> = server.requests().into_iter().filter(|seen| method(seen) == "getAvatar").collect();
+    assert_eq!((requests.len(), requests[0].chat()), (1, CHAT.to_owned()));
+    assert!(output.read("j").contains(r#""method":"getAvatar""#));
     // If getAvatar fails, too, that is the chat's line.
     let server = Queue::default().serve_with(|seen, _| match method(seen) {
         "getAvatar" => Answer::status(200).body(r#"{"reason":"get avatar timeout limit exceeded"}"#),
         _ => Answer::status(200),
     });
-    let said = Cli::request(&server, ["--json", "--wait=50ms", "--fallback", CHAT]).exits(75).any_stdout().run();
-    assert_eq!(json(&said.stdout)["error"]["code"], "avatar-timeout");
+    let output = Cli::request(&server, ["--json", "--wait=50ms", "--fallback", CHAT]).exits(75).any_stdout().run();
+    assert_eq!(json(&output.stdout)["error"]["code"], "avatar-timeout");
 }
 
 #[test]
@@ -162,16 +162,16 @@ fn a_stale_result_is_printed_as_stale_and_answers_nothing() {
     let old = jiff::Timestamp::now().as_second() - 60;
     let queue = Queue::of([result(CHAT, old, r#","urlAvatar":"https://a.example/old""#)]);
     let server = with_results(&queue);
-    let said = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
-    let lines = jsons(&said.stdout);
+    let output = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
+    let lines = jsons(&output.stdout);
     assert_eq!(lines.len(), 2);
     assert_eq!((&lines[0]["status"], &lines[0]["stale"]), (&"found".into(), &true.into()));
     assert_eq!((&lines[1]["status"], lines[1].get("stale")), (&"none".into(), None));
     assert_eq!(queue.left(), 0);
     let queue = Queue::of([result(CHAT, old, "")]);
     let server = without_results(&queue);
-    let said = Cli::request(&server, ["--json", "--wait=100ms", CHAT]).exits(75).any_stdout().run();
-    let lines = jsons(&said.stdout);
+    let output = Cli::request(&server, ["--json", "--wait=100ms", CHAT]).exits(75).any_stdout().run();
+    let lines = jsons(&output.stdout);
     assert_eq!((lines.len(), &lines[0]["stale"]), (2, &true.into()));
     is_timed_out(&lines[1], CHAT, "no-result");
     // A result up to 5 s older than the request is its answer, as clocks differ.
@@ -191,14 +191,14 @@ fn unsolicited_results_are_printed_too() {
         result("status@broadcast", now, r#","reason":"bad request data""#),
     ]);
     let server = with_results(&queue);
-    let said = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
-    let lines = jsons(&said.stdout);
+    let output = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
+    let lines = jsons(&output.stdout);
     let of = |n: usize| (lines[n]["chatId"].as_str().unwrap_or_default(), lines[n]["status"].as_str());
     assert_eq!(of(0), ("185912345678901@lid", Some("none")));
     assert_eq!(of(1), (GROUP, Some("no-account")));
     assert_eq!(of(2), ("status@broadcast", Some("failed")));
     assert_eq!(of(3), (CHAT, Some("none")));
-    assert!(lines.iter().all(|line| line.get("stale").is_none()), "{}", said.stdout);
+    assert!(lines.iter().all(|line| line.get("stale").is_none()), "{}", output.stdout);
     assert_eq!((lines.len(), queue.left()), (4, 0));
 }
 
@@ -212,11 +212,11 @@ fn a_result_that_comes_twice_makes_one_line() {
         Answer::status(200)
     });
     let chats: Vec<_> = (0..5).map(chat).collect();
-    let said = Cli::request(&server, ["--json", "--rate=0", "--wait"]).args(&chats).any_stdout().any_stderr().run();
-    let mut seen: Vec<_> = jsons(&said.stdout).iter().map(|line| line["chatId"].to_string()).collect();
+    let output = Cli::request(&server, ["--json", "--rate=0", "--wait"]).args(&chats).any_stdout().any_stderr().run();
+    let mut seen: Vec<_> = jsons(&output.stdout).iter().map(|line| line["chatId"].to_string()).collect();
     seen.sort();
     seen.dedup();
-    assert_eq!((seen.len(), said.stdout.lines().count()), (5, 5), "{}", said.stdout);
+    assert_eq!((seen.len(), output.stdout.lines().count()), (5, 5), "{}", output.stdout);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn each_chat_is_waited_for_from_its_own_request_on() {
 fn a_result_just_before_the_deadline_is_seen() {
     // The server answers polls at once instead of waiting. The pauses in between must not exceed the deadline.
     let queue = Queue::default();
-    let asked = queue.clone();
+    let shared = queue.clone();
     let mut due = None;
     let server = Server::with(move |seen| {
         if method(seen) == "getAvatarAsync" {
@@ -248,9 +248,9 @@ fn a_result_just_before_the_deadline_is_seen() {
             return Answer::status(200);
         }
         if let Some((_, chat)) = due.take_if(|(at, _)| *at < seen.at) {
-            asked.push(fresh(&chat));
+            shared.push(fresh(&chat));
         }
-        asked.answer(seen).expect("a queue's method")
+        shared.answer(seen).expect("a queue's method")
     });
     Cli::request(&server, ["--wait=1500ms", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
 }
@@ -259,15 +259,15 @@ fn a_result_just_before_the_deadline_is_seen() {
 fn the_failure_that_ends_the_run_is_the_error_of_pending_chats() {
     let foreign = || Queue::of::<String>([]);
     let after_the_requests = |queue: Queue, last: fn(&Queue) -> Option<Answer>| {
-        let asked = queue.clone();
+        let shared = queue.clone();
         let mut requests = 0;
         Server::with(move |seen| {
             if method(seen) == "getAvatarAsync" {
                 requests += 1;
                 return Answer::status(200);
             }
-            let ending = if requests == 2 { last(&asked) } else { None };
-            ending.unwrap_or_else(|| asked.answer(seen).expect("a queue's method"))
+            let ending = if requests == 2 { last(&shared) } else { None };
+            ending.unwrap_or_else(|| shared.answer(seen).expect("a queue's method"))
         })
     };
     let unauthorized = after_the_requests(foreign(), |_| Some(Answer::status(401)));
@@ -279,16 +279,16 @@ fn the_failure_that_ends_the_run_is_the_error_of_pending_chats() {
     });
     for (server, code, exit) in [(unauthorized, "unauthorized", 77), (interrupted, "foreign-notification", 75)] {
         let args = ["--json", "--rate=0", "--wait=10s", "--journal", "j", CHAT, GROUP];
-        let said = Cli::request(&server, args).exits(exit).any_stdout().any_stderr().run();
-        let mut lines = jsons(&said.stdout);
+        let output = Cli::request(&server, args).exits(exit).any_stdout().any_stderr().run();
+        let mut lines = jsons(&output.stdout);
         lines.sort_by_key(|line| line["chatId"].to_string());
         is_timed_out(&lines[0], CHAT, code);
         is_timed_out(&lines[1], GROUP, code);
         assert_eq!((lines.len(), calls(&server, ["deleteNotification"])), (2, [0]));
-        let error = said.stderr.lines().next().expect("an error");
+        let error = output.stderr.lines().next().expect("an error");
         assert_eq!(json(error)["error"]["code"], code);
         // The next run still waits for them.
-        let kept = said.read("j");
+        let kept = output.read("j");
         assert!(kept.contains("\"accepted\"") && !kept.contains("timed-out"), "{kept}");
     }
 }

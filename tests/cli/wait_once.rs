@@ -18,13 +18,13 @@ fn an_unsolicited_result_does_not_make_its_chat_done() {
         Answer::status(200)
     });
     let args = ["--json", "--wait=10s", "--journal", "j"];
-    let said = Cli::request(&server, args).arg(&own).any_stdout().run();
-    assert_eq!(jsons(&said.stdout).len(), 2, "{}", said.stdout);
-    let journaled = jsons(&said.read("j"));
+    let output = Cli::request(&server, args).arg(&own).any_stdout().run();
+    assert_eq!(jsons(&output.stdout).len(), 2, "{}", output.stdout);
+    let journaled = jsons(&output.read("j"));
     assert_eq!(of(&journaled, &other)[0]["command"], "receive", "every line is in it");
     assert_eq!(of(&journaled, &own).last().expect("a line")["command"], "request");
     // With this journal the other chat is requested like a new one.
-    let again = Cli::request(&server, args).arg(&other).file("j", said.read("j")).any_stdout().run();
+    let again = Cli::request(&server, args).arg(&other).file("j", output.read("j")).any_stdout().run();
     assert_eq!(json(&again.stdout)["status"], "none");
     assert_eq!(calls(&server, ["getAvatarAsync"]), [2]);
 }
@@ -48,10 +48,10 @@ fn a_result_that_comes_before_a_retry_is_the_only_line() {
         Answer::status(500).header("Retry-After", "2")
     });
     let args = ["--json", "--wait=2s", "--rate", "0", "--retries", "1", &chat(2), CHAT];
-    let said = Cli::request(&server, args).any_stdout().exits(1).any_stderr().run();
-    let lines = jsons(&said.stdout);
+    let output = Cli::request(&server, args).any_stdout().exits(1).any_stderr().run();
+    let lines = jsons(&output.stdout);
     let line = of(&lines, CHAT);
-    assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", said.stdout);
+    assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", output.stdout);
     assert_eq!(times_requested(&server, CHAT), 1);
 }
 
@@ -61,15 +61,15 @@ fn a_chat_whose_result_came_before_its_response_has_one_line() {
         let queue = Queue::default();
         let gate = Gate::default();
         let held = gate.clone();
-        let mut asked = 0;
+        let mut requests = 0;
         let server = queue
             .serve_with(move |seen, queue| {
                 if seen.chat() != CHAT {
                     return Answer::status(200);
                 }
-                asked += 1;
+                requests += 1;
                 queue.push(fresh(CHAT));
-                let status = if asked == 1 { 500 } else { last };
+                let status = if requests == 1 { 500 } else { last };
                 Answer::status(status).body("bad request data").held(&held)
             })
             .opening(&gate);
@@ -78,11 +78,11 @@ fn a_chat_whose_result_came_before_its_response_has_one_line() {
         let running = Cli::request(&server, args).any_stdout().any_stderr().exits(1).start();
         running.wait_for_lines(1);
         gate.open();
-        let said = running.finish();
-        let lines = jsons(&said.stdout);
+        let output = running.finish();
+        let lines = jsons(&output.stdout);
         let line = of(&lines, CHAT);
-        assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", said.stdout);
-        assert_eq!(times_requested(&server, CHAT), 1, "it is not asked again");
+        assert_eq!((line.len(), &line[0]["status"]), (1, &"none".into()), "{}", output.stdout);
+        assert_eq!(times_requested(&server, CHAT), 1, "it is not requested again");
     }
 }
 
@@ -104,9 +104,9 @@ fn a_failed_result_before_its_response_is_requested_again_by_the_next_run() {
     let running = Cli::request(&server, args).any_stdout().any_stderr().exits(1).start();
     running.wait_for_lines(1);
     gate.open();
-    let said = running.finish();
-    assert_eq!(of(&jsons(&said.stdout), CHAT)[0]["error"]["code"], "avatar-timeout", "{}", said.stdout);
-    let again = Cli::request(&server, ["--json", "--wait=10s", "--journal", "j", CHAT]).file("j", said.read("j"));
+    let output = running.finish();
+    assert_eq!(of(&jsons(&output.stdout), CHAT)[0]["error"]["code"], "avatar-timeout", "{}", output.stdout);
+    let again = Cli::request(&server, ["--json", "--wait=10s", "--journal", "j", CHAT]).file("j", output.read("j"));
     let line = json(&again.exits(75).any_stdout().run().stdout);
     assert_eq!((&line["error"]["code"], times_requested(&server, CHAT)), (&"avatar-timeout".into(), 2), "{line}");
 }
@@ -130,9 +130,9 @@ fn a_chat_in_flight_at_the_end_of_the_run_has_only_the_line_of_its_response() {
     // The foreign notification ends the run while the other chat has no response.
     running.wait_for_stderr("foreign-notification");
     gate.open();
-    let said = running.finish();
-    let lines = jsons(&said.stdout);
+    let output = running.finish();
+    let lines = jsons(&output.stdout);
     let (first, second) = (of(&lines, CHAT), of(&lines, &chat(2)));
-    assert_eq!((first.len(), &first[0]["error"]["code"]), (1, &"bad-request-data".into()), "{}", said.stdout);
-    assert_eq!((second.len(), &second[0]["status"]), (1, &"timed-out".into()), "{}", said.stdout);
+    assert_eq!((first.len(), &first[0]["error"]["code"]), (1, &"bad-request-data".into()), "{}", output.stdout);
+    assert_eq!((second.len(), &second[0]["status"]), (1, &"timed-out".into()), "{}", output.stdout);
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 use tempfile::TempDir;
 
 use super::expected::{End, Expected};
-use super::running::{Finished, Running};
+use super::running::{Output, Running};
 use super::server::Server;
 use super::{INSTANCE, TOKEN};
 
@@ -249,7 +249,7 @@ impl Cli {
 
     /// Runs to the end and checks all expectations.
     #[track_caller]
-    pub fn run(mut self) -> Finished {
+    pub fn run(mut self) -> Output {
         let stdin = self.stdin.take().unwrap_or_default();
         let mut running = self.start();
         running.write_stdin(&stdin);

@@ -121,7 +121,7 @@ impl Running {
 
     /// Ends the run by SIGTERM, as a service manager does. On Windows, which has no such signal, it is killed.
     #[track_caller]
-    pub fn stop(self) -> Finished {
+    pub fn stop(self) -> Output {
         #[cfg(unix)]
         self.signal(Signal::TERM);
         #[cfg(unix)]
@@ -132,7 +132,7 @@ impl Running {
 
     /// Kills the process.
     #[track_caller]
-    pub fn kill(mut self) -> Finished {
+    pub fn kill(mut self) -> Output {
         // It may have ended already.
         let _ = self.child.kill();
         self.finish()
@@ -140,7 +140,7 @@ impl Running {
 
     /// Closes its standard input, waits for its end and checks all expectations.
     #[track_caller]
-    pub fn finish(mut self) -> Finished {
+    pub fn finish(mut self) -> Output {
         drop(self.stdin.take());
         let waiting_since = Instant::now();
         while self.is_running() {
@@ -157,7 +157,7 @@ impl Running {
         let (stdout, stderr) = self.outputs();
         let context = format!("`greenavatar {}` after {took:?}", self.line);
         self.expected.check(status, &stdout, &stderr, &context);
-        Finished { stdout, stderr, took, home: Arc::clone(&self.home) }
+        Output { stdout, stderr, took, home: Arc::clone(&self.home) }
     }
 
     fn outputs(&mut self) -> (String, String) {
@@ -178,14 +178,14 @@ impl Drop for Running {
 }
 
 /// The outputs of a run that has ended, with `_` as the value of `elapsedMs`.
-pub struct Finished {
+pub struct Output {
     pub stdout: String,
     pub stderr: String,
     pub took: Duration,
     home: Arc<TempDir>,
 }
 
-impl Finished {
+impl Output {
     /// The content of a file; the name is relative to the program's directory.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.home.path().join("work").join(name)).expect(name)
