@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_documented_shape_is_a_token() {
+    fn only_the_documented_form_is_a_token() {
         assert!(Token::parse("0123456789abcdef0123456789abcdef0123456789abcdef01").is_some());
         assert!(Token::parse("A_b-1234").is_some());
         for bad in ["", "short12", "with space", "with/slash", "né-ascii-tok", &"a".repeat(129)] {

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_shape_has_its_verdict() {
+    fn every_documented_form_has_its_status() {
         for (body, word) in [
             (r#"{"urlAvatar": "https://pps.whatsapp.net/x.jpg", "available": true}"#, "found"),
             (r#"{"urlAvatar": "https://pps.whatsapp.net/x.jpg", "reason": ""}"#, "found"),

@@ -265,7 +265,7 @@ fn deeply_nested_json_is_judged_by_its_status() {
 }
 
 #[test]
-fn control_and_bidirectional_characters_of_a_server_are_never_printed_raw() {
+fn control_and_bidirectional_characters_of_a_server_are_escaped() {
     // Every run is checked for them by `Expected`.
     let odd = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\u{2066}\u{200b}\u{0}\r\nnext";
     in_parallel(

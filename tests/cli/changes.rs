@@ -154,7 +154,7 @@ fn the_history_has_every_replaced_and_gone_picture() {
 
 /// After a kill at any moment, each picture is in place or in the history, and the next run completes the rest.
 #[test]
-fn a_kill_loses_no_picture() {
+fn no_kill_loses_a_picture() {
     const CHATS: usize = 24;
     let avatars = Avatars::default();
     let server = avatars.serve();

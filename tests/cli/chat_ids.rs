@@ -177,7 +177,7 @@ fn in_a_list_the_error_of_each_newer_id_names_the_flag() {
 }
 
 #[test]
-fn documented_ids_are_taken() {
+fn documented_ids_are_accepted() {
     for id in [CHAT, "110012345678@c.us", "120363043968066561@g.us", "11001234567-1586700802@g.us"] {
         let server = Server::answering([Answer::status(200)]);
         Cli::request(&server, [id]).stdout(format!("{id}\taccepted\n")).run();

@@ -348,7 +348,7 @@ fn get_and_request_take_the_list_of_the_account_directly() {
 }
 
 #[test]
-fn contacts_together_with_another_list_is_a_usage_error() {
+fn contacts_with_another_list_are_a_usage_error() {
     let server = Server::unasked();
     for args in [
         &["get", "--contacts", CHAT][..],

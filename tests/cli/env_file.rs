@@ -3,14 +3,14 @@
 #[cfg(unix)]
 use std::os::unix::fs::chown;
 
-use crate::settings::{OTHER_TOKEN, accepted, accepting, asked_as, env_file, pair, refused};
+use crate::settings::{OTHER_TOKEN, accepted, accepting, credentials_sent_to, env_file, pair, refused};
 use crate::support::{CHAT, Cli, INSTANCE, Server, TOKEN, json};
 
 #[test]
 fn an_env_file_in_the_current_directory_is_enough() {
     let server = accepting();
     accepted(Cli::new().file(".env", env_file(&server)).args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair(INSTANCE, TOKEN));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn the_users_own_file_is_the_last_source() {
     let server = accepting();
     let cli = Cli::new().env("API_TOKEN_INSTANCE", OTHER_TOKEN).file(USERS_FILE, env_file(&server));
     accepted(cli.args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair(INSTANCE, OTHER_TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair(INSTANCE, OTHER_TOKEN));
     let (server, other) = (accepting(), Server::unasked());
     let cli = Cli::new().file(USERS_FILE, env_file(&other)).file(".env", env_file(&server));
     accepted(cli.args(["request", CHAT]));
@@ -49,7 +49,7 @@ fn the_users_own_file_is_the_last_source() {
     let server = accepting();
     let cli = Cli::new().file(USERS_FILE, env_file(&server)).file(".env", "ID_INSTANCE=6\n");
     accepted(cli.args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("6", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("6", TOKEN));
 }
 
 #[test]
@@ -102,24 +102,23 @@ fn an_env_file_is_read_as_people_write_it() {
         let server = accepting();
         let text = text.replace("{url}", &server.url()).replace("{id}", INSTANCE).replace("{token}", TOKEN);
         accepted(Cli::new().file(".env", text).args(["request", CHAT]));
-        assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+        assert_eq!(credentials_sent_to(&server), pair(INSTANCE, TOKEN));
     }
 }
 
 #[test]
 fn a_malformed_line_is_reported_without_its_text() {
     let server = Server::unasked();
-    for (line, bad) in [(4, "this is hunter2secret"), (4, "GREEN_API_X='hunter2secret"), (4, "X=hunter2secret more")] {
-        let text = format!("{}{bad}\n", env_file(&server));
+    for line in ["this is hunter2secret", "GREEN_API_X='hunter2secret", "X=hunter2secret more"] {
+        let text = format!("{}{line}\n", env_file(&server));
         let cli = Cli::new().file(".env", text).args(["request", CHAT]).secret("hunter2secret");
-        let output = cli.exits(78).stderr_has("/work/.env, line").run();
-        assert!(output.stderr.contains(&line.to_string()), "{}", output.stderr);
+        refused(cli, 78, "/work/.env, line 4: ");
     }
     let cli = Cli::new().file(".env", "A=1\nbad hunter2secret\n").args(["--json", "request", CHAT]);
     let output = cli.secret("hunter2secret").exits(78).any_stderr().run();
     let error = json(&output.stderr);
     assert_eq!(error["error"]["code"], "bad-settings");
-    assert!(error["error"]["message"].as_str().expect("a message").contains('2'), "{error}");
+    assert!(error["error"]["message"].as_str().expect("a message").contains("line 2"), "{error}");
 }
 
 #[test]
@@ -182,7 +181,7 @@ fn a_found_env_file_cannot_read_the_environment() {
     let others = "all_proxy=http://$GITHUB_TOKEN@127.0.0.1:9\nhttp_proxy=\"${GITHUB_TOKEN\"\nA=$\nPS1='$'\n";
     let cli = Cli::new().env("GITHUB_TOKEN", OTHERS).file(".env", format!("{others}{}", env_file(&server)));
     accepted(cli.secret(OTHERS).args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair(INSTANCE, TOKEN));
     // In single quotes or after a backslash, a $ is an ordinary character.
     let cli = Cli::new().file(".env", "GREEN_API_TOKEN_FILE='$file'\nGREEN_API_WEBHOOK_TOKEN=a\\$b\n");
     refused(cli.env("ID_INSTANCE", "1").args(["request", CHAT]), 66, "cannot read $file");

@@ -22,7 +22,7 @@ fn a_line_has_every_field_of_the_answer() {
 }
 
 #[test]
-fn every_shape_of_answer_has_its_verdict() {
+fn every_form_of_answer_has_its_status() {
     let url = "https://pps.whatsapp.net/x.jpg";
     let found = |rest: &str| format!(r#"{{"urlAvatar":"{url}"{rest}}}"#);
     let mut rows = vec![
@@ -78,7 +78,7 @@ fn a_text_line_has_the_url_or_the_error_code() {
 }
 
 #[test]
-fn whatsapps_rate_limit_and_a_failing_host_are_retried() {
+fn whatsapps_rate_limit_and_a_failing_picture_host_are_retried() {
     in_parallel([true, false], |is_limit| {
         let mut requests = 0;
         let server = Server::with(move |seen| {

@@ -82,7 +82,7 @@ fn a_notification_that_cannot_be_written_is_not_acknowledged() {
 
 /// The test learns from /proc that the first signal was delivered.
 #[test]
-fn a_second_signal_ends_at_once_whichever_it_is() {
+fn a_second_signal_of_either_kind_ends_the_run_at_once() {
     let others = [(Signal::TERM, (Signal::INT, 2)), (Signal::INT, (Signal::TERM, 15))];
     in_parallel(SIGNALS.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
         let server = Server::always(Answer::raw("").then_silence());

@@ -64,7 +64,7 @@ fn every_request_has_its_status() {
 }
 
 #[test]
-fn a_slash_at_the_end_of_the_path_does_not_count() {
+fn a_slash_at_the_end_of_the_path_is_ignored() {
     for (option, path) in [("/hook", "/hook/"), ("/hook/", "/hook"), ("/hook/", "/hook/"), ("/", "/")] {
         let running = listen(["--discard-foreign", "--path", option]).until_stopped().start();
         assert_eq!(ask(address_of(&running), &request("POST", path, "", &plain(1))).0, 200, "{option} {path}");
@@ -116,7 +116,7 @@ fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
 
 #[cfg(unix)]
 #[test]
-fn the_summary_says_what_became_of_the_notifications() {
+fn the_summary_counts_the_notifications() {
     let summary = |args: &[&str], bodies: &[String]| {
         let running = Cli::new().args(["listen", "--bind", "127.0.0.1:0"]).args(args).any_stdout().any_stderr();
         let running = running.until_stopped().start();
@@ -223,7 +223,7 @@ fn a_result_is_flushed_and_a_foreign_notification_spooled_before_its_200() {
 }
 
 #[test]
-fn a_spool_that_lost_its_name_is_created_anew_before_the_200() {
+fn a_renamed_or_removed_spool_is_created_anew_before_the_200() {
     let running = listen(["--spool", "spool"]).until_stopped();
     let (spool, rotated) = (running.dir().join("spool"), running.dir().join("spool.1"));
     let running = running.start();

@@ -218,9 +218,9 @@ fn an_interrupted_list_of_a_file_says_how_many_are_left() {
 #[cfg(unix)]
 #[test]
 fn the_number_left_in_an_open_pipe_is_unknown() {
-    for (flags, output) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
+    for (flags, summary) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
         let server = Server::with(|_| Answer::status(200)).times(1);
-        let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(output).start();
+        let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(summary).start();
         running.write_stdin(format!("{CHAT}\n"));
         running.wait_for_lines(1);
         running.signal(rustix::process::Signal::TERM);
@@ -271,7 +271,7 @@ fn the_end_of_a_run_does_not_wait_for_an_open_pipe() {
 
 #[cfg(unix)]
 #[test]
-fn a_list_that_cannot_be_read_on_is_reported_once() {
+fn a_read_error_in_a_list_is_reported_once() {
     // A directory can be opened but not read. For a file, that is found out before anything is sent.
     let cli = Cli::request(&Server::unasked(), ["--json", "-"]).stdin_from(File::open("/").expect("a directory"));
     let output = cli.exits(66).any_stderr().run();

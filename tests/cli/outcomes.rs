@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN, in_parallel, json, sample};
 
 #[test]
-fn the_request_is_that_of_the_documentation() {
+fn the_request_is_the_documented_one() {
     let server = Server::answering([Answer::status(200)]);
     Cli::request(&server, [CHAT]).stdout("11001234567@c.us\taccepted\n").run();
     let requests = server.requests();

@@ -107,7 +107,7 @@ fn a_closed_pipe_after_the_only_line_is_not_a_failure() {
 }
 
 #[test]
-fn a_closed_pipe_ends_a_longer_run_without_a_message() {
+fn a_closed_pipe_ends_a_list_without_a_message() {
     let server = Server::with(|_| Answer::status(200));
     let args = ["--concurrency", "1", "--rate", "0"];
     Cli::request(&server, args).args((0..200).map(chat)).stdout_to(closed_pipe()).exits(74).run();
@@ -147,7 +147,7 @@ fn help_into_a_closed_pipe_is_not_a_failure() {
 
 #[cfg(unix)]
 #[test]
-fn a_limit_on_the_size_of_files_is_output_failed_although_a_signal_comes_with_it() {
+fn exceeding_the_limit_on_the_size_of_files_is_output_failed() {
     let server = Server::answering([Answer::status(200)]);
     let cli = Cli::request(&server, [CHAT]).shell(r#"ulimit -f 0; exec "$0" "$@" > out"#).exits(74);
     cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();

@@ -28,7 +28,7 @@ fn assert_anonymous(seen: &Request) {
 }
 
 #[test]
-fn whatsapps_hosts_learn_nothing_of_green_api() {
+fn downloads_contain_nothing_of_green_api() {
     let authority = Authority::new();
     let answer = Answer::status(200).header("Set-Cookie", "seen=before").body(JPEG);
     let host = Server::tls(authority.server(HOST), answer);

@@ -35,7 +35,7 @@ fn variable(proxy: &Proxy) -> String {
 }
 
 #[test]
-fn the_token_goes_through_the_tunnel_unseen() {
+fn a_proxy_does_not_see_the_token() {
     let service = Service::expecting(1);
     let proxy = Proxy::http(service.server.address());
     accepted(service.cli().env("HTTPS_PROXY", variable(&proxy)));
@@ -49,35 +49,21 @@ fn the_token_goes_through_the_tunnel_unseen() {
 }
 
 #[test]
-fn a_proxy_without_a_scheme_is_an_http_proxy() {
-    let service = Service::expecting(1);
-    let proxy = Proxy::http(service.server.address());
-    accepted(service.cli().env("https_proxy", proxy.address().to_string()));
-    assert_eq!(proxy.targets().len(), 1);
-}
-
-#[test]
 fn the_variable_of_the_scheme_comes_before_the_one_for_all() {
-    let service = Service::expecting(1);
-    let (proxy, other) = (Proxy::http(service.server.address()), Proxy::refusing());
-    accepted(
-        service
-            .cli()
-            .env("HTTPS_PROXY", variable(&proxy))
-            .env("ALL_PROXY", variable(&other))
-            .env("http_proxy", variable(&other))
-            .env("HTTP_PROXY", variable(&other)),
-    );
-    assert_eq!((proxy.targets().len(), other.targets().len()), (1, 0));
-}
-
-#[test]
-fn the_variable_for_all_is_the_last_choice() {
-    for name in ["ALL_PROXY", "all_proxy"] {
+    let (url, other) = ("http://", Proxy::refusing());
+    // The variable that counts, what precedes the address in its value, and variables with the other proxy.
+    for (name, start, others) in [
+        ("https_proxy", "", &[][..]),
+        ("HTTPS_PROXY", url, &["ALL_PROXY", "http_proxy", "HTTP_PROXY"]),
+        ("ALL_PROXY", url, &["http_proxy"]),
+        ("all_proxy", url, &["http_proxy"]),
+    ] {
         let service = Service::expecting(1);
         let proxy = Proxy::http(service.server.address());
-        accepted(service.cli().env(name, variable(&proxy)).env("HTTPS_PROXY", ""));
-        assert_eq!(proxy.targets().len(), 1);
+        // An empty variable does not count.
+        let cli = service.cli().env("HTTPS_PROXY", "").env(name, format!("{start}{}", proxy.address()));
+        accepted(others.iter().fold(cli, |cli, name| cli.env(name, variable(&other))));
+        assert_eq!((proxy.targets().len(), other.targets().len()), (1, 0), "{name}");
     }
 }
 

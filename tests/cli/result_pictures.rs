@@ -232,7 +232,7 @@ fn a_deadline_does_not_cut_off_another_chats_download() {
 /// After kills at any moment, the next runs save every picture and print every line.
 #[cfg(unix)]
 #[test]
-fn a_kill_loses_neither_a_picture_nor_its_line() {
+fn no_kill_loses_a_picture_or_its_line() {
     const CHATS: usize = 40;
     let queue = Queue::default();
     let server = service(&queue, |_| picture(JPEG));

@@ -71,7 +71,7 @@ fn a_late_answer_is_a_timeout_with_a_short_limit() {
 }
 
 #[test]
-fn real_settings_are_not_read() {
+fn the_sandbox_option_reads_no_real_settings() {
     let proxy = Proxy::refusing();
     let cli = Cli::new()
         .env("GREEN_API_URL", "nonsense")

@@ -19,7 +19,7 @@ pub fn refused(cli: Cli, status: u8, says: &str) {
 }
 
 /// The instance id and the token in the path of the first request.
-pub fn asked_as(server: &Server) -> (String, String) {
+pub fn credentials_sent_to(server: &Server) -> (String, String) {
     let path = server.requests()[0].path.clone();
     let (id, token) = path.strip_prefix("/waInstance").expect("a path").split_once("/getAvatarAsync/").expect("a path");
     (id.to_owned(), token.to_owned())
@@ -39,7 +39,7 @@ fn the_environment_comes_before_the_env_file() {
     let (server, other) = (accepting(), Server::unasked());
     let text = format!("{}ID_INSTANCE=5\n", env_file(&other));
     accepted(Cli::on(&server).env("GREEN_API_ID_INSTANCE", "77").file(".env", text).args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("77", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("77", TOKEN));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_flag_comes_before_the_environment() {
     let (server, other) = (accepting(), Server::unasked());
     let flags = ["--api-url", &server.url(), "--id-instance", "42", "--api-token-instance", OTHER_TOKEN];
     accepted(Cli::on(&other).arg("request").args(flags).arg(CHAT));
-    assert_eq!(asked_as(&server), pair("42", OTHER_TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("42", OTHER_TOKEN));
 }
 
 #[test]
@@ -56,18 +56,18 @@ fn a_named_env_file_comes_before_the_environment() {
     let cli = Cli::on(&other).env("GREEN_API_ID_INSTANCE", "77").env("GREEN_API_TOKEN_INSTANCE", OTHER_TOKEN);
     let cli = cli.file("work.env", env_file(&server));
     accepted(cli.again().args(["--env-file", "work.env", "request", CHAT]));
-    assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair(INSTANCE, TOKEN));
     // Within a source all names of a setting count: a token file in the named file wins over a token in the
     // environment.
     let server = accepting();
     let text = format!("GREEN_API_URL={}\nID_INSTANCE=5\nGREEN_API_TOKEN_FILE=token\n", server.url());
     let cli = cli.file("work.env", text).file("token", TOKEN);
     accepted(cli.again().args(["--env-file", "work.env", "request", CHAT]));
-    assert_eq!(asked_as(&server), pair("5", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("5", TOKEN));
     // A flag wins over both.
     let server = accepting();
     accepted(cli.args(["--env-file", "work.env", "--api-url", &server.url(), "--id-instance=8", "request", CHAT]));
-    assert_eq!(asked_as(&server), pair("8", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("8", TOKEN));
 }
 
 #[test]
@@ -78,11 +78,11 @@ fn white_space_around_a_value_is_removed() {
         .env("GREEN_API_ID_INSTANCE", " 7\r\n")
         .env("GREEN_API_TOKEN_INSTANCE", format!("\t{TOKEN}\n"));
     accepted(cli.args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("7", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("7", TOKEN));
     let server = accepting();
     let text = format!("GREEN_API_URL=' {} '\nID_INSTANCE=\" 7\t\"\nAPI_TOKEN_INSTANCE='{TOKEN}\n'\n", server.url());
     accepted(Cli::new().file(".env", text).args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("7", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("7", TOKEN));
     let server = accepting();
     let token = format!(" {TOKEN} ");
     let flags = ["--api-url", &format!("{}/ ", server.url()), "--id-instance= 7", "--api-token-instance", &token];
@@ -147,14 +147,14 @@ fn a_path_in_a_message_is_escaped() {
 }
 
 #[test]
-fn each_value_is_looked_up_for_itself() {
+fn each_value_has_its_own_source() {
     let server = accepting();
     let cli = Cli::new()
         .env("GREEN_API_TOKEN_INSTANCE", TOKEN)
         .file(".env", "GREEN_API_ID_INSTANCE=31\nGREEN_API_TOKEN_INSTANCE=not-this-token\n")
         .args(["--api-url", &server.url(), "request", CHAT]);
     accepted(cli);
-    assert_eq!(asked_as(&server), pair("31", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("31", TOKEN));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn the_settings_work_before_and_after_the_name_of_the_command() {
             Cli::new().args(["request", CHAT]).args(flags)
         };
         accepted(cli);
-        assert_eq!(asked_as(&server), pair("42", TOKEN));
+        assert_eq!(credentials_sent_to(&server), pair("42", TOKEN));
     }
 }
 
@@ -182,21 +182,21 @@ fn the_names_of_the_official_samples_are_the_second_choice() {
         .args(["request", CHAT]);
     let both = cli.again().env("GREEN_API_ID_INSTANCE", "8").env("GREEN_API_TOKEN_INSTANCE", TOKEN);
     accepted(cli);
-    assert_eq!(asked_as(&server), pair("7", OTHER_TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("7", OTHER_TOKEN));
     let server = accepting();
     accepted(both.env("GREEN_API_URL", server.url()).args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("8", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("8", TOKEN));
     let server = accepting();
     let text = format!("GREEN_API_URL={}\nID_INSTANCE=9\nAPI_TOKEN_INSTANCE={TOKEN}\n", server.url());
     accepted(Cli::new().file(".env", text).args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("9", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("9", TOKEN));
 }
 
 #[test]
 fn an_official_name_in_the_environment_comes_before_ours_in_the_env_file() {
     let server = accepting();
     accepted(Cli::new().file(".env", env_file(&server)).env("ID_INSTANCE", "7").args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("7", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("7", TOKEN));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn an_empty_value_is_unset() {
     let text =
         format!("GREEN_API_URL={}\nGREEN_API_ID_INSTANCE=\nID_INSTANCE=3\nAPI_TOKEN_INSTANCE={TOKEN}\n", server.url());
     accepted(Cli::new().file(".env", text).args(["request", CHAT]));
-    assert_eq!(asked_as(&server), pair("3", TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair("3", TOKEN));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn without_credentials_the_error_says_where_they_come_from() {
 }
 
 #[test]
-fn a_flag_of_the_wrong_shape_is_a_usage_error() {
+fn a_malformed_flag_is_a_usage_error() {
     let server = Server::unasked();
     let long_id = "1".repeat(21);
     let long_token = "a".repeat(129);
@@ -273,7 +273,7 @@ fn a_flag_of_the_wrong_shape_is_a_usage_error() {
 }
 
 #[test]
-fn a_variable_of_the_wrong_shape_is_a_bad_setting() {
+fn a_malformed_variable_is_a_bad_setting() {
     let server = Server::unasked();
     in_parallel(
         [
@@ -316,10 +316,10 @@ fn the_token_is_the_first_line_of_a_file() {
         let server = accepting();
         let cli = Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").file("token", text);
         accepted(cli.again().args(["request", "--api-token-file", "token", CHAT]));
-        assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+        assert_eq!(credentials_sent_to(&server), pair(INSTANCE, TOKEN));
         let server = accepting();
         accepted(cli.env("GREEN_API_URL", server.url()).env("GREEN_API_TOKEN_FILE", "token").args(["request", CHAT]));
-        assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+        assert_eq!(credentials_sent_to(&server), pair(INSTANCE, TOKEN));
     }
 }
 
@@ -328,7 +328,7 @@ fn a_token_file_named_hyphen_is_standard_input() {
     let server = accepting();
     let cli = Cli::on(&server).without("GREEN_API_TOKEN_INSTANCE").args(["request", "--api-token-file", "-", CHAT]);
     accepted(cli.stdin(format!("{TOKEN}\n")));
-    assert_eq!(asked_as(&server), pair(INSTANCE, TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair(INSTANCE, TOKEN));
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_token_file_comes_before_the_variable() {
     let server = accepting();
     let cli = Cli::on(&server).file("token", format!("{OTHER_TOKEN}\n"));
     accepted(cli.args(["request", "--api-token-file", "token", CHAT]));
-    assert_eq!(asked_as(&server), pair(INSTANCE, OTHER_TOKEN));
+    assert_eq!(credentials_sent_to(&server), pair(INSTANCE, OTHER_TOKEN));
 }
 
 #[test]

@@ -21,7 +21,8 @@ const GETADDRINFO: &str = r#"
 #include <netdb.h>
 #include <stdlib.h>
 int getaddrinfo(const char *name, const char *port, const struct addrinfo *hints, struct addrinfo **found) {
-    int (*original)() = dlsym(RTLD_NEXT, "getaddrinfo");
+    int (*original)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        dlsym(RTLD_NEXT, "getaddrinfo");
     return original(getenv("ADDRESS"), port, hints, found);
 }
 "#;
