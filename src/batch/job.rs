@@ -76,6 +76,8 @@ pub struct RunState<'a> {
     pub reason: StopReason,
     /// When the next request may be sent.
     pub limiter: Mutex<RateLimiter>,
+    /// Held by the worker that waits for the next request's time; the others wait for it without waking up.
+    pub turn: Mutex<()>,
     /// Workers that have not reached the end of the list.
     pub busy: AtomicUsize,
     /// Chats that the background task has re-queued.
@@ -136,6 +138,7 @@ impl RunHandle<'_> {
     /// Waits until a request may be sent. Returns `false` if none may be any more.
     pub fn await_turn(&self) -> bool {
         lock(&self.state.limiter).arrive(Instant::now());
+        let _turn = lock(&self.state.turn);
         loop {
             let now = Instant::now();
             let wait = lock(&self.state.limiter).acquire(now);

@@ -52,6 +52,7 @@ pub fn run(
         context,
         reason: writer.reason(),
         limiter: Mutex::new(RateLimiter::new(config.rate)),
+        turn: Mutex::new(()),
         busy: AtomicUsize::new(workers),
         fallback: Mutex::new(FallbackQueue { chats: VecDeque::new(), is_closed: background.is_none() }),
         fallback_changed: Condvar::new(),

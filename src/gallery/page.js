@@ -1,5 +1,10 @@
 "use strict";
-const list = document.getElementById("chats");
+// To a browser that runs scripts the list is a text: it is parsed here, apart from the page, so that no picture is
+// loaded before its chat is shown.
+const source = document.querySelector("noscript");
+const template = document.createElement("template");
+template.innerHTML = source.textContent;
+const list = template.content.getElementById("chats");
 const search = document.getElementById("search");
 const order = document.getElementById("order");
 const count = document.getElementById("count");
@@ -54,5 +59,5 @@ order.addEventListener("change", update);
 // A browser that comes back to the page keeps what was typed, or fills it in again.
 addEventListener("pageshow", ({ persisted }) => persisted || update());
 update();
-list.classList.add("ready");
+source.replaceWith(list);
 document.getElementById("controls").hidden = false;
