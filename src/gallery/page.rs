@@ -97,7 +97,7 @@ fn write_picture(page: &mut String, picture: &Picture, prefix: &str, size: u32, 
     let url = url(&picture.path);
     let _ = write!(
         page,
-        "<a href=\"{prefix}{url}\" title=\"{}\"><img src=\"{prefix}{url}\" alt=\"{text}\" width=\"{size}\" height=\"{size}\" loading=\"lazy\" decoding=\"async\"></a>",
+        "<a href=\"{prefix}{url}\" title=\"{}\"><img src=\"{prefix}{url}\" alt=\"{text}\" width=\"{size}\" height=\"{size}\" loading=\"lazy\"></a>",
         picture.saved.strftime("%Y-%m-%d %H:%M UTC"),
     );
 }
