@@ -100,12 +100,11 @@ impl Cli {
 }
 
 /// Moves the options of all commands behind the command's own: help shows headings in the order of their first options.
-fn globals_last(mut command: clap::Command) -> clap::Command {
-    let globals = command.get_arguments().filter(|arg| arg.is_global_set());
-    for id in globals.map(|arg| arg.get_id().to_string()).collect::<Vec<_>>() {
-        command = command.mut_arg(id, |arg| arg);
-    }
-    command
+fn globals_last(command: clap::Command) -> clap::Command {
+    let mut args: Vec<Arg> = command.get_arguments().cloned().collect();
+    args.sort_by_key(Arg::is_global_set);
+    let mut args = args.into_iter();
+    command.mut_args(|_| args.next().expect("as many as before"))
 }
 
 /// How the output looks.
