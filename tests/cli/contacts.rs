@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::support::{Answer, CHAT, Cli, GROUP, Server, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN, json, jsons};
 
 /// An address book as a program exports it, with made-up people.
 fn export(name: &str) -> Vec<u8> {
@@ -229,9 +229,8 @@ fn the_contacts_of_the_account_are_printed_each_once() {
     let output = contacts(&server).args(["--json", "--recent", "--people"]).any_stdout().any_stderr().run();
     assert_eq!(json(output.stdout.lines().next().expect("a line"))["name"], "Ivan Work");
     assert_eq!((output.stdout.lines().count(), json(&output.stderr)["note"]["message"].is_string()), (2, true));
-    let paths: Vec<String> =
-        server.requests().iter().map(|seen| seen.path.replace(crate::support::TOKEN, "T")).collect();
-    let path = |method: &str| format!("/waInstance{}/{method}", crate::support::INSTANCE);
+    let paths: Vec<String> = server.requests().iter().map(|seen| seen.path.replace(TOKEN, "T")).collect();
+    let path = |method: &str| format!("/waInstance{}/{method}", INSTANCE);
     assert_eq!(
         paths,
         [path("getContacts/T"), path("getContacts/T"), path("getContacts/T?group=true"), path("getChats/T")]

@@ -1,10 +1,10 @@
 //! `--dry-run` prints the equivalent curl commands and sends nothing.
 
-use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Server, TOKEN};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Request, Server, TOKEN};
 
 /// The method, path, content type and body of each request.
 fn requests(server: &Server) -> Vec<(String, String, Option<String>, String)> {
-    let of = |name: &str, request: &crate::support::Request| request.header(name).map(str::to_owned);
+    let of = |name: &str, request: &Request| request.header(name).map(str::to_owned);
     server
         .requests()
         .iter()

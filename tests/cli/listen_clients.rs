@@ -126,17 +126,11 @@ fn an_acknowledged_notification_survives_kill_9() {
             let client = |first: usize| {
                 move || {
                     let mut client = Client::connect(address);
-                    let numbers = (first..).step_by(2);
                     let body = |n: usize| {
                         if n % 4 < 2 { plain(n) } else { format!(r#"{{"typeWebhook":"x","n":{n}}}"#) }
                     };
-                    let taken = |n: &usize| client.post("/", "", &body(*n)) == Some(200);
-                    numbers
-                        .take_while({
-                            let mut taken = taken;
-                            move |n| taken(n)
-                        })
-                        .collect::<Vec<_>>()
+                    let mut is_acknowledged = |n: &usize| client.post("/", "", &body(*n)) == Some(200);
+                    (first..).step_by(2).take_while(|n| is_acknowledged(n)).collect::<Vec<_>>()
                 }
             };
             let clients = [scope.spawn(client(0)), scope.spawn(client(1))];

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::pictures::ok;
-use crate::support::queue::{calls, fresh, method, result};
+use crate::support::queue::{calls, fresh, method, now, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
 
 /// A service that answers 429 for the queue, with a pause of 20 s. The closure answers other calls.
@@ -75,7 +75,7 @@ fn a_pause_of_the_picture_host_ends_with_the_run() {
 #[test]
 fn a_repeat_answers_a_chat_that_waits_for_it() {
     let own = chat(1);
-    let early = result(&own, jiff::Timestamp::now().as_second(), r#","urlAvatar":"""#);
+    let early = result(&own, now(), r#","urlAvatar":"""#);
     let again = early.clone();
     let queue = Queue::of([early]);
     let server = queue.serve_with(move |seen, queue| {

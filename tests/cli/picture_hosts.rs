@@ -3,7 +3,9 @@
 use crate::support::pictures::JPEG;
 use crate::support::queue::method;
 use crate::support::tls::Authority;
-use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Proxy, Request, Server, TOKEN, chat, in_parallel, json};
+use crate::support::{
+    Answer, CHAT, Cli, GROUP, Gate, INSTANCE, Proxy, Request, Server, TOKEN, chat, in_parallel, json,
+};
 
 const HOST: &str = "pps.whatsapp.net";
 
@@ -22,7 +24,7 @@ fn assert_anonymous(seen: &Request) {
     let known = ["accept", "accept-encoding", "connection", "host", "user-agent"];
     assert!(names.iter().all(|name| known.contains(&name.as_str())), "{names:?}");
     let whole = format!("{} {:?}", seen.path, seen.headers).to_lowercase();
-    for secret in [TOKEN, crate::support::INSTANCE, "of-green-api", "green-api", "11001234567"] {
+    for secret in [TOKEN, INSTANCE, "of-green-api", "green-api", "11001234567"] {
         assert!(!whole.contains(secret), "{secret} is in {whole}");
     }
 }

@@ -7,7 +7,7 @@ use crate::support::{Answer, CHAT, Cli, Server, json};
 
 /// Checks that the run is refused, that the message has both names, and that the file is unchanged.
 #[track_caller]
-fn is_refused(cli: Cli, names: [&str; 2], content: Option<&str>) {
+fn assert_refused(cli: Cli, names: [&str; 2], content: Option<&str>) {
     let output = cli.exits(78).any_stderr().run();
     let error = json(&output.stderr)["error"].clone();
     assert_eq!(error["code"], "bad-settings", "{error}");
@@ -24,21 +24,21 @@ fn request(args: &[&str]) -> Cli {
 fn two_names_of_one_file_are_refused() {
     let list = format!("{CHAT}\n");
     let with_list = |args: &[&str]| request(args).file("f", &list);
-    is_refused(with_list(&["--from", "f", "--journal", "f"]), ["list f", "journal f"], Some(&list));
-    is_refused(with_list(&["--from", "f", "--journal", "./f"]), ["list f", "journal ./f"], Some(&list));
-    is_refused(with_list(&["--from", "f", "--wait", "--spool", "f"]), ["list f", "spool f"], Some(&list));
+    assert_refused(with_list(&["--from", "f", "--journal", "f"]), ["list f", "journal f"], Some(&list));
+    assert_refused(with_list(&["--from", "f", "--journal", "./f"]), ["list f", "journal ./f"], Some(&list));
+    assert_refused(with_list(&["--from", "f", "--wait", "--spool", "f"]), ["list f", "spool f"], Some(&list));
     // The file does not exist yet.
     let cli = request(&[CHAT, "--wait", "--journal", "f", "--spool", "./f"]);
-    is_refused(cli, ["journal f", "spool ./f"], None);
+    assert_refused(cli, ["journal f", "spool ./f"], None);
     let get = |args: &[&str]| Cli::on(&Server::unasked()).args(["get", "--json", CHAT]).args(args);
-    is_refused(get(&["-o", "f", "--journal", "f"]), ["picture f", "journal f"], None);
+    assert_refused(get(&["-o", "f", "--journal", "f"]), ["picture f", "journal f"], None);
 }
 
 #[test]
 fn a_page_is_not_written_over_its_list_of_names() {
     let list = format!("{CHAT}\tAda\n");
     let cli = Cli::new().args(["gallery", "--json", ".", "--names", "f", "-o", "./f"]).file("f", &list);
-    is_refused(cli, ["list f", "page ./f"], Some(&list));
+    assert_refused(cli, ["list f", "page ./f"], Some(&list));
 }
 
 #[cfg(unix)]
@@ -46,10 +46,10 @@ fn a_page_is_not_written_over_its_list_of_names() {
 fn a_link_is_the_same_file() {
     let cli = request(&["--from", "f", "--journal", "link"]).file("f", CHAT);
     std::os::unix::fs::symlink("f", cli.dir().join("link")).expect("a link");
-    is_refused(cli, ["list f", "journal link"], Some(CHAT));
+    assert_refused(cli, ["list f", "journal link"], Some(CHAT));
     let cli = request(&["--from", "f", "--journal", "hard"]).file("f", CHAT);
     std::fs::hard_link(cli.dir().join("f"), cli.dir().join("hard")).expect("a link");
-    is_refused(cli, ["list f", "journal hard"], Some(CHAT));
+    assert_refused(cli, ["list f", "journal hard"], Some(CHAT));
 }
 
 #[test]
@@ -64,15 +64,15 @@ fn standard_output_and_input_are_files_too() {
     ] {
         let cli = request(args).file("f", CHAT);
         let stdout = append(&cli);
-        is_refused(cli.stdout_to(stdout), [what, "standard output"], Some(CHAT));
+        assert_refused(cli.stdout_to(stdout), [what, "standard output"], Some(CHAT));
     }
     let cli = request(&["-"]).file("f", CHAT);
     let (stdin, stdout) = (File::open(cli.dir().join("f")).expect("it opens"), append(&cli));
-    is_refused(cli.stdin_from(stdin).stdout_to(stdout), ["standard input", "standard output"], Some(CHAT));
+    assert_refused(cli.stdin_from(stdin).stdout_to(stdout), ["standard input", "standard output"], Some(CHAT));
     for command in ["receive", "listen"] {
         let cli = Cli::on(&Server::unasked()).args(["--json", command, "--spool", "f"]).file("f", "");
         let stdout = append(&cli);
-        is_refused(cli.stdout_to(stdout), ["spool f", "standard output"], Some(""));
+        assert_refused(cli.stdout_to(stdout), ["spool f", "standard output"], Some(""));
     }
 }
 

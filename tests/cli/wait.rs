@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::cli::closed_pipe;
-use crate::support::queue::{calls, fresh, method, result};
+use crate::support::queue::{calls, fresh, method, now, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons, sample};
 
 /// Accepts every request, and adds its result to the queue at once.
@@ -20,7 +20,7 @@ pub fn without_results(queue: &Queue) -> Server {
 }
 
 #[track_caller]
-pub fn is_timed_out(line: &serde_json::Value, chat: &str, code: &str) {
+pub fn assert_timed_out(line: &serde_json::Value, chat: &str, code: &str) {
     assert_eq!((&line["chatId"], &line["status"]), (&chat.into(), &"timed-out".into()), "{line}");
     assert_eq!(line["error"]["code"], code, "{line}");
 }
@@ -50,7 +50,7 @@ fn every_kind_of_result_has_its_status() {
         (r#","reason":"request timeout expired""#, "failed", 76),
     ] {
         let server = Queue::default().serve_with(move |seen, queue| {
-            queue.push(result(&seen.chat(), jiff::Timestamp::now().as_second(), rest));
+            queue.push(result(&seen.chat(), now(), rest));
             Answer::status(200)
         });
         let output = Cli::request(&server, ["--json", "--wait=10s", CHAT]).exits(exit).any_stdout().run();
@@ -98,7 +98,7 @@ fn a_wait_without_a_result_names_the_alternatives() {
     assert!(output.took > Duration::from_millis(200) && output.took < Duration::from_secs(2), "{:?}", output.took);
     let output = Cli::request(&server, ["--json", "--wait=50ms", CHAT]).exits(75).any_stdout().run();
     let line = json(&output.stdout);
-    is_timed_out(&line, CHAT, "no-result");
+    assert_timed_out(&line, CHAT, "no-result");
     let text = line["error"].to_string();
     assert!(text.contains("not working") && text.contains("get") && text.contains("--fallback"), "{text}");
     // With several chats the exit status is 1.
@@ -159,7 +159,7 @@ fn fallback_and_spool_need_wait() {
 
 #[test]
 fn a_stale_result_is_printed_as_stale_and_answers_nothing() {
-    let old = jiff::Timestamp::now().as_second() - 60;
+    let old = now() - 60;
     let queue = Queue::of([result(CHAT, old, r#","urlAvatar":"https://a.example/old""#)]);
     let server = with_results(&queue);
     let output = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
@@ -173,10 +173,10 @@ fn a_stale_result_is_printed_as_stale_and_answers_nothing() {
     let output = Cli::request(&server, ["--json", "--wait=100ms", CHAT]).exits(75).any_stdout().run();
     let lines = jsons(&output.stdout);
     assert_eq!((lines.len(), &lines[0]["stale"]), (2, &true.into()));
-    is_timed_out(&lines[1], CHAT, "no-result");
+    assert_timed_out(&lines[1], CHAT, "no-result");
     // A result up to 5 s older than the request is its answer, as clocks differ.
     let server = Queue::default().serve_with(|seen, queue| {
-        queue.push(result(&seen.chat(), jiff::Timestamp::now().as_second() - 3, ""));
+        queue.push(result(&seen.chat(), now() - 3, ""));
         Answer::status(200)
     });
     Cli::request(&server, ["--wait", CHAT]).stdout(format!("{CHAT}\tnone\n")).run();
@@ -184,11 +184,10 @@ fn a_stale_result_is_printed_as_stale_and_answers_nothing() {
 
 #[test]
 fn unsolicited_results_are_printed_too() {
-    let now = jiff::Timestamp::now().as_second();
     let queue = Queue::of([
-        result("185912345678901@lid", now, ""),
+        result("185912345678901@lid", now(), ""),
         result(GROUP, 1, r#","existsWhatsapp":false"#),
-        result("status@broadcast", now, r#","reason":"bad request data""#),
+        result("status@broadcast", now(), r#","reason":"bad request data""#),
     ]);
     let server = with_results(&queue);
     let output = Cli::request(&server, ["--json", "--wait", CHAT]).any_stdout().run();
@@ -232,8 +231,8 @@ fn each_chat_is_waited_for_from_its_own_request_on() {
     let waited = requests.iter().rfind(|seen| method(seen) == "getAvatarAsync").expect("a request").at.elapsed();
     assert!(waited > Duration::from_millis(190) && waited < Duration::from_secs(2), "{waited:?}");
     let lines = jsons(&running.finish().stdout);
-    is_timed_out(&lines[0], &chat(1), "no-result");
-    is_timed_out(&lines[1], &chat(2), "no-result");
+    assert_timed_out(&lines[0], &chat(1), "no-result");
+    assert_timed_out(&lines[1], &chat(2), "no-result");
 }
 
 #[test]
@@ -257,21 +256,20 @@ fn a_result_just_before_the_deadline_is_seen() {
 
 #[test]
 fn the_failure_that_ends_the_run_is_the_error_of_pending_chats() {
-    let foreign = || Queue::of::<String>([]);
-    let after_the_requests = |queue: Queue, last: fn(&Queue) -> Option<Answer>| {
-        let shared = queue.clone();
+    let after_the_requests = |last: fn(&Queue) -> Option<Answer>| {
+        let queue = Queue::default();
         let mut requests = 0;
         Server::with(move |seen| {
             if method(seen) == "getAvatarAsync" {
                 requests += 1;
                 return Answer::status(200);
             }
-            let ending = if requests == 2 { last(&shared) } else { None };
-            ending.unwrap_or_else(|| shared.answer(seen).expect("a queue's method"))
+            let ending = if requests == 2 { last(&queue) } else { None };
+            ending.unwrap_or_else(|| queue.answer(seen).expect("a queue's method"))
         })
     };
-    let unauthorized = after_the_requests(foreign(), |_| Some(Answer::status(401)));
-    let interrupted = after_the_requests(foreign(), |queue| {
+    let unauthorized = after_the_requests(|_| Some(Answer::status(401)));
+    let interrupted = after_the_requests(|queue| {
         if queue.left() == 0 {
             queue.push(sample("device-info.json"));
         }
@@ -282,8 +280,8 @@ fn the_failure_that_ends_the_run_is_the_error_of_pending_chats() {
         let output = Cli::request(&server, args).exits(exit).any_stdout().any_stderr().run();
         let mut lines = jsons(&output.stdout);
         lines.sort_by_key(|line| line["chatId"].to_string());
-        is_timed_out(&lines[0], CHAT, code);
-        is_timed_out(&lines[1], GROUP, code);
+        assert_timed_out(&lines[0], CHAT, code);
+        assert_timed_out(&lines[1], GROUP, code);
         assert_eq!((lines.len(), calls(&server, ["deleteNotification"])), (2, [0]));
         let error = output.stderr.lines().next().expect("an error");
         assert_eq!(json(error)["error"]["code"], code);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 #[cfg(unix)]
 use crate::support::SIGNALS;
 use crate::support::queue::{calls, fresh, method, result};
-use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
-use crate::wait::{is_timed_out, without_results};
+use crate::support::{Answer, CHAT, Cli, GROUP, INSTANCE, Queue, Server, chat, json, jsons};
+use crate::wait::{assert_timed_out, without_results};
 use crate::wait_once::of;
 
 #[cfg(unix)]
@@ -24,7 +24,7 @@ fn a_signal_ends_the_wait_and_the_next_run_goes_on_with_it() {
         running.signal(signal);
         let output = running.finish();
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        is_timed_out(&json(&output.stdout), CHAT, "no-result");
+        assert_timed_out(&json(&output.stdout), CHAT, "no-result");
         queue.push(fresh(CHAT));
         assert_eq!(json(&again.any_stdout().run().stdout)["status"], "none");
         assert_eq!(calls(&server, ["getAvatarAsync"]), [1]);
@@ -88,7 +88,7 @@ fn a_chat_that_timed_out_is_requested_again_by_the_next_run() {
     let cli = Cli::on(&server);
     for requests in [1, 2] {
         let output = cli.again().args(args).exits(75).any_stdout().run();
-        is_timed_out(&json(&output.stdout), CHAT, "no-result");
+        assert_timed_out(&json(&output.stdout), CHAT, "no-result");
         assert_eq!(calls(&server, ["getAvatarAsync"]), [requests]);
     }
 }
@@ -139,7 +139,7 @@ fn a_resumed_wait_counts_from_the_request_and_not_from_the_response() {
     let at = jiff::Timestamp::now();
     let journal = format!(
         r#"{{"chatId":"{CHAT}","status":"accepted","httpStatus":200,"attempts":1,"elapsedMs":8000,"command":"request","idInstance":"{}","at":"{at}"}}"#,
-        crate::support::INSTANCE
+        INSTANCE
     );
     let queue = Queue::of([result(CHAT, at.as_second() - 8, r#","urlAvatar":"""#)]);
     let server = queue.serve_with(|_, _| Answer::status(500));
@@ -153,7 +153,7 @@ fn one_chat_with_a_pending_one_of_an_earlier_run_is_a_list() {
     let journal = format!(
         r#"{{"chatId":"{}","status":"accepted","command":"request","idInstance":"{}","at":"{}"}}"#,
         chat(2),
-        crate::support::INSTANCE,
+        INSTANCE,
         jiff::Timestamp::now()
     );
     let server = Queue::default().serve_with(|seen, queue| {
