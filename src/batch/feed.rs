@@ -120,7 +120,7 @@ impl Feed {
         Ok(if buffer.is_empty() { Piece::End } else { Piece::Bytes })
     }
 
-    /// Like [`Feed::next`], awaited until a signal comes, which then is the end.
+    /// Like [`Feed::next`], but waits until a signal, which counts as the end.
     pub fn next_unless_interrupted(&mut self, buffer: &mut Vec<u8>) -> Result<Piece, Failure> {
         while shutdown::signal().is_none() {
             match self.next(buffer, Some(Instant::now() + SLICE))? {

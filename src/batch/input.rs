@@ -1,6 +1,6 @@
 //! The chats of a run: from arguments, standard input, files and the account's contacts, each chat once.
 //!
-//! Input is read as it is needed, in constant memory, so that a pipe that stays open is served as its lines come. A
+//! Input is read as it is needed, in constant memory, so that a pipe that stays open is served as its lines arrive. A
 //! text that is not a chat id is an entry like any other.
 
 mod lines;

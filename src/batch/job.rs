@@ -56,7 +56,7 @@ pub enum Attempt {
 
 /// What runs beside the workers, in a thread of its own, such as the collection of results.
 pub trait BackgroundTask: Sync {
-    /// Works until nothing more is to come. The run does not end before.
+    /// Works until nothing more is expected. The run does not end before.
     fn run(&self, run: &RunHandle<'_>);
 
     /// Ends a wait of [`BackgroundTask::run`], from another thread: the run stops.
@@ -90,7 +90,7 @@ pub struct RunState<'a> {
 pub struct FallbackQueue {
     /// The chats.
     pub chats: VecDeque<ChatId>,
-    /// No more chats come.
+    /// Whether no more chats follow.
     pub is_closed: bool,
 }
 
@@ -151,7 +151,7 @@ impl RunHandle<'_> {
         }
     }
 
-    /// If the service said that requests come too fast, no worker sends one for some time.
+    /// If the service answered that there are too many requests, no worker sends one for some time.
     pub fn slow_down_after(&self, failure: &Failure, attempts: u32) {
         if failure.kind == Kind::TooManyRequests {
             let pause = retry::pause(attempts, failure.retry_after, fastrand::f64());
@@ -168,7 +168,7 @@ impl RunHandle<'_> {
         self.job.attempt(chat, Attempt::Retry).inspect_err(|failure| self.slow_down_after(failure, 1))
     }
 
-    /// Reports a chat that was answered and whose line comes later.
+    /// Reports a chat that was answered and whose line follows later.
     pub fn note_answered(&self) {
         let _ = self.events.send(Event::Answered);
     }

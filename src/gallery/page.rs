@@ -1,6 +1,6 @@
 //! The HTML of a gallery: one file that loads nothing but the pictures.
 //!
-//! Names come from others: they are escaped, and isolated from the direction of the text around them. The browser
+//! Names are not trusted: they are escaped, and isolated from the direction of the text around them. The browser
 //! runs only the style and the script whose hashes are in the page's Content-Security-Policy.
 
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! Two connectors around ureq's: one tries the addresses of a name in short rounds, one tells a kept-alive connection
-//! that the server has closed from one that breaks in the middle of an answer.
+//! Two connectors around ureq's: one tries the addresses of a name in short rounds; the other distinguishes a
+//! kept-alive connection that the server has closed from one that breaks in the middle of an answer.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -130,7 +130,7 @@ impl<In: Transport> Connector<In> for WatchReuse {
     }
 }
 
-/// A connection, and whether an answer has come over it.
+/// A connection, and whether an answer has arrived on it.
 #[derive(Debug)]
 pub struct Watched<T> {
     connection: T,

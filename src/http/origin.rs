@@ -66,7 +66,7 @@ pub fn is_under(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|head| head.is_empty() || head.ends_with('.'))
 }
 
-/// Reads `host` or `host:port`. The host comes in lower case, an IPv6 address without its brackets.
+/// Reads `host` or `host:port`. Returns the host in lower case, an IPv6 address without its brackets.
 pub fn split_host(text: &str) -> Option<(String, Option<u16>)> {
     let authority: Authority = text.parse().ok()?;
     let host = authority.host();

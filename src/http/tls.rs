@@ -85,7 +85,7 @@ pub fn describe(error: &rustls::Error) -> (String, &'static str) {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 ("the server's certificate is not valid yet", CLOCK)
             }
-            // webpki's own errors come as texts.
+            // webpki's own errors are texts.
             CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => (
                 "the server's certificate is a certificate authority's, which a server must not use",
                 "give the server a certificate that is not marked as an authority's (basicConstraints=CA:FALSE)",

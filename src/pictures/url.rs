@@ -1,4 +1,4 @@
-//! What a picture's URL tells, and which URLs are allowed.
+//! The expiry and size in a picture's URL, and which URLs are allowed.
 //!
 //! The URL comes from a server and decides which host is contacted: only https to WhatsApp's hosts is allowed, and the
 //! hosts that the user allowed. Parsing is strict, so that every parser finds the same host. Names are not resolved
@@ -32,7 +32,7 @@ pub fn is_preview(url: &str) -> bool {
             .is_some_and(|stp| stp.match_indices(SMALL).any(|(at, _)| ends_there(&stp[at + SMALL.len()..])))
 }
 
-/// Adds to a record what its URL tells: the expiry, and whether it is a preview.
+/// Adds to a record the expiry of its URL, and whether it is that of a preview.
 pub fn annotate(record: &mut Record) {
     if let Some(url) = &record.url_avatar {
         record.expires_at = expires_at(url);

@@ -62,7 +62,7 @@ pub fn check_stdin() -> io::Result<()> {
 /// Fails if standard output was opened for reading only, as by `1< FILE`. The standard library would report success
 /// for each write.
 ///
-/// A closed stream (`>&-`) cannot be told from one to /dev/null, which the standard library opens in its place.
+/// A closed stream (`>&-`) looks like one to /dev/null, which the standard library opens in its place.
 pub fn check_stdout() -> io::Result<()> {
     check(&io::stdout(), OFlags::RDONLY, "it is open for reading only")
 }

@@ -1,7 +1,7 @@
 //! Which request a result answers: the chats that were requested, each with the time of its request and its deadline.
 //!
-//! There is no request id, so the chat id decides, and the timestamp tells a result that was in the queue before. Time
-//! comes in as arguments; nothing is read, printed or slept for here.
+//! There is no request id, so the chat id decides, and the timestamp shows whether a result is from before the request.
+//! The time is an argument; nothing is read, printed or slept for here.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -42,12 +42,12 @@ struct Request {
 }
 
 impl PendingRequests {
-    /// Adds a chat that is about to be requested, at this Unix second: its result may come before the response.
+    /// Adds a chat that is about to be requested, at this Unix second: its result may arrive before the response.
     pub fn insert(&mut self, chat: ChatId, requested_at: i64) {
         self.chats.insert(chat.key(), Request { chat, requested_at, deadline: None });
     }
 
-    /// Sets the deadline of a chat whose request was accepted, unless its result has already come.
+    /// Sets the deadline of a chat whose request was accepted, unless its result has already arrived.
     pub fn accept(&mut self, chat: &ChatId, deadline: Instant) {
         if let Some(request) = self.chats.get_mut(&chat.key()) {
             request.deadline = Some(deadline);

@@ -181,7 +181,7 @@ impl Job for Collector<'_> {
                 url::annotate(&mut record);
                 return Ok(Record { method: Some("getAvatar"), ..record });
             }
-            // Before it is sent: the result may come before the response.
+            // Before it is sent: the result may arrive before the response.
             Attempt::First => lock(&self.pending).insert(chat.clone(), Timestamp::now().as_second()),
             // A request that failed may have been accepted all the same.
             Attempt::Retry if !lock(&self.pending).contains(chat) => {

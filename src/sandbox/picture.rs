@@ -40,7 +40,8 @@ fn draw_blocks(number: &str, block: usize) -> Vec<u8> {
     jpeg
 }
 
-/// The URL of a number's picture. It is valid for a week from `unix`, to the next midnight, so that it is the same all day.
+/// The URL of a number's picture. It is valid for a week from `unix`, to the next midnight, so that it is the same all
+/// day.
 pub fn url(api_url: &str, number: &str, unix: u64) -> String {
     let expiry = (unix / DAY + 8) * DAY;
     format!("{api_url}{FOLDER}{number}.jpg?ccb=11-4&oh={}&oe={expiry:08X}", signature(number, expiry))
@@ -54,7 +55,7 @@ pub fn find(url: &Uri, unix: u64) -> Option<&str> {
     (expiry > unix && parameter("oh")? == signature(number, expiry)).then_some(number)
 }
 
-/// A checksum that tells a changed URL. Not a secret.
+/// A checksum that shows whether a URL was changed. Not a secret.
 fn signature(number: &str, expiry: u64) -> String {
     let digest = digest(&SHA256, format!("{number} {expiry}").as_bytes());
     digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()

@@ -9,9 +9,9 @@ pub enum Scenario {
     FailTwice(u16),
     /// Accepts the request; this is the result.
     Success(Outcome),
-    /// Accepts the request; the result never comes.
+    /// Accepts the request; the result is never sent.
     NoResult,
-    /// Accepts the request; the result comes twice.
+    /// Accepts the request; the result is sent twice.
     DuplicateResult,
     /// Finds another picture each time.
     NewPicture,

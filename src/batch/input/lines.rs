@@ -1,4 +1,4 @@
-//! The lines of one list, as they come, in constant memory.
+//! The lines of one list, one after the other, in constant memory.
 //!
 //! Lines end with LF, CRLF or CR. Blank lines and comments are left out. A list that is a table or a vCard is refused.
 
