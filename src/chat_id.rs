@@ -41,7 +41,6 @@ pub enum Rule {
 pub struct NotAChatId {
     /// What is wrong, without the text itself.
     pub message: &'static str,
-    /// What to do.
     pub hint: Option<String>,
 }
 
@@ -61,17 +60,14 @@ impl ChatId {
         }
     }
 
-    /// The same chat with a name.
     pub fn named(self, name: Option<Box<str>>) -> ChatId {
         ChatId { name, ..self }
     }
 
-    /// Whether it is a group's.
     pub fn is_group(&self) -> bool {
         self.id.ends_with("@g.us")
     }
 
-    /// The id as it is sent.
     pub fn as_str(&self) -> &str {
         &self.id
     }
@@ -95,7 +91,6 @@ impl ChatId {
 }
 
 impl ChatKey {
-    /// The id that was packed.
     pub fn chat_id(self) -> ChatId {
         let mut name = Vec::new();
         let mut rest = self.0;

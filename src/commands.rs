@@ -56,13 +56,11 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
 pub struct Context<'a> {
     /// The options that say which instance is called.
     pub flags: &'a Flags,
-    /// Both streams.
     pub output: &'a Output,
 }
 
 /// The settings and, with `--sandbox`, the sandbox that they belong to.
 pub struct Session {
-    /// The settings.
     pub settings: Settings,
     _sandbox: Option<Sandbox>,
 }

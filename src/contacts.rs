@@ -55,7 +55,6 @@ pub type Emit<'a> = dyn FnMut(u64, Result<ChatId, NoContact>) -> ControlFlow<()>
 pub struct NoContact {
     /// What is wrong, with the text that it is about.
     pub message: String,
-    /// What to do.
     pub hint: &'static str,
 }
 
@@ -125,7 +124,6 @@ impl<'a> Bytes<'a> {
         &self.piece[self.at..]
     }
 
-    /// Consumes this number of bytes of [`Bytes::rest`].
     pub fn consume(&mut self, bytes: usize) {
         self.at += bytes;
     }

@@ -17,7 +17,6 @@ pub const EXIT_BUG: u8 = 70;
 /// Declares [`Kind`] from a table: meaning, name, code word, exit status, and whether it ends a run.
 macro_rules! kinds {
     ($($(#[$meaning:meta])* $name:ident, $code:literal, $exit:literal, $ends_run:literal;)*) => {
-        /// The kinds of failure.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Kind {
             $($(#[$meaning])* $name,)*
@@ -37,11 +36,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The text is not a chat id.
     InvalidChatId, "invalid-chat-id", 65, false;
     /// GREEN-API rejects the request (400).
     BadRequestData, "bad-request-data", 65, false;
-    /// The instance is starting.
     InstanceStarting, "instance-starting", 75, false;
     /// GREEN-API (429) or WhatsApp limits the rate.
     TooManyRequests, "too-many-requests", 75, false;
@@ -49,9 +46,7 @@ kinds! {
     ClientClosedRequest, "client-closed-request", 75, false;
     /// The QR code was not scanned, or the phone logged the instance out.
     InstanceNotAuthorized, "instance-not-authorized", 77, true;
-    /// The instance is not paid for.
     InstanceExpired, "instance-expired", 77, true;
-    /// The instance does not exist any more.
     InstanceDeleted, "instance-deleted", 77, true;
     /// The token is wrong (401).
     Unauthorized, "unauthorized", 77, true;
@@ -75,9 +70,7 @@ kinds! {
     ContactsNotReady, "contacts-not-ready", 75, false;
     /// The queue cannot be read: the instance sends its notifications to a webhook.
     WebhookUrlSet, "webhook-url-set", 78, true;
-    /// Credentials are missing.
     MissingCredentials, "missing-credentials", 78, true;
-    /// A setting is malformed.
     BadSettings, "bad-settings", 78, true;
     /// The first notification in the queue belongs to another program.
     ForeignNotification, "foreign-notification", 75, true;
@@ -141,15 +134,10 @@ impl Kind {
 /// [`redact`](crate::token::redact).
 #[derive(Debug)]
 pub struct Failure {
-    /// Its kind.
     pub kind: Kind,
-    /// The message and its causes.
     pub error: anyhow::Error,
-    /// What the user can do.
     pub hint: Option<String>,
-    /// The HTTP status of the service's answer.
     pub http_status: Option<u16>,
-    /// The pause that the service asks for.
     pub retry_after: Option<Duration>,
     /// Whether it is not retried although its kind is, such as for a bad certificate.
     pub is_final: bool,
@@ -172,7 +160,6 @@ impl Failure {
             .hint("raise the limit on processes: `ulimit -u` shows it")
     }
 
-    /// The same failure with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
@@ -210,7 +197,6 @@ impl Failure {
         }
     }
 
-    /// Whether it is retried.
     pub fn is_retried(&self) -> bool {
         self.kind.is_retried() && !self.is_final
     }
@@ -220,20 +206,15 @@ impl Failure {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
-    /// The code word.
     pub code: &'static str,
     /// The message with its causes.
     pub message: String,
-    /// What the user can do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// The HTTP status of the service's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// The file with the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line in that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
 }

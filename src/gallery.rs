@@ -25,7 +25,6 @@ use crate::pictures::download::Format;
 pub struct Chat {
     /// The chat, with its name if the list has one.
     pub id: ChatId,
-    /// Its picture.
     pub current: Option<Picture>,
     /// Its earlier pictures, newest first.
     pub earlier: Vec<Picture>,
@@ -33,12 +32,10 @@ pub struct Chat {
     changed: Option<Timestamp>,
 }
 
-/// A picture file.
 #[derive(Debug)]
 pub struct Picture {
     /// Its path below the directory.
     pub path: PathBuf,
-    /// When it was saved.
     pub saved: Timestamp,
 }
 

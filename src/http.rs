@@ -40,7 +40,6 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Connections kept alive.
     pub connections: usize,
-    /// Certificates to trust.
     pub roots: Roots,
     /// The proxy, if one is to be used.
     pub proxy: Option<Proxy>,
@@ -64,9 +63,7 @@ impl Default for Options {
 /// The request of one call.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
-    /// GET.
     Get,
-    /// DELETE.
     Delete,
     /// POST of a JSON text.
     PostJson(&'a str),
@@ -95,7 +92,6 @@ impl Answer {
 /// Why no answer came.
 #[derive(Debug)]
 pub enum HttpError {
-    /// The time limit ran out.
     Timeout,
     /// The caller's sink failed.
     Interrupted,
@@ -103,9 +99,7 @@ pub enum HttpError {
     Unreachable(String),
     /// The server's certificate is bad, or the server does not speak TLS.
     Tls {
-        /// What is wrong.
         message: String,
-        /// What to do about it.
         hint: &'static str,
     },
     /// The name leads to this address, which is not public.

@@ -29,14 +29,11 @@ pub enum Color {
     /// On a terminal, unless NO_COLOR or TERM=dumb says otherwise.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 impl Color {
-    /// Whether a stream is coloured.
     pub fn applies_to(self, stream: &impl IsTerminal) -> bool {
         match self {
             Color::Always => true,
@@ -49,7 +46,6 @@ impl Color {
     }
 }
 
-/// What the flags say about output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// `--json`: one object a line, on both streams.
@@ -58,9 +54,7 @@ pub struct Options {
     pub quiet: bool,
     /// `-v`: requests and answers too.
     pub verbose: bool,
-    /// `--no-progress`.
     pub no_progress: bool,
-    /// `--color`.
     pub color: Color,
 }
 
@@ -69,7 +63,6 @@ pub struct Options {
 pub enum OutputError {
     /// The reader of the pipe is gone: the run ends without a message.
     BrokenPipe,
-    /// Any other error.
     Io(Failure),
 }
 
@@ -121,7 +114,6 @@ pub struct Output {
     options: Options,
     /// Whether no result line is printed, whatever the options say.
     hides_lines: bool,
-    /// Whether no note is printed.
     hides_notes: bool,
     colors_stdout: bool,
     colors_stderr: bool,
@@ -130,7 +122,6 @@ pub struct Output {
 }
 
 impl Output {
-    /// Streams in this form.
     pub fn new(options: Options) -> Output {
         Output {
             options,
@@ -156,7 +147,6 @@ impl Output {
         check_stdout().map_err(unwritable)
     }
 
-    /// Whether lines are JSON.
     pub fn is_json(&self) -> bool {
         self.options.json
     }
@@ -171,7 +161,6 @@ impl Output {
         self.hides_lines || (self.options.quiet && !self.options.json)
     }
 
-    /// Whether result lines are coloured.
     pub fn colors_lines(&self) -> bool {
         self.colors_stdout
     }

@@ -35,7 +35,6 @@ pub struct Options {
     pub http: http::Options,
     /// Looks up the proxy variables.
     pub env: fn(&str) -> Option<String>,
-    /// Retries of a download.
     pub retries: u32,
     /// The time that one download may take, with its retries.
     pub time_limit: Option<Duration>,

@@ -20,7 +20,6 @@ pub struct Deduplicator {
 }
 
 impl Deduplicator {
-    /// Whether the key is remembered.
     pub fn contains(&self, key: &impl Hash) -> bool {
         self.hashes.contains(&self.hasher.hash_one(key))
     }

@@ -19,7 +19,6 @@ use crate::token::Masked;
 pub enum Status {
     /// GREEN-API accepted the request; the result may arrive later, as a notification.
     Accepted,
-    /// There is a picture.
     Found,
     /// There is no picture, or no account: the service's answer is the same.
     None,
@@ -29,14 +28,12 @@ pub enum Status {
     NoAccount,
     /// The wait ended without a result.
     TimedOut,
-    /// The request failed.
     Failed,
     /// The text is not a chat id.
     Invalid,
 }
 
 impl Status {
-    /// The word in the line.
     pub const fn word(self) -> &'static str {
         match self {
             Status::Accepted => "accepted",
@@ -80,7 +77,6 @@ pub enum Change {
 }
 
 impl Change {
-    /// The word in the line.
     pub const fn word(self) -> &'static str {
         match self {
             Change::New => "new",
@@ -97,15 +93,12 @@ impl Change {
 pub struct Record {
     /// The chat id; if the text is not a chat id, the escaped and shortened text.
     pub chat_id: String,
-    /// The chat's name in the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The result.
     pub status: Status,
     /// The line of the list, from 1; only if the status is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// The picture's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_avatar: Option<String>,
     /// When the URL expires, RFC 3339.
@@ -114,10 +107,8 @@ pub struct Record {
     /// When the notification was made, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
-    /// The HTTP status of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
     /// The method that answered, if the run uses more than one.
@@ -132,10 +123,8 @@ pub struct Record {
     /// True if the URL is that of the 96-pixel preview.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<bool>,
-    /// The picture's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The picture's size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// The picture's SHA-256, in hexadecimal.

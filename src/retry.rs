@@ -29,7 +29,6 @@ impl RetryPolicy {
             .then(|| pause(self.failed, failure.retry_after, fastrand::f64()))
     }
 
-    /// How many attempts have failed.
     pub fn failed(&self) -> u32 {
         self.failed
     }

@@ -110,7 +110,6 @@ impl Sandbox {
         &self.state.api_url
     }
 
-    /// Its idInstance.
     pub fn id_instance(&self) -> &str {
         &self.state.config.id_instance
     }

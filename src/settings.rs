@@ -29,29 +29,18 @@ const CONSOLE: &str = "the instance's values are in https://console.green-api.co
 /// The options that say which instance is called and how.
 #[derive(Debug, Default)]
 pub struct Flags {
-    /// `--api-url`.
     pub api_url: Option<OsString>,
-    /// `--id-instance`.
     pub id_instance: Option<OsString>,
-    /// `--api-token-instance`.
     pub api_token_instance: Option<OsString>,
     /// `--api-token-file`; `-` is standard input.
     pub api_token_file: Option<PathBuf>,
-    /// `--env-file`.
     pub env_file: Option<PathBuf>,
-    /// `--no-env-file`.
     pub no_env_file: bool,
-    /// `--sandbox`.
     pub sandbox: bool,
-    /// `--timeout`.
     pub timeout: Duration,
-    /// `--connect-timeout`.
     pub connect_timeout: Duration,
-    /// `--retries`.
     pub retries: u32,
-    /// `--cacert`.
     pub cacert: Option<PathBuf>,
-    /// `--insecure-http`.
     pub insecure_http: bool,
 }
 
@@ -65,17 +54,12 @@ impl Flags {
 /// What is needed to call an instance.
 #[derive(Debug)]
 pub struct Settings {
-    /// The instance.
     pub instance: Instance,
-    /// Source of the URL.
     pub url_source: Source,
-    /// Source of the id.
     pub id_source: Source,
-    /// Source of the token.
     pub token_source: Source,
     /// How the instance is reached.
     pub http: http::Options,
-    /// Retries of a request.
     pub retries: u32,
     /// GREEN_API_LENIENT. Not parsed yet: only commands with chat ids use it.
     lenient: Option<Sourced<String>>,

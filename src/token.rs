@@ -95,12 +95,10 @@ impl Masked {
         Masked(exports)
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Appends a text to this one.
     pub fn push(&mut self, other: &Masked) {
         self.0.push_str(&other.0);
     }

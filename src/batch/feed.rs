@@ -18,9 +18,7 @@ use crate::platform::{check_stdin, stdin_file};
 use crate::shutdown::{self, SLICE};
 use crate::text::sanitize;
 
-/// The name of standard input in messages.
 const STDIN: &str = "standard input";
-/// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
 
 /// A file that is read piece by piece. UTF-16 with a byte-order mark becomes UTF-8, and a mark is removed; UTF-8 is not
@@ -36,12 +34,10 @@ enum Source {
     Thread(Receiver<io::Result<Vec<u8>>>),
 }
 
-/// Result of [`Feed::next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// There are bytes in the buffer.
     Bytes,
-    /// The end of the file.
     End,
     /// Nothing came before the deadline.
     Waiting,
@@ -69,7 +65,6 @@ impl Feed {
         })
     }
 
-    /// Standard input.
     pub fn stdin() -> Result<Feed, Failure> {
         Feed::new(STDIN.to_owned(), || {
             check_stdin()?;

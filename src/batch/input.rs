@@ -22,37 +22,29 @@ use crate::text::{sanitize, shorten};
 const SHOWN: usize = 80;
 const NOT_UTF8: NotAChatId = NotAChatId { message: "not a chat id: not UTF-8", hint: None };
 
-/// One entry of a list.
 #[derive(Debug)]
 pub enum Entry {
     /// A chat, with its name if the list has one.
     Chat(ChatId),
-    /// Not a chat id.
     Invalid {
         /// The text, escaped and shortened.
         shown: String,
         /// Its line in the list, from 1.
         line: Option<u64>,
-        /// What is wrong with it.
         why: NotAChatId,
     },
 }
 
-/// Result of [`Input::next`].
 #[derive(Debug)]
 pub enum Next {
-    /// An entry.
     Entry(Entry),
-    /// The end of the input.
     End,
     /// Nothing came before the deadline.
     Waiting,
 }
 
-/// One source of entries.
 #[derive(Debug)]
 pub enum Source {
-    /// An argument.
     Argument(OsString),
     /// A list on standard input.
     Stdin,
@@ -71,7 +63,6 @@ pub struct Input {
     /// Whether a source could not be read. Its remaining entries are unknown, so the input ends.
     is_broken: bool,
     dedup: Dedup,
-    /// Repeated chats that were skipped.
     pub duplicates: u64,
     /// Chats that are done in the journal.
     pub already_done: u64,

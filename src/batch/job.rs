@@ -46,9 +46,7 @@ pub trait Job: Sync {
 /// Which request about a chat it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// The first one.
     First,
-    /// A retry.
     Retry,
     /// The background task re-queued the chat.
     Fallback,
@@ -74,13 +72,11 @@ pub struct RunState<'a> {
     pub context: RunContext<'a>,
     /// The failure that stopped the run.
     pub reason: StopReason,
-    /// When the next request may be sent.
     pub limiter: Mutex<RateLimiter>,
     /// Held by the worker that waits for the next request's time; the others wait for it without waking up.
     pub turn: Mutex<()>,
     /// Workers that have not reached the end of the list.
     pub busy: AtomicUsize,
-    /// Chats that the background task has re-queued.
     pub fallback: Mutex<FallbackQueue>,
     /// A chat was re-queued, or none will be any more.
     pub fallback_changed: Condvar,
@@ -88,7 +84,6 @@ pub struct RunState<'a> {
 
 /// Chats that the background task has re-queued.
 pub struct FallbackQueue {
-    /// The chats.
     pub chats: VecDeque<ChatId>,
     /// Whether no more chats follow.
     pub is_closed: bool,
@@ -102,7 +97,6 @@ pub struct RunHandle<'a> {
 }
 
 impl<'a> RunHandle<'a> {
-    /// A handle for one thread.
     pub fn new(state: &'a RunState<'a>, job: &'a dyn Job, events: SyncSender<Event>) -> RunHandle<'a> {
         RunHandle { state, job, events }
     }
@@ -114,7 +108,6 @@ impl RunHandle<'_> {
         self.state.context.stop
     }
 
-    /// Both streams.
     pub fn output(&self) -> &Output {
         self.state.context.output
     }

@@ -35,7 +35,6 @@ const AFTER_ID: [&[u8]; 2] = [br#"","status":""#, br#"","name":""#];
 /// Which lines count as done.
 #[derive(Clone, Copy, Debug)]
 pub struct JournalFilter<'a> {
-    /// The command's name.
     pub command: &'a str,
     /// The instance that was asked.
     pub id_instance: &'a str,
@@ -88,7 +87,6 @@ impl Done {
 /// A chat that an earlier run requested and has no result of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requested {
-    /// The chat.
     pub chat: ChatId,
     /// When, in Unix seconds.
     pub at: i64,
@@ -97,9 +95,7 @@ pub struct Requested {
 /// A journal and what it says.
 #[derive(Debug)]
 pub struct JournalState {
-    /// The journal.
     pub journal: Journal,
-    /// What is done.
     pub done: Done,
     /// What is still waited for, oldest first; empty if accepted means done.
     pub requested: Vec<Requested>,

@@ -11,7 +11,6 @@ use crate::record::{Change, Status};
 pub struct Tally {
     by_status: [u64; 8],
     by_change: [u64; 4],
-    /// Repeated chats.
     pub duplicates: u64,
     /// Chats that are done in the journal.
     pub already_done: u64,
@@ -22,7 +21,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a line.
     pub fn count(&mut self, status: Status, change: Option<Change>) {
         self.by_status[status as usize] += 1;
         if let Some(change) = change {

@@ -166,7 +166,6 @@ impl InFlight {
     }
 }
 
-/// One worker.
 struct Worker<'a> {
     input: &'a Mutex<Input>,
     state: &'a RunState<'a>,

@@ -26,22 +26,17 @@ const MOST_AT_ONCE: usize = 1024;
 /// Where the lines and messages of a run go.
 #[derive(Clone, Copy)]
 pub struct RunContext<'a> {
-    /// Both streams.
     pub output: &'a Output,
-    /// Where the lines are recorded.
     pub journal: Option<&'a Journal>,
-    /// Asks the run to end.
     pub stop: &'a StopFlag,
 }
 
-/// How a run is carried out.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
     /// Requests a second; 0: no limit.
     pub rate: f64,
     /// Workers, and so connections.
     pub concurrency: usize,
-    /// Retries of a request.
     pub retries: u32,
     /// The run ends after this number of chats in a row that failed because the service is unavailable; 0: never.
     pub give_up_after: u32,
@@ -52,7 +47,6 @@ pub struct RunConfig {
     /// Whether nothing is printed of chats without a failure or a change of their picture; if there is none, not even
     /// the tally.
     pub only_changes: bool,
-    /// Where pictures are saved.
     pub saved_to: Option<PathBuf>,
 }
 
@@ -61,7 +55,6 @@ pub type StopReason = Arc<OnceLock<(Kind, String)>>;
 
 /// What the threads of a run report to the writer.
 pub enum Event {
-    /// A result line.
     Line(Line),
     /// Text to print that is not a result line.
     Text(Masked),
@@ -81,17 +74,13 @@ pub enum Event {
     Unwritten(Failure),
 }
 
-/// A result line.
 pub struct Line {
     /// What is printed, with its newline; may be empty.
     pub text: Masked,
-    /// The chat.
     pub chat_id: String,
     /// What is counted; `None` for a result that the run did not request.
     pub status: Option<Status>,
-    /// What became of the chat's picture.
     pub change: Option<Change>,
-    /// Why the chat failed.
     pub failure: Option<Failure>,
     /// Receives whether the line is flushed, once the writer has dealt with it.
     pub written: Option<SyncSender<bool>>,

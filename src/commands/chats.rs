@@ -87,7 +87,6 @@ impl ListArgs {
         self.from.is_empty() && self.chats.len() == 1 && self.chats[0] != "-"
     }
 
-    /// The run's configuration.
     pub fn run_config(&self, retries: u32) -> RunConfig {
         RunConfig {
             rate: self.rate,
@@ -104,9 +103,7 @@ impl ListArgs {
 
 /// An open list and its journal.
 pub struct OpenList {
-    /// The chats.
     pub list: Input,
-    /// The journal that records their lines.
     pub journal: Option<Journal>,
     /// Chats that an earlier run requested and that have no result yet.
     pub requested: Vec<Requested>,

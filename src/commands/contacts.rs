@@ -23,7 +23,6 @@ use crate::token::Masked;
 /// Lines are written in pieces of this size.
 const CHUNK: usize = 16 * 1024;
 
-/// Runs the command.
 pub fn run(args: &ContactsArgs, context: &Context<'_>) -> Result<u8, Error> {
     let mut printer = Printer { output: context.output, text: String::new(), left: args.limit, error: None };
     let exit = match args.from.is_empty() {

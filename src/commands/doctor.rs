@@ -5,7 +5,6 @@ use crate::commands::Context;
 use crate::doctor;
 use crate::failure::Error;
 
-/// Runs the command.
 pub fn run(_: &DoctorArgs, context: &Context<'_>) -> Result<u8, Error> {
     match context.open() {
         Ok(session) => Ok(doctor::run(&session.settings, context.output)?),

@@ -27,7 +27,6 @@ struct Written<'a> {
     pictures: usize,
 }
 
-/// Runs the command.
 pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;
     let file = args.output.clone().unwrap_or_else(|| args.dir.join("index.html"));

@@ -19,7 +19,6 @@ use crate::record::Record;
 use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
-/// Runs the command.
 pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let no_notes = Context { flags: context.flags, output: &context.output.without_notes() };
     let context = if args.only_changes { &no_notes } else { context };

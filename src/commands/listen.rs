@@ -13,7 +13,6 @@ use crate::results::webhook::auth::WebhookToken;
 use crate::results::webhook::writer::Writer;
 use crate::settings::{Error, read_first_line, webhook_token};
 
-/// Runs the command.
 pub fn run(args: &ListenArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;
     require_lines(output)?;

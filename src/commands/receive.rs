@@ -13,7 +13,6 @@ use crate::results::{record, require_lines};
 use crate::settings::Error;
 use crate::shutdown::{self, StopFlag};
 
-/// Runs the command.
 pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;
     require_lines(output)?;

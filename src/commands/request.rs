@@ -23,7 +23,6 @@ use crate::results::wait::Collector;
 use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
-/// Runs the command.
 pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.save.dir.is_some() && args.wait.is_none() {
         return Err(Error::Usage("--dir needs --wait; `greenavatar get` saves pictures at once".into()));

@@ -17,7 +17,6 @@ use crate::settings::Error;
 use crate::shutdown::{self, StopFlag};
 use crate::token::Masked;
 
-/// Runs the command.
 pub fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.detach {
         return detach(context);

@@ -10,9 +10,7 @@ const LENGTH: std::ops::RangeInclusive<usize> = 7..=15;
 /// Why a text does not become a chat id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotConverted {
-    /// What is wrong.
     pub message: &'static str,
-    /// What to do.
     pub hint: &'static str,
 }
 

@@ -8,17 +8,18 @@ use crate::failure::Failure;
 /// Columns of a table.
 const MOST_COLUMNS: usize = 1024;
 
-/// Result of [`Records::next`].
 pub enum Record {
     /// A record; the line on which it begins.
     At(u64),
     /// A record that cannot be read. `is_last`: its end is unknown, so it is the last one.
-    Broken { line: u64, message: &'static str, is_last: bool },
-    /// The end of the file.
+    Broken {
+        line: u64,
+        message: &'static str,
+        is_last: bool,
+    },
     End,
 }
 
-/// The records of a table.
 pub struct Records<'a> {
     core: Reader,
     bytes: Bytes<'a>,
@@ -35,7 +36,6 @@ impl<'a> Records<'a> {
         Records { core, bytes, lines, fields: Vec::new(), ends: Vec::new() }
     }
 
-    /// Reads the next record.
     pub fn next(&mut self) -> Result<Record, Failure> {
         while self.bytes.fill()? && matches!(self.bytes.rest()[0], b'\n' | b'\r') {
             self.lines.pass(&self.bytes.rest()[..1]);

@@ -8,11 +8,9 @@ use crate::http::Answer;
 /// The answer of getAvatar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar {
-    /// Whether there is a picture.
     pub picture: Picture,
     /// The field `available`, if the answer has it: false if privacy settings hide the picture.
     pub available: Option<bool>,
-    /// The HTTP status of the answer.
     pub http_status: u16,
 }
 

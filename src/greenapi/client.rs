@@ -28,11 +28,9 @@ pub struct Instance {
     pub api_url: String,
     /// Digits.
     pub id: String,
-    /// Its token.
     pub token: Token,
 }
 
-/// Calls the methods of one instance.
 #[derive(Debug)]
 pub struct Client<'a> {
     instance: &'a Instance,
@@ -47,7 +45,6 @@ impl<'a> Client<'a> {
         Client { instance, agent, timeout, output }
     }
 
-    /// The instance that is called.
     pub fn instance(&self) -> &Instance {
         self.instance
     }

@@ -17,7 +17,6 @@ pub struct AvatarInfo {
     pub chat_id: String,
     /// When the notification was made, in Unix seconds.
     pub timestamp: Option<i64>,
-    /// The picture's URL.
     pub url_avatar: Option<String>,
     /// Whether there is an account; only in an older form.
     pub exists_whatsapp: Option<bool>,
@@ -34,7 +33,6 @@ pub struct Foreign {
     pub line: Vec<u8>,
 }
 
-/// A notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
     /// A result.
@@ -50,9 +48,7 @@ pub struct Receipt(String);
 /// The head of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Its receipt.
     pub receipt: Receipt,
-    /// Its notification.
     pub notification: Notification,
 }
 

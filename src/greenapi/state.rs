@@ -10,10 +10,8 @@ use crate::failure::Failure;
 use crate::http::{Answer, Origin};
 use crate::token::redact;
 
-/// The state of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Ready.
     Authorized,
     /// The QR code was never scanned, or the phone logged the instance out.
     NotAuthorized,
@@ -25,7 +23,6 @@ pub enum State {
     Starting,
     /// WhatsApp restricts the account, which can still be used.
     YellowCard,
-    /// WhatsApp has suspended the account temporarily.
     Suspended,
     /// An undocumented state, escaped.
     Other(String),

@@ -43,7 +43,6 @@ impl Origin {
         self.host == "localhost" || self.address().is_some_and(|address| address.is_loopback())
     }
 
-    /// Whether the host is one of GREEN-API's.
     pub fn is_green_api(&self) -> bool {
         GREEN_API_DOMAINS.iter().any(|domain| is_under(&self.host, domain))
     }

@@ -21,7 +21,6 @@ impl std::fmt::Debug for Proxy {
 /// A proxy variable whose value cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// Its name.
     pub variable: &'static str,
 }
 

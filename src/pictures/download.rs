@@ -20,16 +20,12 @@ const TEXT_LIMIT: usize = 4 * 1024;
 /// A type of picture that is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// JPEG.
     Jpeg,
-    /// PNG.
     Png,
-    /// WebP.
     WebP,
 }
 
 impl Format {
-    /// All of them.
     pub const ALL: [Format; 3] = [Format::Jpeg, Format::Png, Format::WebP];
 
     /// The type that the first bytes say.
@@ -55,7 +51,6 @@ impl Format {
         }
     }
 
-    /// The file name extension.
     pub const fn extension(self) -> &'static str {
         match self {
             Format::Jpeg => "jpg",
@@ -90,19 +85,15 @@ fn first_scan(jpeg: &[u8]) -> Option<&[u8]> {
     if find(b"\xff\xd8\xff").is_some() { None } else { find(b"\xff\xda").map(|at| &jpeg[at + 2..]) }
 }
 
-/// A downloaded picture.
 #[derive(Debug)]
 pub struct Downloaded {
-    /// Its type.
     pub format: Format,
-    /// All of it.
     pub bytes: Vec<u8>,
 }
 
 /// Why a picture was not downloaded or saved.
 #[derive(Debug)]
 pub struct DownloadError {
-    /// The failure of its chat.
     pub failure: Failure,
     /// The URL has expired, or may have: a fresh one may help.
     pub url_expired: bool,

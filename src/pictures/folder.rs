@@ -26,12 +26,10 @@ const SUFFIX: &str = ".part";
 /// The directory of pictures that were replaced or are gone, with a directory for each chat.
 const HISTORY: &str = "history";
 
-/// Where pictures are saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// In a directory, as `<chatId>.<ext>`.
     Dir {
-        /// The directory.
         dir: PathBuf,
         /// Whether a replaced or gone picture is moved to `history/<chatId>/` in it.
         history: bool,
@@ -64,7 +62,6 @@ impl Destination {
 /// Saves pictures. Shared by all workers.
 #[derive(Debug)]
 pub struct Folder<'a> {
-    /// Where they are saved.
     pub destination: Destination,
     output: &'a Output,
     has_warned: AtomicBool,
@@ -214,7 +211,6 @@ fn resolved(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The directory of a file.
 fn parent(path: &Path) -> PathBuf {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }

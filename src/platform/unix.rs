@@ -182,13 +182,11 @@ pub fn shell_id() -> Option<u32> {
     Some(copied.unwrap_or(parent))
 }
 
-/// Whether a process exists.
 pub fn is_running(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
 }
 
-/// Whether standard output is a pipe.
 pub fn stdout_is_pipe() -> bool {
     fstat(io::stdout().as_fd()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
 }

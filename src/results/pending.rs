@@ -25,7 +25,6 @@ pub enum Match {
     Unmatched,
 }
 
-/// The chats whose results are waited for.
 #[derive(Debug, Default)]
 pub struct PendingRequests {
     chats: HashMap<ChatKey, Request>,
@@ -56,7 +55,6 @@ impl PendingRequests {
         }
     }
 
-    /// Whether the chat is pending.
     pub fn contains(&self, chat: &ChatId) -> bool {
         self.chats.contains_key(&chat.key())
     }
@@ -103,7 +101,6 @@ impl PendingRequests {
         }
     }
 
-    /// The number of chats.
     pub fn count(&self) -> usize {
         self.chats.len()
     }

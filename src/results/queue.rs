@@ -17,7 +17,6 @@ use crate::recent::Deduplicator;
 use crate::retry::{self, RetryPolicy};
 use crate::shutdown::StopFlag;
 
-/// The shortest long poll of the service.
 pub const SHORTEST_POLL: Duration = Duration::from_secs(5);
 /// The longest one that is used: the service allows 60 s, but proxies give up earlier.
 pub const LONGEST_POLL: Duration = Duration::from_secs(20);
@@ -37,14 +36,12 @@ const SPACING: Duration = Duration::from_millis(11);
 /// How often the same head may be returned after it was deleted.
 const MOST_RETURNS: u32 = 100;
 
-/// What [`Queue::next`] found.
 #[derive(Debug)]
 pub enum Next {
     /// A result: print and flush it, then [`Queue::ack`] it.
     Result(Message),
     /// Another program's notification, which is in the spool and deleted.
     Skipped,
-    /// The queue is empty.
     Empty,
     /// The deadline or the run's end came first, or a call failed and will be repeated.
     Waited,
@@ -54,7 +51,6 @@ pub enum Next {
 #[derive(Debug)]
 #[must_use = "it comes back until it is acknowledged"]
 pub struct Message {
-    /// The result.
     pub info: AvatarInfo,
     /// Whether an equal one was acknowledged before in this run.
     pub is_repeat: bool,
@@ -67,7 +63,6 @@ pub struct Clients<'a> {
     /// Polls. It has an agent of its own, which is shut down to end a long poll. Its timeout is at least
     /// [`CALL_TIMEOUT`].
     pub poll: &'a Client<'a>,
-    /// Deletes.
     pub delete: &'a Client<'a>,
 }
 
@@ -133,7 +128,6 @@ impl<'a> Queue<'a> {
         Queue { is_patient: true, ..self }
     }
 
-    /// Both streams.
     pub fn output(&self) -> &'a Output {
         self.output
     }

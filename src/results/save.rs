@@ -20,14 +20,12 @@ const MOST_CHATS: usize = 65_536;
 /// Saves the pictures of a run's results.
 #[derive(Debug)]
 pub struct Saver<'a> {
-    /// Downloads and saves them.
     pub pictures: Pictures<'a>,
     /// The timestamp of each chat's newest result in this run.
     newest: Mutex<HashMap<ChatKey, i64>>,
 }
 
 impl<'a> Saver<'a> {
-    /// Saves pictures.
     pub fn new(pictures: Pictures<'a>) -> Saver<'a> {
         Saver { pictures, newest: Mutex::default() }
     }

@@ -63,7 +63,6 @@ impl<'a> Collector<'a> {
         Collector { client, clients, queue, pending, accepted: Condvar::new(), wait, fallback, saver: None }
     }
 
-    /// Saves the pictures of results.
     pub fn saving(self, saver: Option<Saver<'a>>) -> Collector<'a> {
         Collector { saver, ..self }
     }

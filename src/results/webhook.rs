@@ -282,7 +282,6 @@ struct Refusal {
     request: String,
     status: StatusCode,
     what: &'static str,
-    /// What to change.
     hint: String,
 }
 

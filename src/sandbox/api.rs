@@ -37,7 +37,6 @@ const FORMATS: &str = "Validation failed. Details: 'chatId' must be one of the n
 /// A request, and the sandbox that received it.
 pub struct RequestContext<'a> {
     pub state: &'a SandboxState,
-    /// The HTTP method.
     pub verb: &'a str,
     pub uri: &'a Uri,
     pub body: &'a [u8],

@@ -18,7 +18,6 @@ const LARGEST: u64 = 1024 * 1024;
 /// The variables of a `.env` file.
 #[derive(Debug)]
 pub struct EnvFile {
-    /// The file.
     pub path: PathBuf,
     /// Whether it was found in this directory or a parent.
     pub is_found: bool,

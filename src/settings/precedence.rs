@@ -14,15 +14,11 @@ use crate::token::shown_path;
 /// The variables of each setting, the preferred name first. `ID_INSTANCE` and `API_TOKEN_INSTANCE` are the names of
 /// GREEN-API's official samples.
 pub const URL: &[&str] = &["GREEN_API_URL"];
-/// See [`URL`].
 pub const ID: &[&str] = &["GREEN_API_ID_INSTANCE", "ID_INSTANCE"];
-/// See [`URL`].
 pub const TOKEN: &[&str] = &["GREEN_API_TOKEN_INSTANCE", "API_TOKEN_INSTANCE", TOKEN_FILE];
 /// The name of a file with the token, not the token itself.
 pub const TOKEN_FILE: &str = "GREEN_API_TOKEN_FILE";
-/// See [`URL`].
 pub const WEBHOOK_TOKEN: &[&str] = &["GREEN_API_WEBHOOK_TOKEN"];
-/// See [`URL`].
 pub const LENIENT: &[&str] = &["GREEN_API_LENIENT"];
 
 /// Whether a variable is one of this program's.
@@ -30,7 +26,6 @@ pub fn is_ours(variable: &str) -> bool {
     [URL, ID, TOKEN, WEBHOOK_TOKEN, LENIENT].iter().any(|names| names.contains(&variable))
 }
 
-/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// An option, by its name.
@@ -39,11 +34,9 @@ pub enum Source {
     Environment(&'static str),
     /// A variable in a `.env` file.
     File {
-        /// The file.
         path: PathBuf,
         /// Whether it was found in this directory or a parent, not named by `--env-file` or the user's file.
         is_found: bool,
-        /// The variable.
         variable: &'static str,
     },
     /// The first line of a file that another source names.
@@ -82,12 +75,10 @@ pub fn shown_input(path: &Path) -> String {
     if path == Path::new("-") { "standard input".to_owned() } else { shown_path(path) }
 }
 
-/// A value and its source.
 #[derive(Clone, Debug)]
 pub struct Sourced<T> {
     /// The value, trimmed.
     pub value: T,
-    /// Its source.
     pub source: Source,
 }
 

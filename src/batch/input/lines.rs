@@ -24,12 +24,9 @@ pub struct Line {
     pub is_long: bool,
 }
 
-/// Result of [`Lines::next`].
 #[derive(Debug)]
 pub enum NextLine {
-    /// A line.
     Line(Line),
-    /// The end of the list.
     End,
     /// Nothing came before the deadline.
     Waiting,
@@ -63,12 +60,10 @@ enum State {
 }
 
 impl Lines {
-    /// The lines of a file.
     pub fn open(path: &Path) -> Result<Lines, Failure> {
         Ok(Lines::new(Feed::open(path)?, shell_word(path)))
     }
 
-    /// The lines of standard input.
     pub fn stdin() -> Result<Lines, Failure> {
         Ok(Lines::new(Feed::stdin()?, "-".to_owned()))
     }

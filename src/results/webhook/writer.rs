@@ -15,7 +15,6 @@ use crate::token::Masked;
 /// A notification on its way to the writer.
 #[derive(Debug)]
 pub struct Delivery {
-    /// What was sent.
     pub notification: Notification,
     /// Signalled once the notification is printed or spooled; dropped if it is not.
     pub kept: oneshot::Sender<()>,
