@@ -1,13 +1,12 @@
-//! What only Linux has: /dev/full, small pipes, `setsid`, LD_PRELOAD, and what the program or a test reads in /proc.
+//! What only Linux has: /dev/full, small pipes, `setsid`, LD_PRELOAD, and what the program reads in /proc.
 
 #[cfg(target_env = "gnu")]
 mod preload;
 
 use std::io::{PipeReader, PipeWriter, Read};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
-use rustix::process::Signal;
 
 use crate::listen::{address_of, listen};
 use crate::support::cli::full_disk;
@@ -78,23 +77,6 @@ fn a_notification_that_cannot_be_written_is_not_acknowledged() {
     let answer = Client::connect(address_of(&running)).post("/", "", &sample("device-info.json"));
     assert_ne!(answer, Some(200));
     assert!(running.finish().stderr.contains("/dev/full"));
-}
-
-/// The test learns from /proc that the first signal was delivered.
-#[test]
-fn a_second_signal_of_either_kind_ends_the_run_at_once() {
-    let others = [(Signal::TERM, (Signal::INT, 2)), (Signal::INT, (Signal::TERM, 15))];
-    in_parallel(SIGNALS.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
-        let server = Server::always(Answer::raw("").then_silence());
-        let mut running = Cli::request(&server, [CHAT]).dies(number).start();
-        server.wait_for(1);
-        running.signal(first);
-        assert!(running.is_running(), "the first signal lets the request go on");
-        let second = Instant::now();
-        running.signal(signal);
-        running.finish();
-        assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
-    });
 }
 
 /// The program learns from /proc that the signal was ignored.

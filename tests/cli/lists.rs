@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Server, chat, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
 
 fn lines(chats: &[&str]) -> String {
     chats.iter().map(|chat| format!("{chat}\taccepted\n")).collect()
@@ -203,15 +203,12 @@ fn a_list_that_cannot_be_read_is_input_unreadable() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_list_of_a_file_says_how_many_are_left() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
+    let server = Server::always(Answer::status(200)).times(1);
     let list: String = (0..45).map(|n| chat(n) + "\n").collect();
-    let cli = in_order(&server).args(["--from", "list"]).file("list", list).dies(15);
+    let cli = Cli::request(&server, ["--rate=0.05", "--from", "list"]).file("list", list).dies(15);
     let running = cli.stdout(lines(&[&chat(0)])).stderr_has("1 accepted, 44 not tried; --journal FILE").start();
-    server.wait_for(1);
+    running.wait_for_lines(1);
     running.signal(rustix::process::Signal::TERM);
-    gate.open();
     running.finish();
 }
 

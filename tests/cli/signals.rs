@@ -5,23 +5,58 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
 use crate::support::pictures::{JPEG, picture, picture_service};
-use crate::support::{Answer, CHAT, Cli, Gate, Output, Running, SIGNALS, Server, chat, in_parallel, json, jsons};
+use crate::support::{
+    Answer, CHAT, Cli, GROUP, Gate, Output, Running, SIGNALS, Server, chat, in_parallel, json, jsons,
+};
+
+/// A service that holds its answers until the gate opens. Only the group is answered at once, by a failure to retry in
+/// 30 seconds: the program prints its line as soon as it has noticed a signal.
+fn holding(gate: &Gate) -> Server {
+    let held = gate.clone();
+    let server = Server::with(move |seen| match seen.chat() == GROUP {
+        true => Answer::status(503).header("Retry-After", "30"),
+        false => Answer::status(200).held(&held),
+    });
+    server.opening(gate)
+}
 
 #[test]
 fn requests_in_flight_finish_before_the_process_dies() {
     in_parallel(SIGNALS, |(signal, number)| {
         let gate = Gate::default();
-        let held = gate.clone();
-        let server = Server::with(move |_| Answer::status(200).held(&held)).times(1).opening(&gate);
-        let running = Cli::request(&server, [CHAT]).stdout(format!("{CHAT}\taccepted\n")).dies(number).start();
-        server.wait_for(1);
+        let server = holding(&gate).times(2);
+        let lines = format!("{GROUP}\tfailed\tserver-error\n{CHAT}\taccepted\n");
+        let cli = Cli::request(&server, ["--rate=0", GROUP, CHAT]).stdout(lines).any_stderr();
+        let running = cli.dies(number).start();
+        server.wait_for(2);
         running.signal(signal);
+        running.wait_for_lines(1);
         gate.open();
         running.finish();
+    });
+}
+
+#[test]
+fn a_second_signal_of_either_kind_ends_the_run_at_once() {
+    let others = [(Signal::TERM, (Signal::INT, 2)), (Signal::INT, (Signal::TERM, 15))];
+    in_parallel(SIGNALS.map(|both| (both.0, both)).into_iter().chain(others), |(first, (signal, number))| {
+        let gate = Gate::default();
+        let server = holding(&gate).times(2);
+        let cli = Cli::request(&server, ["--rate=0", GROUP, CHAT]).any_stdout().any_stderr();
+        let mut running = cli.dies(number).start();
+        server.wait_for(2);
+        running.signal(first);
+        running.wait_for_lines(1);
+        assert!(running.is_running(), "the first signal lets the request go on");
+        let second = Instant::now();
+        running.signal(signal);
+        running.finish();
+        assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
     });
 }
 
@@ -45,15 +80,15 @@ fn a_wait_for_another_attempt_ends_with_the_signal() {
 #[test]
 fn no_further_chat_is_requested_after_the_signal() {
     let gate = Gate::default();
-    let held = gate.clone();
-    let server = Server::with(move |_| Answer::status(200).held(&held)).times(2).opening(&gate);
-    let args = ["--concurrency", "2", "--rate", "0"];
+    let server = holding(&gate).times(3);
+    let args = ["--concurrency", "3", "--rate", "0", GROUP];
     let running = Cli::request(&server, args).args((0..50).map(chat)).dies(2).any_stdout().any_stderr().start();
-    server.wait_for(2);
+    server.wait_for(3);
     running.signal(Signal::INT);
+    running.wait_for_lines(1);
     gate.open();
     let output = running.finish();
-    assert_eq!(output.stdout.lines().count(), 2, "{}", output.stdout);
+    assert_eq!(output.stdout.lines().count(), 3, "{}", output.stdout);
     assert!(output.stderr.contains("48"), "the tally says how many were not tried: {}", output.stderr);
 }
 
@@ -206,12 +241,21 @@ fn make_fifo(cli: &Cli) {
 }
 
 #[test]
-fn a_pipe_without_a_writer_does_not_hold_up_the_end() {
+fn a_pipe_that_stays_empty_does_not_hold_up_the_end() {
     in_parallel([["--from", "fifo", "-v"], ["--env-file", "fifo", CHAT]], |words| {
         let cli = Cli::request(&Server::unasked(), words).dies(15).any_stdout().any_stderr();
         make_fifo(&cli);
-        let running = cli.start();
-        running.wait_for_handler(Signal::TERM);
+        let fifo = cli.dir().join("fifo");
+        let mut running = cli.start();
+        // Fails until the program has opened the pipe.
+        let open = || rustix::fs::open(&fifo, OFlags::WRONLY | OFlags::NONBLOCK, rustix::fs::Mode::empty());
+        let _writer = loop {
+            assert!(running.is_running());
+            match open() {
+                Ok(writer) => break writer,
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        };
         ends_soon_after_the_cut_off(running);
     });
 }
@@ -226,9 +270,9 @@ fn a_pipe_without_a_reader_does_not_hold_up_the_end() {
     ends_soon_after_the_cut_off(running);
 
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).expect("set");
+    rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).expect("set");
     while (&writer).write(&[b'x'; 4096]).is_ok() {}
-    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty()).expect("set");
+    rustix::fs::fcntl_setfl(&writer, OFlags::empty()).expect("set");
     let server = Server::always(Answer::status(200)).times(1);
     let running = Cli::request(&server, [CHAT]).stdout_to(writer).dies(15).any_stdout().any_stderr().start();
     server.wait_for(1);

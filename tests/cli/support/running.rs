@@ -86,31 +86,11 @@ impl Running {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// Sends a signal and returns when it is delivered: two equal signals that are pending at once would be one.
+    /// Sends a signal. The program may notice it later: if a test depends on that, it waits for an effect.
     #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
         // It may have ended already; then its output says why.
-        let _ = kill_process(pid, signal);
-        let began = Instant::now();
-        while has_pending_signals(pid) && began.elapsed() < LIMIT {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Waits until the process handles the signal itself.
-    #[cfg(unix)]
-    pub fn wait_for_handler(&self, signal: Signal) {
-        let began = Instant::now();
-        let caught = || {
-            // Without /proc there is no way to know, and no wait.
-            let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())) else { return true };
-            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:").map(str::trim).map(str::to_owned));
-            u64::from_str_radix(&mask.unwrap_or_default(), 16).unwrap_or(0) >> (signal.as_raw() - 1) & 1 == 1
-        };
-        while !caught() && began.elapsed() < LIMIT {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
     /// Sends a signal to the process and its children, as Ctrl-C in a terminal does.
@@ -210,20 +190,6 @@ pub fn is_private(path: &Path) -> bool {
     return std::os::unix::fs::MetadataExt::mode(&path.metadata().expect("a file")) & 0o077 == 0;
     #[cfg(windows)]
     return true;
-}
-
-/// Whether a signal is pending for the process.
-#[cfg(unix)]
-fn has_pending_signals(pid: Pid) -> bool {
-    if !Path::new("/proc/self/status").exists() {
-        // There is no way to know; 100 ms are enough.
-        std::thread::sleep(Duration::from_millis(100));
-        return false;
-    }
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let is_alive = !status.lines().any(|line| line.starts_with("State:\tZ"));
-    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:\t")).unwrap_or("0");
-    is_alive && pending.chars().any(|digit| digit != '0')
 }
 
 /// Reads a pipe in a thread.
