@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::duration::show_duration;
 use crate::failure::{Error, Failure, Kind};
 use crate::greenapi::client::Client;
-use crate::greenapi::state::State;
 use crate::http::{self, Agent, HttpError};
 use crate::output::{Output, OutputError};
 use crate::retry::RetryPolicy;
@@ -66,13 +65,14 @@ struct Doctor<'a> {
     settings: &'a Settings,
     client: Client<'a>,
     /// The answer to the call that checks the connection.
-    state: Option<Result<State, Failure>>,
+    state: Option<Result<String, Failure>>,
 }
 
 /// The outcome of one check.
 #[derive(Debug)]
 struct Check {
-    status: Status,
+    /// `ok`, `warning`, `failed` or `skipped`.
+    status: &'static str,
     found: String,
     hint: Option<String>,
     failure: Option<Failure>,
@@ -82,33 +82,25 @@ struct Check {
     skips_rest: Option<&'static str>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Ok,
-    Warning,
-    Failed,
-    Skipped,
-}
-
 impl Check {
-    fn new(status: Status, found: impl Into<String>) -> Check {
+    fn new(status: &'static str, found: impl Into<String>) -> Check {
         Check { status, found: found.into(), hint: None, failure: None, settings: None, skips_rest: None }
     }
 
     fn ok(found: impl Into<String>) -> Check {
-        Check::new(Status::Ok, found)
+        Check::new("ok", found)
     }
 
     fn warning(found: impl Into<String>, hint: &str) -> Check {
-        Check { hint: Some(hint.to_owned()), ..Check::new(Status::Warning, found) }
+        Check { hint: Some(hint.to_owned()), ..Check::new("warning", found) }
     }
 
     fn skipped(why: &str) -> Check {
-        Check::new(Status::Skipped, format!("not tried: {why}"))
+        Check::new("skipped", format!("not tried: {why}"))
     }
 
     fn failed(failure: Failure) -> Check {
-        let check = Check::new(Status::Failed, failure.message());
+        let check = Check::new("failed", failure.message());
         Check { hint: failure.hint.clone(), failure: Some(failure), ..check }
     }
 
@@ -118,13 +110,7 @@ impl Check {
     }
 
     fn json(&self, name: &str) -> String {
-        let status = match self.status {
-            Status::Ok => "ok",
-            Status::Warning => "warning",
-            Status::Failed => "failed",
-            Status::Skipped => "skipped",
-        };
-        let mut line = json!({ "check": name, "status": status, "found": self.found });
+        let mut line = json!({ "check": name, "status": self.status, "found": self.found });
         if let Some(hint) = &self.hint {
             line["hint"] = json!(hint);
         }
@@ -139,10 +125,10 @@ impl Check {
 
     fn text(&self, name: &str) -> String {
         let word = match self.status {
-            Status::Ok => "ok",
-            Status::Warning => "warn",
-            Status::Failed => "FAIL",
-            Status::Skipped => "skip",
+            "warning" => "warn",
+            "failed" => "FAIL",
+            "skipped" => "skip",
+            word => word,
         };
         let hint = self.hint.as_ref().map(|hint| format!("\n      hint: {}", sanitize(hint))).unwrap_or_default();
         format!("{word:<5} {name:<14} {}{hint}", sanitize(&self.found))
@@ -150,7 +136,7 @@ impl Check {
 }
 
 fn print(name: &str, check: &Check, output: &Output) -> Result<(), OutputError> {
-    if output.is_silent() && check.status != Status::Failed {
+    if output.is_silent() && check.failure.is_none() {
         return Ok(());
     }
     let line = if output.is_json() { check.json(name) } else { check.text(name) };
@@ -231,38 +217,37 @@ fn check_state(doctor: &mut Doctor<'_>) -> Check {
         }
         Err(failure) => return Check::failed(failure),
     };
-    let word = state.word();
     let failed =
-        |kind, meaning: &str, hint: &str| Check::failed(Failure::new(kind, format!("{word}: {meaning}")).hint(hint));
-    match &state {
-        State::Authorized => Check::ok(word),
-        State::NotAuthorized => failed(
+        |kind, meaning: &str, hint: &str| Check::failed(Failure::new(kind, format!("{state}: {meaning}")).hint(hint));
+    match state.as_str() {
+        "authorized" => Check::ok(state),
+        "notAuthorized" => failed(
             Kind::InstanceNotAuthorized,
             "no phone is connected to the instance",
             "scan the QR code in GREEN-API's console",
         ),
-        State::Blocked => failed(
+        "blocked" => failed(
             Kind::InstanceNotAuthorized,
             "WhatsApp has banned the account",
             "connect another number in GREEN-API's console",
         ),
-        State::Suspended => failed(
+        "suspended" => failed(
             Kind::InstanceNotAuthorized,
             "WhatsApp has suspended the account temporarily",
             "wait until WhatsApp lifts it, or connect another number in GREEN-API's console",
         ),
-        State::SleepMode => failed(
+        "sleepMode" => failed(
             Kind::InstanceStarting,
             "the phone is switched off",
             "switch the phone on; the instance is ready within five minutes",
         ),
-        State::Starting => failed(Kind::InstanceStarting, "the instance is starting", "try again in five minutes"),
-        State::YellowCard => Check::warning(
-            format!("{word}: WhatsApp restricts the account, and requests still work"),
+        "starting" => failed(Kind::InstanceStarting, "the instance is starting", "try again in five minutes"),
+        "yellowCard" => Check::warning(
+            format!("{state}: WhatsApp restricts the account, and requests still work"),
             "send fewer requests until the restriction is lifted",
         ),
-        State::Other(_) => Check::warning(format!("{word}: not a known state"), "see GREEN-API's console"),
-        State::Unknown => Check::warning("GREEN-API reports no state", "run it again in a minute"),
+        "" => Check::warning("GREEN-API reports no state", "run it again in a minute"),
+        _ => Check::warning(format!("{state}: not a known state"), "see GREEN-API's console"),
     }
 }
 

@@ -5,9 +5,9 @@
 
 mod connector;
 mod dns;
+mod error;
 pub mod origin;
 pub mod proxy;
-pub mod retry_after;
 mod tls;
 
 use std::io::{self, Read};
@@ -15,17 +15,21 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use ureq::config::Config;
-use ureq::tls::TlsConfig;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, SocksConnector};
 
 use self::connector::{EachAddress, IS_STALE, LOOK_UP_TIME, WatchReuse};
 use self::dns::CachingResolver;
+pub use self::error::HttpError;
+use self::error::{http_error, is_broken};
 pub use self::origin::Origin;
 pub use self::proxy::Proxy;
-pub use self::tls::Roots;
+pub use self::tls::read_roots;
 
 /// The largest answer that is read: 1 MiB. getAvatar's may hold the picture as base64.
 pub const ANSWER_LIMIT: usize = 1024 * 1024;
+/// The longest pause that Retry-After may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = concat!("greenavatar/", env!("CARGO_PKG_VERSION"));
 /// ureq fills its buffers with zeros for every connection, twice under TLS: 16 KiB is enough for any header.
 const INPUT_BUFFER: usize = 16 * 1024;
@@ -40,7 +44,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Connections kept alive.
     pub connections: usize,
-    pub roots: Roots,
+    /// The certificates to trust: Mozilla's, built in, or those of a file.
+    pub roots: RootCerts,
     /// The proxy, if one is to be used.
     pub proxy: Option<Proxy>,
     /// Whether names that resolve to private, loopback or other special addresses are refused.
@@ -53,7 +58,7 @@ impl Default for Options {
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             connections: 1,
-            roots: Roots::default(),
+            roots: RootCerts::WebPki,
             proxy: None,
             public_addresses_only: false,
         }
@@ -85,27 +90,20 @@ pub struct Answer {
 impl Answer {
     /// The pause that the server asks for in Retry-After, if it does.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after.as_deref().and_then(|value| retry_after::retry_after(value, SystemTime::now()))
+        self.retry_after.as_deref().and_then(|value| read_retry_after(value, SystemTime::now()))
     }
 }
 
-/// Why no answer came.
-#[derive(Debug)]
-pub enum HttpError {
-    Timeout,
-    /// The caller's sink failed.
-    Interrupted,
-    /// No connection, or one that broke off.
-    Unreachable(String),
-    /// The server's certificate is bad, or the server does not speak TLS.
-    Tls {
-        message: String,
-        hint: &'static str,
-    },
-    /// The name leads to this address, which is not public.
-    NotPublic(IpAddr),
-    /// The answer is not HTTP, or its header is too long.
-    NotHttp(String),
+/// The pause that Retry-After asks for, at most a minute: seconds, or one of the three forms of a date that RFC 9110
+/// names. `None` if it is neither.
+fn read_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    let pause = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or(Duration::ZERO)
+    };
+    Some(pause.min(LONGEST_WAIT))
 }
 
 /// Keeps connections alive and makes calls. Shared by all workers.
@@ -131,7 +129,7 @@ impl Agent {
             .output_buffer_size(OUTPUT_BUFFER)
             .user_agent(USER_AGENT)
             .accept_encoding("")
-            .tls_config(TlsConfig::builder().root_certs(options.roots.0.clone()).build())
+            .tls_config(TlsConfig::builder().root_certs(options.roots.clone()).build())
             .proxy(proxy)
             .build();
         let connector =
@@ -169,45 +167,23 @@ impl Agent {
         }
     }
 
-    /// Makes a call and reads its answer up to [`ANSWER_LIMIT`]. Redirects are answers like any other.
-    pub fn call(&self, url: &str, call: Request<'_>) -> Result<Answer, HttpError> {
-        let mut body = Vec::new();
-        let mut answer = self.stream(url, call, None, ANSWER_LIMIT as u64, &mut |piece| {
-            body.extend_from_slice(piece);
-            Ok(())
-        })?;
-        answer.body = body;
-        Ok(answer)
-    }
-
-    /// Makes a call and passes the body to `sink` piece by piece, up to `limit` bytes in all. The answer's own body
-    /// stays empty. The call ends with a timeout at `until`; an error of `sink` ends it as interrupted.
-    pub fn stream(
+    /// Makes a call and appends the answer's body to `body`, at most `limit` bytes; [`Answer::body`] stays empty.
+    /// Redirects are answers like any other. The call ends with a timeout at `until`.
+    pub fn call(
         &self,
         url: &str,
         call: Request<'_>,
         until: Option<Instant>,
-        limit: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+        limit: usize,
+        body: &mut Vec<u8>,
     ) -> Result<Answer, HttpError> {
-        self.read(url, call, until, |mut answer, body| {
-            let mut buffer = [0; INPUT_BUFFER];
-            let mut left = limit;
-            loop {
-                // An error of the body is the result of the call.
-                let got = body.read(&mut buffer).unwrap_or(0);
-                if got == 0 {
-                    return Ok(answer);
-                }
-                let piece = &buffer[..got.min(left as usize)];
-                sink(piece).map_err(|_| HttpError::Interrupted)?;
-                if got > piece.len() {
-                    answer.complete = false;
-                    return Ok(answer);
-                }
-                left -= got as u64;
-            }
-        })?
+        self.read(url, call, until, |mut answer, reader| {
+            // An error of the body is the result of the call.
+            let _ = reader.take(limit as u64 + 1).read_to_end(body);
+            answer.complete = body.len() <= limit;
+            body.truncate(limit);
+            answer
+        })
     }
 
     /// Makes a call and passes the answer, without its body, and a reader of the body to `read`. If the body breaks
@@ -254,9 +230,9 @@ struct Body<R> {
 impl<R: Read> Read for Body<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader.read(buffer).map_err(|error| {
-            let kind = error.kind();
             self.error = Some(error);
-            kind.into()
+            // Not its own kind: after "interrupted" the reader would go on.
+            io::ErrorKind::Other.into()
         })
     }
 }
@@ -272,71 +248,30 @@ pub fn look_up(origin: &Origin, timeout: Duration) -> Result<Vec<IpAddr>, HttpEr
     Ok(found)
 }
 
-fn is_broken(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-    )
-}
-
-/// ureq's errors in our words: some of its messages hold the whole URL.
-fn http_error(error: ureq::Error) -> HttpError {
-    match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            HttpError::Unreachable("no connection within --connect-timeout".into())
-        }
-        ureq::Error::Timeout(_) => HttpError::Timeout,
-        ureq::Error::Io(error) => io_error(&error),
-        ureq::Error::HostNotFound => HttpError::Unreachable("the host name is not known".into()),
-        ureq::Error::Other(error) if error.is::<dns::LookUpFailed>() => HttpError::Unreachable(error.to_string()),
-        ureq::Error::Rustls(error) => tls_error(&error),
-        ureq::Error::Tls(what) => HttpError::Tls { message: what.to_owned(), hint: tls::IN_BETWEEN },
-        ureq::Error::ConnectProxyFailed(what) => {
-            HttpError::Unreachable(format!("the proxy refused the connection: {what}"))
-        }
-        ureq::Error::LargeResponseHeader(..) => HttpError::NotHttp("the answer's header is too long".into()),
-        ureq::Error::Protocol(error) => HttpError::NotHttp(error.to_string()),
-        ureq::Error::Other(error) => match error.downcast::<dns::NotPublic>().map(|error| error.0) {
-            Ok(address) => HttpError::NotPublic(address),
-            Err(error) => match error.downcast::<io::Error>() {
-                Ok(error) => io_error(&error),
-                Err(_) => HttpError::Unreachable("the connection failed".into()),
-            },
-        },
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => HttpError::NotHttp("the URL cannot be called".into()),
-        _ => HttpError::Unreachable("the connection failed".into()),
-    }
-}
-
-fn tls_error(error: &rustls::Error) -> HttpError {
-    let (message, hint) = tls::describe(error);
-    HttpError::Tls { message, hint }
-}
-
-fn io_error(error: &io::Error) -> HttpError {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return tls_error(tls);
-    }
-    match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => HttpError::Timeout,
-        io::ErrorKind::Interrupted => HttpError::Interrupted,
-        io::ErrorKind::ConnectionRefused => HttpError::Unreachable("connection refused".into()),
-        _ if is_broken(error) => HttpError::Unreachable("the connection was lost".into()),
-        _ => HttpError::Unreachable(error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_resolver_that_does_not_answer_is_not_an_unknown_name() {
-        let words = "temporary failure in name resolution";
-        let error = ureq::Error::Other(Box::new(dns::LookUpFailed(words.to_owned())));
-        assert!(matches!(http_error(error), HttpError::Unreachable(why) if why == words));
+    fn seconds_and_dates_are_read_and_capped() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let seconds = |n| Some(Duration::from_secs(n));
+        for (value, pause) in [
+            ("3", seconds(3)),
+            (" 0 ", seconds(0)),
+            ("86400", seconds(60)),
+            ("99999999999999999999999", seconds(60)),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", seconds(10)),
+            ("Sun, 06 Nov 1994 08:49:27 GMT", seconds(0)),
+            ("Sunday, 06-Nov-94 08:49:47 GMT", seconds(10)),
+            ("Sun Nov  6 08:49:47 1994", seconds(10)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", seconds(60)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", seconds(0)),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(read_retry_after(value, now), pause, "{value}");
+        }
     }
 }

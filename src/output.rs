@@ -151,11 +151,6 @@ impl Output {
         self.options.json
     }
 
-    /// Whether standard error gets errors only.
-    pub fn is_quiet(&self) -> bool {
-        self.options.quiet
-    }
-
     /// Whether no result line is printed.
     pub fn is_silent(&self) -> bool {
         self.hides_lines || (self.options.quiet && !self.options.json)

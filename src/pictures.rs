@@ -117,8 +117,8 @@ impl<'a> Pictures<'a> {
     /// The agent for a host. Through a proxy only scheme and host can be checked.
     fn agent(&self, target: &Target<'_>) -> Result<&Agent, Failure> {
         let Options { env, http, .. } = &self.options;
-        let proxy = Proxy::for_host(target.origin.is_https, &target.origin.host, env).map_err(|malformed| {
-            Failure::new(Kind::BadSettings, format!("{} is not a usable proxy", malformed.variable))
+        let proxy = Proxy::for_host(target.origin.is_https, &target.origin.host, env).map_err(|variable| {
+            Failure::new(Kind::BadSettings, format!("{variable} is not a usable proxy"))
                 .hint("a proxy looks like http://proxy.example:3128")
         })?;
         let way = match (&proxy, target.origin.is_https) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::chat_id::ChatId;
 pub use crate::failure::ErrorBody;
 use crate::failure::{Failure, Kind};
-use crate::greenapi::avatar::{Avatar, Picture};
+use crate::greenapi::avatar::Avatar;
 use crate::output::Output;
 use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
@@ -184,13 +184,13 @@ impl Record {
 
     /// The line of an answer to getAvatar.
     pub fn of_avatar(chat_id: impl Into<String>, avatar: Avatar) -> Record {
-        let (status, url_avatar) = match avatar.picture {
-            Picture::Found(url) => (Status::Found, Some(url)),
-            Picture::None => (Status::None, None),
-            Picture::Hidden => (Status::Hidden, None),
-            Picture::NoAccount => (Status::NoAccount, None),
+        let status = match (&avatar.url, avatar.exists_whatsapp, avatar.available) {
+            (Some(_), _, _) => Status::Found,
+            (None, Some(false), _) => Status::NoAccount,
+            (None, _, Some(false)) => Status::Hidden,
+            (None, _, _) => Status::None,
         };
-        let Avatar { available, http_status, .. } = avatar;
+        let Avatar { url: url_avatar, available, http_status, .. } = avatar;
         Record { url_avatar, available, http_status: Some(http_status), ..Record::new(chat_id, status) }
     }
 
@@ -269,8 +269,8 @@ mod tests {
 
     #[test]
     fn a_line_has_the_fields_of_the_get_avatar_answer() {
-        let picture = Picture::Found("https://pps.whatsapp.net/x.jpg".into());
-        let avatar = Avatar { picture, available: Some(true), http_status: 200 };
+        let url = Some("https://pps.whatsapp.net/x.jpg".into());
+        let avatar = Avatar { url, exists_whatsapp: None, available: Some(true), http_status: 200 };
         assert_eq!(
             Record::of_avatar("11001234567@c.us", avatar).json(),
             r#"{"chatId":"11001234567@c.us","status":"found","urlAvatar":"https://pps.whatsapp.net/x.jpg","httpStatus":200,"available":true}"#

@@ -18,7 +18,7 @@ use self::precedence::{Sources, in_environment, shown_input, user_file};
 pub use crate::failure::Error;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Instance;
-use crate::http::{self, Proxy, Roots};
+use crate::http::{self, Proxy};
 use crate::output::Output;
 use crate::platform::check_stdin;
 use crate::token::{Token, could_be_a_token, shown_path};
@@ -98,7 +98,7 @@ impl Settings {
         forbid_strange_host(&url, &token.source)?;
         let mut http = http_options(flags);
         if let Some(path) = &flags.cacert {
-            http.roots = Roots::read(path)?;
+            http.roots = http::read_roots(path)?;
         }
         http.proxy = proxy_for(&url.value)?;
         Ok(Settings {
@@ -224,8 +224,8 @@ fn http_options(flags: &Flags) -> http::Options {
 fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let origin = origin_of(url);
-    Proxy::for_host(origin.is_https, &origin.host, &env).map_err(|malformed| {
-        Failure::new(Kind::BadSettings, format!("environment variable {} is not a proxy", malformed.variable))
+    Proxy::for_host(origin.is_https, &origin.host, &env).map_err(|variable| {
+        Failure::new(Kind::BadSettings, format!("environment variable {variable} is not a proxy"))
             .hint("write it like http://host:port or socks5h://user:password@host:port, with %23 for # and so on, or unset it")
     })
 }

@@ -5,7 +5,7 @@ use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::output::OutputError;
 use crate::results::lock::Lock;
-use crate::results::queue::{Clients, Queue};
+use crate::results::queue::Queue;
 use crate::results::receive::{StopCondition, receive_loop};
 use crate::results::save::Saver;
 use crate::results::spool::Spool;
@@ -26,11 +26,8 @@ pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
     let stop = StopFlag::default();
     let (poll, delete) = (session.poll_client(context), session.client(1, context));
     shutdown::on_signal(poll.shutdown_handle());
-    let clients = Clients { poll: &poll, delete: &delete };
-    let mut queue = Queue::new(clients, settings.retries, spool, lock, &stop, output);
-    if args.follow {
-        queue = queue.patient();
-    }
+    let mut queue = Queue::new(&poll, &delete, settings.retries, spool, lock, &stop, output);
+    queue.is_patient = args.follow;
     let saver = session.saver(&args.save, 1, context)?;
     let condition = StopCondition { follow: args.follow, idle: args.idle, max: args.max };
     receive_loop(&mut queue, condition, &stop, &mut |info| {

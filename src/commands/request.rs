@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::greenapi::client::Client;
 use crate::record::{Record, Status};
 use crate::results::lock::Lock;
-use crate::results::queue::{Clients, Queue};
+use crate::results::queue::Queue;
 use crate::results::require_lines;
 use crate::results::spool::Spool;
 use crate::results::wait::Collector;
@@ -64,9 +64,8 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     let poll = session.poll_client(context);
-    let clients = Clients { poll: &poll, delete: &client };
-    let queue = Queue::new(clients, settings.retries, spool, lock, &stop, context.output);
-    let collector = Collector::new(&client, clients, queue, wait, args.fallback, &open.requested).saving(saver);
+    let queue = Queue::new(&poll, &client, settings.retries, spool, lock, &stop, context.output);
+    let collector = Collector::new(&client, &poll, queue, wait, args.fallback, &open.requested, saver);
     // The collector's and a worker's.
     workers::check_threads(2)?;
     collector.look_first()?;

@@ -8,23 +8,12 @@ use crate::http::Answer;
 /// The answer of getAvatar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar {
-    pub picture: Picture,
-    /// The field `available`, if the answer has it: false if privacy settings hide the picture.
+    pub url: Option<String>,
+    /// The field `existsWhatsapp`, which only older instances send: false if there is no account, or no picture.
+    pub exists_whatsapp: Option<bool>,
+    /// The field `available`: false if privacy settings hide the picture.
     pub available: Option<bool>,
     pub http_status: u16,
-}
-
-/// Whether a chat has a picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Picture {
-    /// A picture at this URL.
-    Found(String),
-    /// No picture, or no account: the service's answer is the same.
-    None,
-    /// Privacy settings hide it.
-    Hidden,
-    /// No account. Only older instances answer this, also for accounts without a picture.
-    NoAccount,
 }
 
 impl Avatar {
@@ -34,15 +23,12 @@ impl Avatar {
         const KEYS: [&str; 4] = ["urlAvatar", "available", "existsWhatsapp", "reason"];
         let object = Object::parse(&answer.body).filter(|object| KEYS.iter().any(|key| object.value(key).is_some()));
         let object = object.ok_or_else(|| unexpected(answer, "the answer has nothing about a picture"))?;
-        let url = object.url_avatar().map_err(|_| unexpected(answer, "urlAvatar is not a URL"))?;
-        let available = object.value("available").and_then(truth);
-        let picture = match (url, object.value("existsWhatsapp").and_then(truth), available) {
-            (Some(url), _, _) => Picture::Found(url),
-            (None, Some(false), _) => Picture::NoAccount,
-            (None, _, Some(false)) => Picture::Hidden,
-            (None, _, _) => Picture::None,
-        };
-        Ok(Avatar { picture, available, http_status: answer.status })
+        Ok(Avatar {
+            url: object.url_avatar().map_err(|why| unexpected(answer, why))?,
+            exists_whatsapp: object.value("existsWhatsapp").and_then(truth),
+            available: object.value("available").and_then(truth),
+            http_status: answer.status,
+        })
     }
 }
 
@@ -50,18 +36,14 @@ impl Avatar {
 mod tests {
     use super::*;
     use crate::greenapi::error::failure_of;
+    use crate::record::Record;
     use crate::token::register;
 
     /// The status or code word for a 200 with this body.
     fn verdict(body: &str) -> &'static str {
         let answer = Answer { status: 200, retry_after: None, body: body.as_bytes().to_vec(), complete: true };
         match failure_of(&answer).map_or_else(|| Avatar::read(&answer), Err) {
-            Ok(avatar) => match avatar.picture {
-                Picture::Found(_) => "found",
-                Picture::None => "none",
-                Picture::Hidden => "hidden",
-                Picture::NoAccount => "no-account",
-            },
+            Ok(avatar) => Record::of_avatar("11001234567@c.us", avatar).status.word(),
             Err(failure) => failure.kind.code(),
         }
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::avatar::Avatar;
 use super::contacts::{Emit, LIST_LIMIT, List, read_list};
 use super::error::{http_failure, into_result, is_acceptance, unexpected};
-use super::notification::{Head, Receipt};
-use super::state::{InstanceSettings, State, shown_settings};
+use super::notification::Head;
+use super::state::{InstanceSettings, read_state, shown_settings};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::http::{ANSWER_LIMIT, Agent, Answer, Request};
@@ -45,10 +45,6 @@ impl<'a> Client<'a> {
         Client { instance, agent, timeout, output }
     }
 
-    pub fn instance(&self) -> &Instance {
-        self.instance
-    }
-
     /// getAvatarAsync. Returns the HTTP status with which the request was accepted.
     pub fn request_avatar(&self, chat: &ChatId) -> Result<u16, Failure> {
         let answer = self.call("getAvatarAsync", "", Request::PostJson(&chat_body(chat)))?;
@@ -64,10 +60,10 @@ impl<'a> Client<'a> {
         Avatar::read(&answer)
     }
 
-    /// getStateInstance. At most one call a second is allowed.
-    pub fn state_instance(&self) -> Result<State, Failure> {
+    /// getStateInstance. Returns the state; it is empty if the answer has none. At most one call a second is allowed.
+    pub fn state_instance(&self) -> Result<String, Failure> {
         let answer = into_result(self.call("getStateInstance", "", Request::Get)?)?;
-        Ok(State::read(&answer))
+        Ok(read_state(&answer))
     }
 
     /// getSettings. At most one call a second is allowed.
@@ -107,7 +103,7 @@ impl<'a> Client<'a> {
     }
 
     /// deleteNotification. Returns `false` if it was deleted already.
-    pub fn delete_notification(&self, receipt: &Receipt) -> Result<bool, Failure> {
+    pub fn delete_notification(&self, receipt: &str) -> Result<bool, Failure> {
         let answer = self.call("deleteNotification", &format!("/{receipt}"), Request::Delete)?;
         if answer.status == 500 && String::from_utf8_lossy(&answer.body).contains("findUnAckedMessage") {
             return Ok(false);
@@ -234,10 +230,7 @@ impl<'a> Client<'a> {
         });
         let began = Instant::now();
         let mut body = Vec::new();
-        let result = self.agent.stream(&url, request, until, limit as u64, &mut |piece| {
-            body.extend_from_slice(piece);
-            Ok(())
-        });
+        let result = self.agent.call(&url, request, until, limit, &mut body);
         let result = result.map(|answer| Answer { body, ..answer });
         self.output.wire(|| match &result {
             Ok(answer) => {

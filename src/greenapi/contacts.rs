@@ -3,15 +3,14 @@
 //! A list may have hundreds of thousands of elements. Each has at most 64 KiB, and only its id and name are passed on.
 //! Reading is lenient: keys may be missing, unknown or repeated, and a name may be cut in the middle of a character.
 
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, BufReader, Read};
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::json::Object;
 use crate::chat_id::{ChatId, Rule};
 
 /// The largest list that is read: 256 MiB.
@@ -73,9 +72,9 @@ pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(),
 
 /// The chat id and the name in an element.
 fn chat_of(element: &RawValue) -> Option<ChatId> {
-    let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(element.get()).ok()?;
+    let fields = Object::parse(element.get().as_bytes())?;
     let text = |key: &str| {
-        let Lossy(text) = serde_json::from_str(fields.get(key)?.get()).ok()?;
+        let text = serde_json::Deserializer::from_str(fields.value(key)?).deserialize_bytes(Lossy).ok()?;
         Some(text).filter(|text| !text.trim().is_empty())
     };
     let id = text("newChatId").or_else(|| text("id")).or_else(|| text("chatId"))?;
@@ -83,22 +82,18 @@ fn chat_of(element: &RawValue) -> Option<ChatId> {
     Some(chat.named(text("contactName").or_else(|| text("name")).map(String::into_boxed_str)))
 }
 
-/// A JSON string. Half a surrogate pair becomes U+FFFD.
-struct Lossy(String);
+/// Reads a JSON string. Half a surrogate pair becomes U+FFFD.
+struct Lossy;
 
-impl<'de> Deserialize<'de> for Lossy {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lossy, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Lossy;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Lossy, E> {
-                Ok(Lossy(String::from_utf8_lossy(bytes).into_owned()))
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
+impl Visitor<'_> for Lossy {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<String, E> {
+        Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 }
 

@@ -3,8 +3,6 @@
 //! Reading is lenient, as documented samples differ: keys may be missing, unknown, repeated or in any order. The original
 //! bytes of a notification that is not an AvatarInfo, or cannot be read, are kept for the program that it belongs to.
 
-use std::fmt;
-
 use super::error::failure_of_reason;
 use super::json::{Object, string, truth};
 use crate::failure::Failure;
@@ -41,14 +39,11 @@ pub enum Notification {
     Foreign(Foreign),
 }
 
-/// The `receiptId` with which a notification is deleted: digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt(String);
-
 /// The head of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    pub receipt: Receipt,
+    /// The `receiptId` with which it is deleted: digits.
+    pub receipt: String,
     pub notification: Notification,
 }
 
@@ -66,7 +61,7 @@ impl Head {
             Some(body) => Notification::read(body.as_bytes()),
             None => Notification::unreadable(answer, "a notification that cannot be read"),
         };
-        Some(Head { receipt: Receipt(receipt?), notification })
+        Some(Head { receipt: receipt?, notification })
     }
 }
 
@@ -128,12 +123,6 @@ impl AvatarInfo {
     /// The failure that it reports, if it has a reason and no URL.
     pub fn failure(&self) -> Option<Failure> {
         self.reason.as_deref().filter(|_| self.url_avatar.is_none()).map(failure_of_reason)
-    }
-}
-
-impl fmt::Display for Receipt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -10,57 +10,10 @@ use crate::failure::Failure;
 use crate::http::{Answer, Origin};
 use crate::token::redact;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    Authorized,
-    /// The QR code was never scanned, or the phone logged the instance out.
-    NotAuthorized,
-    /// WhatsApp has banned the account.
-    Blocked,
-    /// The phone is off.
-    SleepMode,
-    /// Up to five minutes after a change of settings.
-    Starting,
-    /// WhatsApp restricts the account, which can still be used.
-    YellowCard,
-    Suspended,
-    /// An undocumented state, escaped.
-    Other(String),
-    /// The answer has no state.
-    Unknown,
-}
-
-impl State {
-    /// Reads an answer that is not an error.
-    pub fn read(answer: &Answer) -> State {
-        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        match json.get("stateInstance").and_then(Value::as_str).unwrap_or_default() {
-            "" => State::Unknown,
-            "authorized" => State::Authorized,
-            "notAuthorized" => State::NotAuthorized,
-            "blocked" => State::Blocked,
-            "sleepMode" => State::SleepMode,
-            "starting" => State::Starting,
-            "yellowCard" => State::YellowCard,
-            "suspended" => State::Suspended,
-            other => State::Other(redact(other)),
-        }
-    }
-
-    /// GREEN-API's word for it.
-    pub fn word(&self) -> &str {
-        match self {
-            State::Authorized => "authorized",
-            State::NotAuthorized => "notAuthorized",
-            State::Blocked => "blocked",
-            State::SleepMode => "sleepMode",
-            State::Starting => "starting",
-            State::YellowCard => "yellowCard",
-            State::Suspended => "suspended",
-            State::Other(word) => word,
-            State::Unknown => "unknown",
-        }
-    }
+/// The state in an answer that is not an error, escaped: `authorized` or another word. Empty if the answer has none.
+pub fn read_state(answer: &Answer) -> String {
+    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    redact(json["stateInstance"].as_str().unwrap_or_default())
 }
 
 /// The settings of an instance that matter for results.
@@ -138,13 +91,11 @@ mod tests {
     #[test]
     fn every_state_is_read_and_a_new_or_missing_one_is_not_an_error() {
         for word in ["authorized", "notAuthorized", "blocked", "sleepMode", "starting", "yellowCard", "suspended"] {
-            let state = State::read(&answer(&format!(r#"{{"stateInstance":"{word}"}}"#)));
-            assert_eq!(state.word(), word);
-            assert!(!matches!(state, State::Other(_)), "{word}");
+            assert_eq!(read_state(&answer(&format!(r#"{{"stateInstance":"{word}"}}"#))), word);
         }
-        assert_eq!(State::read(&answer(r#"{"stateInstance":"new\u001b[2J"}"#)).word(), "new\\u{1b}[2J");
+        assert_eq!(read_state(&answer(r#"{"stateInstance":"new\u001b[2J"}"#)), "new\\u{1b}[2J");
         for body in ["null", "", "{}", r#"{"stateInstance":null}"#] {
-            assert_eq!(State::read(&answer(body)), State::Unknown, "{body}");
+            assert_eq!(read_state(&answer(body)), "", "{body}");
         }
     }
 

@@ -3,7 +3,6 @@
 //! ureq resolves before every request, pooled or not, with a thread for each. This resolver answers an address
 //! literal itself and caches the rest, for a minute so that a run of days notices a change.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
@@ -17,36 +16,13 @@ use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
 use super::connector::LOOK_UP_TIME;
+use super::error::HttpError;
 use super::proxy::Proxy;
 
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// More hosts than one run connects to: pictures are on a handful.
 const MOST_HOSTS: usize = 64;
 const MOST_ADDRESSES: usize = 16;
-
-/// Every address of a name is private. This is the first one.
-#[derive(Debug)]
-pub struct NotPublic(pub IpAddr);
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name resolves to an address that is not public")
-    }
-}
-
-impl std::error::Error for NotPublic {}
-
-/// The system's message for a name that could not be looked up: it is unknown, or no resolver answers.
-#[derive(Debug)]
-pub struct LookUpFailed(pub String);
-
-impl fmt::Display for LookUpFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for LookUpFailed {}
 
 #[derive(Debug)]
 pub struct CachingResolver {
@@ -121,7 +97,8 @@ impl Resolver for CachingResolver {
             found.push(address);
         }
         if found.is_empty() {
-            return Err(first.map_or(Error::HostNotFound, |address| Error::Other(Box::new(NotPublic(address)))));
+            let not_public = |first| Error::Other(Box::new(HttpError::NotPublic(first)));
+            return Err(first.map_or(Error::HostNotFound, not_public));
         }
         let mut known = self.known.lock().expect("no holder of this lock panics");
         if known.len() < MOST_HOSTS {
@@ -146,7 +123,8 @@ pub fn look_up(host: String, port: u16, timeout: Duration) -> Result<Vec<SocketA
     };
     match answer {
         Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(error)) => Err(Error::Other(Box::new(LookUpFailed(error.to_string())))),
+        // The system's message: the name is unknown, or no resolver answers.
+        Ok(Err(error)) => Err(Error::Other(Box::new(HttpError::Unreachable(error.to_string())))),
         Err(_) => Err(Error::Timeout(Timeout::Resolve)),
     }
 }

@@ -18,19 +18,14 @@ impl std::fmt::Debug for Proxy {
     }
 }
 
-/// A proxy variable whose value cannot be used.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Malformed {
-    pub variable: &'static str,
-}
-
 impl Proxy {
-    /// The proxy for a host, or `None` for a direct connection. `env` looks a variable up.
+    /// The proxy for a host, or `None` for a direct connection. `env` looks a variable up. The error is the name of a
+    /// variable with a value that cannot be used.
     pub fn for_host(
         is_https: bool,
         host: &str,
         env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Option<Proxy>, Malformed> {
+    ) -> Result<Option<Proxy>, &'static str> {
         // Not HTTP_PROXY: a web server sets it from a request's header.
         const HTTP: &[&str] = &["http_proxy", "all_proxy", "ALL_PROXY"];
         const HTTPS: &[&str] = &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -43,10 +38,10 @@ impl Proxy {
         if exempt.is_some_and(|list| is_exempt(host, &list)) {
             return Ok(None);
         }
-        let proxy = normalize(&value).and_then(|value| ureq::Proxy::new(&value).ok()).ok_or(Malformed { variable })?;
+        let proxy = normalize(&value).and_then(|value| ureq::Proxy::new(&value).ok()).ok_or(variable)?;
         let is_odd = |part: Option<&str>| part.is_some_and(|part| part.contains(char::is_control));
         if is_odd(proxy.username()) || is_odd(proxy.password()) {
-            return Err(Malformed { variable });
+            return Err(variable);
         }
         Ok(Some(Proxy(proxy)))
     }
@@ -134,7 +129,7 @@ fn in_block(address: IpAddr, block: &str, bits: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn choose(is_https: bool, host: &str, variables: &[(&str, &str)]) -> Result<Option<String>, Malformed> {
+    fn choose(is_https: bool, host: &str, variables: &[(&str, &str)]) -> Result<Option<String>, &'static str> {
         let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
         Proxy::for_host(is_https, host, &env).map(|proxy| proxy.map(|proxy| proxy.describe()))
     }

@@ -16,51 +16,39 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// The hint for a failure without a more specific one.
 pub const IN_BETWEEN: &str = "check the network and the proxy variables: a firewall or a proxy may block TLS";
 
-/// Certificates to trust: Mozilla's, built in, or those of a file.
-#[derive(Clone, Debug)]
-pub struct Roots(pub(super) RootCerts);
-
-impl Default for Roots {
-    fn default() -> Roots {
-        Roots(RootCerts::WebPki)
+/// The certificates of a PEM file, which replace the built-in ones.
+pub fn read_roots(path: &Path) -> Result<RootCerts, Failure> {
+    let name = shown_path(path);
+    let bad = |what: &str| Failure::new(Kind::BadSettings, format!("{name} {what}"));
+    let wanted = "--cacert expects certificates of authorities in PEM form";
+    let mut pem = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut pem));
+    read.map_err(|error| {
+        let error = anyhow::Error::from(error).context(format!("cannot read {name}"));
+        Failure::caused(Kind::InputUnreadable, error)
+    })?;
+    if pem.len() as u64 == LARGEST {
+        return Err(bad("is too large to be a certificate file").hint(wanted));
     }
-}
-
-impl Roots {
-    /// The certificates of a PEM file, which replace the built-in ones.
-    pub fn read(path: &Path) -> Result<Roots, Failure> {
-        let name = shown_path(path);
-        let bad = |what: &str| Failure::new(Kind::BadSettings, format!("{name} {what}"));
-        let wanted = "--cacert expects certificates of authorities in PEM form";
-        let mut pem = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut pem));
-        read.map_err(|error| {
-            let error = anyhow::Error::from(error).context(format!("cannot read {name}"));
-            Failure::caused(Kind::InputUnreadable, error)
-        })?;
-        if pem.len() as u64 == LARGEST {
-            return Err(bad("is too large to be a certificate file").hint(wanted));
+    let pem = pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&pem);
+    let mut certificates = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| bad("is not a PEM file").hint(wanted))? {
+            // ureq would ignore certificates that it cannot use.
+            RootCertStore::empty()
+                .add(certificate.der().to_vec().into())
+                .map_err(|_| bad("contains a certificate that cannot be read").hint(wanted))?;
+            certificates.push(certificate);
         }
-        let pem = pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&pem);
-        let mut certificates = Vec::new();
-        for item in parse_pem(pem) {
-            if let PemItem::Certificate(certificate) = item.map_err(|_| bad("is not a PEM file").hint(wanted))? {
-                // ureq would ignore certificates that it cannot use.
-                RootCertStore::empty()
-                    .add(certificate.der().to_vec().into())
-                    .map_err(|_| bad("contains a certificate that cannot be read").hint(wanted))?;
-                certificates.push(certificate);
-            }
-        }
-        let contains = |text: &str| pem.windows(text.len()).any(|part| part == text.as_bytes());
-        match () {
-            () if !certificates.is_empty() => Ok(Roots(RootCerts::from(certificates))),
-            () if contains("BEGIN TRUSTED CERTIFICATE") => Err(bad("contains only OpenSSL's TRUSTED CERTIFICATE form")
-                .hint(format!("convert it: openssl x509 -in {name} -out ca.pem"))),
-            () if pem.starts_with(&[0x30, 0x82]) => Err(bad("is in DER form, not in PEM form")
-                .hint(format!("convert it: openssl x509 -inform der -in {name} -out ca.pem"))),
-            () => Err(bad("contains no certificate").hint(wanted)),
-        }
+    }
+    let contains = |text: &str| pem.windows(text.len()).any(|part| part == text.as_bytes());
+    match () {
+        () if !certificates.is_empty() => Ok(RootCerts::from(certificates)),
+        () if contains("BEGIN TRUSTED CERTIFICATE") => Err(bad("contains only OpenSSL's TRUSTED CERTIFICATE form")
+            .hint(format!("convert it: openssl x509 -in {name} -out ca.pem"))),
+        () if pem.starts_with(&[0x30, 0x82]) => Err(bad("is in DER form, not in PEM form")
+            .hint(format!("convert it: openssl x509 -inform der -in {name} -out ca.pem"))),
+        () => Err(bad("contains no certificate").hint(wanted)),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::token::redact;
 
 /// The largest picture: 5 MiB. WhatsApp's have some 100 KiB.
-const SIZE_LIMIT: u64 = 5 * 1024 * 1024;
+const SIZE_LIMIT: usize = 5 * 1024 * 1024;
 /// How much of a body that is not a picture is looked at.
 const TEXT_LIMIT: usize = 4 * 1024;
 
@@ -115,10 +115,7 @@ pub fn download(
     output.wire(|| format!("> GET {}", target.url));
     let mut bytes = Vec::new();
     let until = Some(Instant::now() + timeout);
-    let result = agent.stream(target.url, Request::Get, until, SIZE_LIMIT, &mut |piece| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    });
+    let result = agent.call(target.url, Request::Get, until, SIZE_LIMIT, &mut bytes);
     output.wire(|| match &result {
         Ok(answer) => format!("< {} {} bytes", answer.status, bytes.len()),
         Err(error) => format!("< nothing after {} bytes: {error:?}", bytes.len()),
@@ -257,7 +254,7 @@ mod tests {
 
     #[test]
     fn five_mebibytes_are_the_limit() {
-        let picture = [JPEG, &vec![b'x'; SIZE_LIMIT as usize - JPEG.len()]].concat();
+        let picture = [JPEG, &vec![b'x'; SIZE_LIMIT - JPEG.len()]].concat();
         assert!(download_of(answer(200, &picture)).expect("a picture").bytes == picture);
         let (code, _) = download_of(answer(200, &[&picture[..], b"x"].concat())).expect_err("too large");
         assert_eq!(code, "bad-picture");

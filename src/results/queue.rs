@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::spool::Spool;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
-use crate::greenapi::notification::{AvatarInfo, Foreign, Head, Notification, Receipt};
+use crate::greenapi::notification::{AvatarInfo, Foreign, Head, Notification};
 use crate::output::Output;
 use crate::recent::Deduplicator;
 use crate::retry::{self, RetryPolicy};
@@ -54,36 +54,31 @@ pub struct Message {
     pub info: AvatarInfo,
     /// Whether an equal one was acknowledged before in this run.
     pub is_repeat: bool,
-    receipt: Receipt,
-}
-
-/// The clients of one queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Clients<'a> {
-    /// Polls. It has an agent of its own, which is shut down to end a long poll. Its timeout is at least
-    /// [`CALL_TIMEOUT`].
-    pub poll: &'a Client<'a>,
-    pub delete: &'a Client<'a>,
+    receipt: String,
 }
 
 /// The queue of an instance, for its only reader.
 #[derive(Debug)]
 pub struct Queue<'a> {
-    clients: Clients<'a>,
-    output: &'a Output,
+    /// Polls. It has an agent of its own, which is shut down to end a long poll. Its timeout is at least
+    /// [`CALL_TIMEOUT`].
+    poll: &'a Client<'a>,
+    delete: &'a Client<'a>,
+    pub output: &'a Output,
     stop: &'a StopFlag,
     retries: u32,
-    /// Failures that do not end a run are repeated without end.
-    is_patient: bool,
+    /// Repeats failed calls without end, with growing pauses and one warning an outage, until a failure ends the run.
+    pub is_patient: bool,
     spool: Option<Spool>,
     acknowledged: Deduplicator,
-    quiet_since: Instant,
+    /// Since when nothing has arrived.
+    pub quiet_since: Instant,
     spacing: Duration,
     pause: Duration,
     not_before: Instant,
-    /// The attempts of the call that has failed, and its last failure.
     attempts: RetryPolicy,
-    failure: Option<Failure>,
+    /// The last failure of a call that has not succeeded since.
+    pub failure: Option<Failure>,
     /// What is printed or spooled and not deleted yet.
     undeleted: Option<Head>,
     last_deleted: Option<Head>,
@@ -94,7 +89,8 @@ pub struct Queue<'a> {
 impl<'a> Queue<'a> {
     /// The queue of the clients' instance, whose lock the caller has taken.
     pub fn new(
-        clients: Clients<'a>,
+        poll: &'a Client<'a>,
+        delete: &'a Client<'a>,
         retries: u32,
         spool: Option<Spool>,
         lock: Lock,
@@ -103,7 +99,8 @@ impl<'a> Queue<'a> {
     ) -> Queue<'a> {
         let now = Instant::now();
         Queue {
-            clients,
+            poll,
+            delete,
             output,
             stop,
             retries,
@@ -123,30 +120,6 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Repeats failed calls without end, with growing pauses and one warning an outage, until a failure ends the run.
-    pub fn patient(self) -> Queue<'a> {
-        Queue { is_patient: true, ..self }
-    }
-
-    pub fn output(&self) -> &'a Output {
-        self.output
-    }
-
-    /// Since when nothing has arrived.
-    pub fn quiet_since(&self) -> Instant {
-        self.quiet_since
-    }
-
-    /// The last failure of a call that has not succeeded since.
-    pub fn take_failure(&mut self) -> Option<Failure> {
-        self.failure.take()
-    }
-
-    /// Ends a poll that another thread waits for, and refuses further ones.
-    pub fn interrupt(clients: Clients<'_>) {
-        clients.poll.shutdown();
-    }
-
     /// Looks at the head, waiting up to `poll` for one and no longer than `until`. Without a spool a head that is not
     /// a result is an error and stays in the queue.
     pub fn next(&mut self, poll: Duration, until: Option<Instant>) -> Result<Next, Failure> {
@@ -154,7 +127,7 @@ impl<'a> Queue<'a> {
             return Ok(Next::Waited);
         }
         let began = Instant::now();
-        let head = match self.clients.poll.receive_notification(poll, until) {
+        let head = match self.poll.receive_notification(poll, until) {
             // The long poll was shut down: its answer must not be used, and the head is still in the queue.
             _ if self.stop.is_set() => return Ok(Next::Waited),
             Err(failure) if failure.kind == Kind::Timeout && until.is_some_and(|until| Instant::now() >= until) => {
@@ -218,7 +191,7 @@ impl<'a> Queue<'a> {
                 self.undeleted = Some(head);
                 return Ok(false);
             }
-            match self.clients.delete.delete_notification(&head.receipt) {
+            match self.delete.delete_notification(&head.receipt) {
                 Ok(_) => {
                     self.note_success();
                     self.last_deleted = Some(head);

@@ -49,10 +49,10 @@ pub fn receive_loop(
     };
     let waits = condition.follow || condition.idle.is_some();
     let text = if waits { "waiting for results; Ctrl-C ends the run" } else { "reading the queue" };
-    let _wait = queue.output().wait(text, None);
+    let _wait = queue.output.wait(text, None);
     let (mut printed, mut some_failed) = (0, false);
     while !stop.is_set() && condition.max != Some(printed) {
-        let until = condition.idle.map(|idle| (queue.quiet_since() + idle).max(Instant::now() + LEAST_POLL));
+        let until = condition.idle.map(|idle| (queue.quiet_since + idle).max(Instant::now() + LEAST_POLL));
         let is_empty = match queue.next(poll, until)? {
             Next::Result(message) => {
                 if !message.is_repeat {
@@ -66,9 +66,9 @@ pub fn receive_loop(
             Next::Empty => true,
             Next::Waited => false,
         };
-        if condition.is_met(is_empty, queue.quiet_since().elapsed()) {
+        if condition.is_met(is_empty, queue.quiet_since.elapsed()) {
             // A queue that could not be read is not an empty one.
-            if let Some(failure) = queue.take_failure() {
+            if let Some(failure) = queue.failure.take() {
                 return Err(failure.into());
             }
             break;

@@ -1,7 +1,7 @@
 //! For unit tests: an instance's queue, with a server that expects given requests and has an answer to each.
 
 use super::lock::Lock;
-use super::queue::{CALL_TIMEOUT, Clients, Queue};
+use super::queue::{CALL_TIMEOUT, Queue};
 use super::spool::Spool;
 use crate::greenapi::client::{Client, Instance};
 use crate::http::{Agent, Options};
@@ -42,7 +42,7 @@ impl Script {
             Client::new(&instance, agent, CALL_TIMEOUT, &output)
         };
         let (poll, delete, stop) = (client(), client(), StopFlag::default());
-        work(&mut Queue::new(Clients { poll: &poll, delete: &delete }, 2, spool, lock, &stop, &output));
+        work(&mut Queue::new(&poll, &delete, 2, spool, lock, &stop, &output));
         let first_line = |request: &String| {
             let line = request.lines().next().unwrap_or_default();
             line.replace("/waInstance1101/", "").replace("/secret-token", " ").replace(" HTTP/1.1", "")

@@ -3,16 +3,16 @@
 //! A chat gets one line, its last: the result, or timed-out with the reason. A notification is deleted only after its
 //! line is flushed, and a line is printed only after its picture is saved.
 
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::pending::{Match, PendingRequests};
-use super::queue::{Clients, Message, Next, Queue, SHORTEST_POLL};
+use super::queue::{Message, Next, Queue, SHORTEST_POLL};
 use super::record;
 use super::save::Saver;
-use crate::batch::job::{Attempt, BackgroundTask, Job, RunHandle};
+use crate::batch::job::{Attempt, BackgroundTask, Job, RunHandle, lock};
 use crate::batch::journal::Requested;
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
@@ -31,7 +31,8 @@ const LAST_DELETION: Duration = Duration::from_secs(5);
 /// Requests chats and collects their results.
 pub struct Collector<'a> {
     client: &'a Client<'a>,
-    clients: Clients<'a>,
+    /// The queue's client for long polls.
+    poll: &'a Client<'a>,
     queue: Mutex<Queue<'a>>,
     pending: Mutex<PendingRequests>,
     /// A chat was accepted.
@@ -47,11 +48,12 @@ impl<'a> Collector<'a> {
     /// are waited for anew, and they are not requested again.
     pub fn new(
         client: &'a Client<'a>,
-        clients: Clients<'a>,
+        poll: &'a Client<'a>,
         queue: Queue<'a>,
         wait: Duration,
         fallback: bool,
         requested: &[Requested],
+        saver: Option<Saver<'a>>,
     ) -> Collector<'a> {
         let mut pending = PendingRequests::default();
         let deadline = Instant::now() + wait;
@@ -60,18 +62,14 @@ impl<'a> Collector<'a> {
             pending.accept(chat, deadline);
         }
         let (queue, pending) = (Mutex::new(queue), Mutex::new(pending));
-        Collector { client, clients, queue, pending, accepted: Condvar::new(), wait, fallback, saver: None }
-    }
-
-    pub fn saving(self, saver: Option<Saver<'a>>) -> Collector<'a> {
-        Collector { saver, ..self }
+        Collector { client, poll, queue, pending, accepted: Condvar::new(), wait, fallback, saver }
     }
 
     /// Looks at the queue before anything is sent. Another program's notification is an error without a spool, and
     /// stays in the queue.
     pub fn look_first(&self) -> Result<(), Failure> {
         let until = Instant::now() + FIRST_LOOK;
-        let _wait = lock(&self.queue).output().wait("looking at the queue", None);
+        let _wait = lock(&self.queue).output.wait("looking at the queue", None);
         // A result stays in the queue, too: it may be an older answer to what is requested now. If the service is
         // unavailable at the moment, the queue is polled again beside the requests.
         while let Next::Skipped = lock(&self.queue).next(SHORTEST_POLL, Some(until))? {}
@@ -237,7 +235,7 @@ impl BackgroundTask for Collector<'_> {
     }
 
     fn interrupt(&self) {
-        Queue::interrupt(self.clients);
+        self.poll.shutdown();
     }
 
     /// Prints the line of a chat that is no longer waited for. The journal keeps it as requested: the next run waits
@@ -251,8 +249,4 @@ impl BackgroundTask for Collector<'_> {
         let record = Record { error, ..Record::new(chat.as_str(), Status::TimedOut) };
         run.print_only(&record.named_as(chat), failure);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no holder of this lock panics")
 }

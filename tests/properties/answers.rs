@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use greenavatar::greenapi::avatar::Avatar;
 use greenavatar::greenapi::error::{failure_of, is_acceptance};
 use greenavatar::greenapi::notification::{Head, Notification};
-use greenavatar::greenapi::state::{InstanceSettings, State, shown_settings};
+use greenavatar::greenapi::state::{InstanceSettings, read_state, shown_settings};
 use greenavatar::http::Answer;
 use greenavatar::pictures::show::{Canvas, Colors, Glyph};
 use greenavatar::pictures::url::{AllowedHost, check, expires_at, is_preview};
@@ -37,7 +37,7 @@ pub fn api_answer(bytes: &[u8]) {
         }
         Err(failure) => assert_failure(&failure),
     }
-    assert_printable(State::read(&answer).word());
+    assert_printable(&read_state(&answer));
     match InstanceSettings::read(&answer) {
         Ok(settings) => settings.notifications.iter().chain(&settings.webhook).for_each(|text| assert_printable(text)),
         Err(failure) => assert_failure(&failure),
