@@ -10,7 +10,7 @@ use greenavatar::output::{Options, Output};
 use greenavatar::platform;
 use greenavatar::shutdown;
 
-#[cfg(target_env = "musl")]
+#[cfg(target_os = "linux")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 

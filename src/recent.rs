@@ -1,7 +1,8 @@
 //! Duplicate detection: remembers the last 65,536 keys in a bounded amount of memory.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
+
+use hashbrown::HashTable;
 
 /// How many keys are remembered.
 pub const CAPACITY: usize = 65_536;
@@ -13,30 +14,40 @@ pub const CAPACITY: usize = 65_536;
 #[derive(Debug, Default)]
 pub struct Deduplicator {
     hasher: RandomState,
-    /// A tree, because a hash table of this size would double its memory on the way.
-    hashes: BTreeSet<u64>,
-    /// The same hashes, oldest first.
-    order: VecDeque<u64>,
+    /// A ring: `oldest` is replaced next once it is full.
+    hashes: Vec<u64>,
+    oldest: usize,
+    /// Where in `hashes` a hash is: two bytes each, where a set would hold all of it again.
+    places: HashTable<u16>,
 }
 
 impl Deduplicator {
     pub fn contains(&self, key: &impl Hash) -> bool {
-        self.hashes.contains(&self.hasher.hash_one(key))
+        self.holds(self.hasher.hash_one(key))
     }
 
     /// Remembers the key in place of the oldest one. Returns `false` if it was remembered before.
     pub fn insert(&mut self, key: &impl Hash) -> bool {
         let hash = self.hasher.hash_one(key);
-        if !self.hashes.insert(hash) {
+        if self.holds(hash) {
             return false;
         }
-        if self.order.len() == CAPACITY
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.hashes.remove(&oldest);
+        let place = self.oldest;
+        self.oldest = (place + 1) % CAPACITY;
+        if self.hashes.len() < CAPACITY {
+            self.hashes.push(hash);
+        } else {
+            let old = std::mem::replace(&mut self.hashes[place], hash);
+            if let Ok(entry) = self.places.find_entry(old, |other| usize::from(*other) == place) {
+                entry.remove();
+            }
         }
-        self.order.push_back(hash);
+        self.places.insert_unique(hash, place as u16, |place| self.hashes[usize::from(*place)]);
         true
+    }
+
+    fn holds(&self, hash: u64) -> bool {
+        self.places.find(hash, |place| self.hashes[usize::from(*place)] == hash).is_some()
     }
 }
 
@@ -60,7 +71,7 @@ mod tests {
         for key in 0..20 * CAPACITY {
             recent.insert(&key);
         }
-        assert_eq!((recent.hashes.len(), recent.order.len()), (CAPACITY, CAPACITY));
-        assert!(recent.order.capacity() <= CAPACITY);
+        assert_eq!((recent.hashes.len(), recent.places.len()), (CAPACITY, CAPACITY));
+        assert!(recent.hashes.capacity() <= CAPACITY);
     }
 }

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -22,6 +23,8 @@ use crate::token::Masked;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Events that share one sync and one write.
 const MOST_AT_ONCE: usize = 1024;
+/// The shortest time between two syncs of the journal, unless a thread waits for one: appending waits for the disk too.
+const SYNC_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Where the lines and messages of a run go.
 #[derive(Clone, Copy)]
@@ -106,6 +109,7 @@ pub struct Writer<'a> {
     is_broken: bool,
     /// Whether the line of a chat was printed.
     has_news: bool,
+    synced: Instant,
 }
 
 impl<'a> Writer<'a> {
@@ -126,6 +130,7 @@ impl<'a> Writer<'a> {
             output_error: None,
             is_broken: false,
             has_news: false,
+            synced: Instant::now(),
         }
     }
 
@@ -141,7 +146,13 @@ impl<'a> Writer<'a> {
         let mut wait = None;
         loop {
             match events.recv_timeout(SLICE) {
-                Ok(first) => self.write([first].into_iter().chain(events.try_iter()).take(MOST_AT_ONCE).collect()),
+                Ok(first) => {
+                    let is_awaited = matches!(&first, Event::Line(line) if line.written.is_some());
+                    if self.context.journal.is_some() && !is_awaited {
+                        thread::sleep(SYNC_INTERVAL.saturating_sub(self.synced.elapsed()));
+                    }
+                    self.write([first].into_iter().chain(events.try_iter()).take(MOST_AT_ONCE).collect());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return true,
             }
@@ -175,6 +186,7 @@ impl<'a> Writer<'a> {
         {
             self.break_off(OutputError::Io(failure));
         }
+        self.synced = Instant::now();
         self.print(&text);
         for event in batch {
             match event {
