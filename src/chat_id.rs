@@ -189,7 +189,7 @@ fn explain(text: &str, rule: Rule) -> NotAChatId {
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
     match read {
         Err(Unclear::Exponent) => bad(
-            "a number that a spreadsheet shortened: its last digits are lost",
+            "a number that a spreadsheet shortened: its last digits may be lost",
             "format the column as text and export it again",
         ),
         Ok(number) if number.digits.starts_with('0') => bad("a number without its country code", COUNTRY_CODE),

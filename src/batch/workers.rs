@@ -196,6 +196,7 @@ impl Worker<'_> {
             }
             let is_idle = |fallback: &mut FallbackQueue| fallback.chats.is_empty() && !fallback.is_closed;
             drop(self.state.fallback_changed.wait_timeout_while(fallback, SLICE, is_idle));
+            lock(&self.state.limiter).excuse(Instant::now());
         }
     }
 

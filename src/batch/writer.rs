@@ -354,9 +354,8 @@ impl<'a> Writer<'a> {
 
     fn giving_up(&self, failure: Failure) -> Failure {
         let chats = self.config.give_up_after;
-        let kind = if failure.kind == Kind::Timeout { Kind::Unreachable } else { failure.kind };
         let error = failure.error.context(format!("service unavailable for {chats} chats in a row"));
-        Failure::caused(kind, error).hint("--give-up-after N tries more chats, 0 all of them")
+        Failure::caused(failure.kind, error).hint("--give-up-after N tries more chats, 0 all of them")
     }
 }
 

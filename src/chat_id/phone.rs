@@ -17,7 +17,7 @@ pub struct Number {
 /// Why a text has no single reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unclear {
-    /// A spreadsheet wrote the number as `1.10012E+10`: its last digits are lost.
+    /// A spreadsheet wrote the number as `1.10012E+10`: its last digits may be lost.
     Exponent,
     /// Not a number, or one that can be read in more than one way.
     Ambiguous,

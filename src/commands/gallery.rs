@@ -78,7 +78,10 @@ fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
     }
     if let Some(first) = invalid.first() {
         let (count, name) = (invalid.len(), path.to_string_lossy());
-        let what = format!("{name}: {count} lines without a chat id are left out, the first is line {first}");
+        let what = match count {
+            1 => format!("{name}: line {first} has no chat id and is left out"),
+            _ => format!("{name}: {count} lines without a chat id are left out, the first is line {first}"),
+        };
         output.warn(&what, "a line is a chat id, a tab and a name, as `greenavatar contacts` prints it");
     }
     Ok(named)

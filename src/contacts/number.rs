@@ -53,7 +53,7 @@ pub fn convert(text: &str, country_code: Option<&str>) -> Result<ChatId, NotConv
     };
     let number = number.map_err(|unclear| match unclear {
         Unclear::Exponent => NotConverted {
-            message: "a number that a spreadsheet shortened: its last digits are lost",
+            message: "a number that a spreadsheet shortened: its last digits may be lost",
             hint: "format the column as text and export it again",
         },
         Unclear::Ambiguous => NotConverted {

@@ -84,6 +84,16 @@ fn a_throttled_or_starting_instance_ends_a_list_like_an_unavailable_one() {
 }
 
 #[test]
+fn a_service_that_does_not_answer_ends_a_list_with_a_timeout() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::with(move |_| Answer::status(200).held(&held)).opening(&gate);
+    let args = ["--json", "--retries", "0", "--timeout", "50ms", "--give-up-after", "3"];
+    let output = in_order(&server).args(args).args((0..9).map(chat)).exits(75).any_stdout().any_stderr().run();
+    assert_eq!(jsons(&output.stderr)[0]["error"]["code"], "timeout", "{}", output.stderr);
+}
+
+#[test]
 fn the_outage_is_reported_once() {
     let gate = Gate::default();
     let held = gate.clone();

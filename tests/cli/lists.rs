@@ -146,12 +146,17 @@ fn a_table_or_a_vcard_is_refused_as_a_whole() {
     for (name, list, what) in [
         ("a.csv", "Name,Phone\nAda,+11001234567\n", "table"),
         ("a b.csv", "# mine\n11001234567@c.us;Ada\n\n11001234568@c.us;Bob\n", "table"),
+        ("-a.csv", "Name,Phone\nAda,+11001234567\n", "table"),
         ("a.txt", "Name\tPhone\n", "table"),
         ("a.vcf", "BEGIN:VCARD\r\nVERSION:3.0\r\n", "vCard"),
     ] {
-        let quoted = if name.contains(' ') { format!("'{name}'") } else { name.to_owned() };
+        let quoted = match name {
+            "a b.csv" => "'a b.csv'",
+            "-a.csv" => "./-a.csv",
+            name => name,
+        };
         let hint = format!("greenavatar contacts --from {quoted} ");
-        let cli = Cli::request(&server, [CHAT, "--from", name]).file(name, list).exits(66);
+        let cli = Cli::request(&server, [CHAT, &format!("--from={name}")]).file(name, list).exits(66);
         let output = cli.stderr_has(format!("error: {name} is a {what}, not a list of chat ids")).run();
         assert!(output.stderr.contains(&hint) && output.stderr.lines().count() == 2, "{}", output.stderr);
         let cli = Cli::request(&server, ["-"]).stdin(list).exits(66).any_stderr();
@@ -205,7 +210,7 @@ fn a_list_that_cannot_be_read_is_input_unreadable() {
 fn an_interrupted_list_of_a_file_says_how_many_are_left() {
     let server = Server::always(Answer::status(200)).times(1);
     let list: String = (0..45).map(|n| chat(n) + "\n").collect();
-    let cli = Cli::request(&server, ["--rate=0.05", "--from", "list"]).file("list", list).dies(15);
+    let cli = Cli::request(&server, ["--rate=0.05", "--concurrency=1", "--from", "list"]).file("list", list).dies(15);
     let running = cli.stdout(lines(&[&chat(0)])).stderr_has("1 accepted, 44 not tried; --journal FILE").start();
     running.wait_for_lines(1);
     running.signal(rustix::process::Signal::TERM);

@@ -137,6 +137,7 @@ fn fallback_requests_missing_results_and_names_the_method() {
     let requests: Vec<_> = server.requests().into_iter().filter(|seen| method(seen) == "getAvatar").collect();
     assert_eq!((requests.len(), requests[0].chat()), (1, CHAT.to_owned()));
     assert!(output.read("j").contains(r#""method":"getAvatar""#));
+    assert!(!output.stderr.contains("busy"), "the workers waited for the results: {}", output.stderr);
     // If getAvatar fails, too, that is the chat's line.
     let server = Queue::default().serve_with(|seen, _| match method(seen) {
         "getAvatar" => Answer::status(200).body(r#"{"reason":"get avatar timeout limit exceeded"}"#),

@@ -175,9 +175,12 @@ fn are_of_a_table(first: &[u8], second: &[u8]) -> bool {
     (is_same(b',') || is_same(b';')) && !starts_with_id(first) && !starts_with_id(second)
 }
 
-/// A path as a word of a shell's command line.
+/// A path as a word of a shell's command line, not to be taken for an option.
 fn shell_word(path: &Path) -> String {
-    let path = sanitize(&path.display().to_string());
+    let mut path = sanitize(&path.display().to_string());
+    if path.starts_with('-') {
+        path.insert_str(0, "./");
+    }
     match path.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/+@%,:=".contains(&b)) {
         true => path,
         false => format!("'{}'", path.replace('\'', r"'\''")),
