@@ -18,33 +18,18 @@ const SIDE: usize = 2 * ROWS;
 /// Avatars are smaller; a larger picture would take much memory.
 const LARGEST_SIDE: usize = 2048;
 
-/// How a terminal shows pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canvas {
     /// iTerm2's sequence with the file as it is, also in WezTerm, mintty and Konsole.
     Iterm,
     /// kitty's sequence with PNG or pixels.
     Kitty,
-    /// Coloured text cells.
-    Cells(Colors, Glyph),
-}
-
-/// How many colours a terminal has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colors {
-    /// 16 million.
-    True,
-    /// 256.
-    Indexed,
-}
-
-/// What a cell is drawn with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glyph {
-    /// ▀, for two pixels.
-    HalfBlock,
-    /// A space, for one pixel, if the locale is not UTF-8.
-    Space,
+    Cells {
+        /// 16 million colours, not 256.
+        is_true_color: bool,
+        /// Half-blocks, ▀, show two pixels a cell; a space, if the locale is not UTF-8, shows one.
+        has_half_blocks: bool,
+    },
 }
 
 impl Canvas {
@@ -70,13 +55,10 @@ impl Canvas {
             }
         }
         let colors = env("COLORTERM").unwrap_or_default();
-        let is_true = matches!(colors.as_str(), "truecolor" | "24bit") || term.ends_with("-direct");
+        let is_true_color = matches!(colors.as_str(), "truecolor" | "24bit") || term.ends_with("-direct");
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(env).find(|value| !value.is_empty());
-        let is_utf8 = locale.unwrap_or_default().to_ascii_lowercase().replace('-', "").contains("utf8");
-        Some(Canvas::Cells(
-            if is_true { Colors::True } else { Colors::Indexed },
-            if is_utf8 { Glyph::HalfBlock } else { Glyph::Space },
-        ))
+        let has_half_blocks = locale.unwrap_or_default().to_ascii_lowercase().replace('-', "").contains("utf8");
+        Some(Canvas::Cells { is_true_color, has_half_blocks })
     }
 
     /// The text that draws the picture, with a newline at the end; `None` if it cannot be drawn.
@@ -89,8 +71,10 @@ impl Canvas {
                 let Pixels { width, height, rgb } = Pixels::decode(picture)?;
                 Some(kitty(&format!("f=24,s={width},v={height}"), &rgb))
             }
-            (Canvas::Cells(colors, glyph), Format::Jpeg) => Some(cells(&Pixels::decode(picture)?, colors, glyph)),
-            (Canvas::Kitty, Format::WebP) | (Canvas::Cells(..), Format::Png | Format::WebP) => None,
+            (Canvas::Cells { is_true_color, has_half_blocks }, Format::Jpeg) => {
+                Some(cells(&Pixels::decode(picture)?, is_true_color, has_half_blocks))
+            }
+            (Canvas::Kitty, Format::WebP) | (Canvas::Cells { .. }, Format::Png | Format::WebP) => None,
         }
     }
 }
@@ -158,23 +142,23 @@ impl Pixels {
 }
 
 /// Half-blocks show two fields, the upper as foreground and the lower as background; spaces show one.
-fn cells(pixels: &Pixels, colors: Colors, glyph: Glyph) -> String {
+fn cells(pixels: &Pixels, is_true_color: bool, has_half_blocks: bool) -> String {
     // The longer side fills the square; the shape is kept.
     let longest = pixels.width.max(pixels.height);
     let fit = |length: usize| (length * SIDE / longest).max(1);
     let (columns, rows) = (fit(pixels.width), fit(pixels.height).next_multiple_of(2));
-    let color = |[r, g, b]: [u8; 3]| match colors {
-        Colors::True => format!("2;{r};{g};{b}"),
-        Colors::Indexed => format!("5;{}", indexed([r, g, b])),
+    let color = |[r, g, b]: [u8; 3]| match is_true_color {
+        true => format!("2;{r};{g};{b}"),
+        false => format!("5;{}", indexed([r, g, b])),
     };
     let mut out = String::new();
     for row in 0..rows / 2 {
         let mut last = String::new();
         for column in 0..columns {
             let field = |row, rows| color(pixels.mean(column, row, columns, rows));
-            let (shown, colors) = match glyph {
-                Glyph::HalfBlock => ('▀', format!("38;{};48;{}", field(2 * row, rows), field(2 * row + 1, rows))),
-                Glyph::Space => (' ', format!("48;{}", field(row, rows / 2))),
+            let (shown, colors) = match has_half_blocks {
+                true => ('▀', format!("38;{};48;{}", field(2 * row, rows), field(2 * row + 1, rows))),
+                false => (' ', format!("48;{}", field(row, rows / 2))),
             };
             if colors != last {
                 out.push_str(&format!("\u{1b}[{colors}m"));
@@ -215,9 +199,9 @@ fn indexed([r, g, b]: [u8; 3]) -> u8 {
 mod tests {
     use super::*;
 
-    const TRUE_COLOR: Canvas = Canvas::Cells(Colors::True, Glyph::HalfBlock);
-    const INDEXED: Canvas = Canvas::Cells(Colors::Indexed, Glyph::HalfBlock);
-    const SPACES: Canvas = Canvas::Cells(Colors::Indexed, Glyph::Space);
+    const TRUE_COLOR: Canvas = Canvas::Cells { is_true_color: true, has_half_blocks: true };
+    const INDEXED: Canvas = Canvas::Cells { is_true_color: false, has_half_blocks: true };
+    const SPACES: Canvas = Canvas::Cells { is_true_color: false, has_half_blocks: false };
 
     fn canvas(variables: &[(&str, &str)]) -> Option<Canvas> {
         Canvas::of(&|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))

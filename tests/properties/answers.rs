@@ -7,7 +7,7 @@ use greenavatar::greenapi::error::{failure_of, is_acceptance};
 use greenavatar::greenapi::notification::{Head, Notification};
 use greenavatar::greenapi::state::{InstanceSettings, read_state, shown_settings};
 use greenavatar::http::Answer;
-use greenavatar::pictures::show::{Canvas, Colors, Glyph};
+use greenavatar::pictures::show::Canvas;
 use greenavatar::pictures::url::{AllowedHost, check, expires_at, is_preview};
 use greenavatar::record::Record;
 use greenavatar::text::sanitize;
@@ -138,8 +138,8 @@ pub fn picture(bytes: &[u8]) {
     const CANVASES: [Canvas; 4] = [
         Canvas::Iterm,
         Canvas::Kitty,
-        Canvas::Cells(Colors::True, Glyph::HalfBlock),
-        Canvas::Cells(Colors::Indexed, Glyph::Space),
+        Canvas::Cells { is_true_color: true, has_half_blocks: true },
+        Canvas::Cells { is_true_color: false, has_half_blocks: false },
     ];
     let Some((choice, picture)) = bytes.split_first() else { return };
     let start: &[u8] = if choice & 4 == 0 { b"\xff\xd8\xff" } else { b"" };
