@@ -15,7 +15,6 @@ mod api;
 mod book;
 mod picture;
 mod reply;
-mod scenario;
 mod server;
 mod state;
 mod webhook;

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::book;
 use super::picture;
 use super::reply::Reply;
-use super::scenario::{Outcome, Scenario};
 use super::state::SandboxState;
 
 /// Name, HTTP method and documented calls a second of each method.
@@ -61,12 +60,10 @@ impl RequestContext<'_> {
         self.error(404, &format!("Cannot {} {}", self.verb, self.path()))
     }
 
-    /// Path and query.
     fn path(&self) -> &str {
         self.uri.path_and_query().map_or("/", |path| path.as_str())
     }
 
-    /// The first value of a query parameter.
     fn parameter(&self, name: &str) -> Option<&str> {
         let mut pairs = self.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find_map(|(key, value)| (key == name).then_some(value))
@@ -112,56 +109,62 @@ async fn get_avatar(context: &RequestContext<'_>, method: &str) -> Reply {
         Ok(chat_id) => chat_id,
         Err(message) => return context.error(400, &message),
     };
-    let scenario = Scenario::of(&chat_id);
+    let scenario = last_digits(&chat_id);
     let mut number = chat_id.split('@').next().unwrap_or_default().to_owned();
-    let mut outcome = Outcome::Found;
     match scenario {
-        Scenario::Status(status) => return documented_error(context, status, method),
-        Scenario::FailTwice(status) if !state.count_request(&chat_id).is_multiple_of(3) => {
-            return documented_error(context, status, method);
+        400 | 401 | 403 | 404 | 466 | 499 | 500 | 502 => return documented_error(context, scenario, method),
+        429 | 503 if !state.count_request(&chat_id).is_multiple_of(3) => {
+            return documented_error(context, scenario, method);
         }
-        Scenario::Success(other) => outcome = other,
+        907 => state.sleep(Duration::from_secs(3)).await,
         // From the clock, so that another sandbox gives another picture, too.
-        Scenario::NewPicture => number += &format!("-{}", state.unix(state.now()).as_micros()),
-        Scenario::Late => state.sleep(Duration::from_secs(3)).await,
+        920 => number += &format!("-{}", state.unix(state.now()).as_micros()),
         _ => {}
     }
     let picture_url = |at| picture::url(&state.api_url, &number, state.unix(at).as_secs());
-    if method == "getAvatar" || scenario == Scenario::CutOff {
-        let reply = Reply::json(200, avatar(outcome, &picture_url(state.now())));
+    let is_cut_off = scenario == 908;
+    if method == "getAvatar" || is_cut_off {
+        let reply = Reply::json(200, avatar(scenario, &picture_url(state.now())));
         // The same body for both methods: getAvatarAsync has none that could be cut off.
-        return if scenario == Scenario::CutOff { reply.cut_off() } else { reply };
+        return if is_cut_off { reply.cut_off() } else { reply };
     }
     let results = match scenario {
-        Scenario::NoResult => 0,
-        Scenario::DuplicateResult => 2,
+        904 => 0,
+        905 => 2,
         _ => 1,
     };
     let due = state.now() + state.config.delay;
     for _ in 0..results {
-        state.notify(due, avatar_info(state, &chat_id, due, &result(outcome, &picture_url(due))));
+        state.notify(due, avatar_info(state, &chat_id, due, &result(scenario, &picture_url(due))));
     }
     Reply::empty(if state.config.literal_docs { 400 } else { 200 })
 }
 
+/// The last three digits before the `@`, which choose what happens; 0 if there are none.
+fn last_digits(chat_id: &str) -> u16 {
+    let number = chat_id.split('@').next().unwrap_or_default();
+    let digits = number.len().checked_sub(3).and_then(|start| number.get(start..));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
+}
+
 /// The keys that getAvatar and the notification have in common.
-fn result(outcome: Outcome, url: &str) -> String {
-    match outcome {
-        Outcome::Found => format!(r#""urlAvatar":"{url}""#),
-        Outcome::NoPicture | Outcome::Hidden => r#""urlAvatar":"""#.to_owned(),
-        Outcome::NoAccount => r#""existsWhatsapp":false,"urlAvatar":"""#.to_owned(),
-        Outcome::TimedOut => r#""reason":"get avatar timeout limit exceeded""#.to_owned(),
+fn result(scenario: u16, url: &str) -> String {
+    match scenario {
+        901..=903 => r#""urlAvatar":"""#.to_owned(),
+        906 => r#""reason":"get avatar timeout limit exceeded""#.to_owned(),
+        913 => r#""existsWhatsapp":false,"urlAvatar":"""#.to_owned(),
+        _ => format!(r#""urlAvatar":"{url}""#),
     }
 }
 
 /// The body of getAvatar.
-fn avatar(outcome: Outcome, url: &str) -> String {
-    let available = match outcome {
-        Outcome::Found | Outcome::NoPicture => r#","available":true"#,
-        Outcome::Hidden => r#","available":false"#,
-        Outcome::NoAccount | Outcome::TimedOut => "",
+fn avatar(scenario: u16, url: &str) -> String {
+    let available = match scenario {
+        902 => r#","available":false"#,
+        906 | 913 => "",
+        _ => r#","available":true"#,
     };
-    format!("{{{}{available}}}", result(outcome, url))
+    format!("{{{}{available}}}", result(scenario, url))
 }
 
 /// The notification with the result of getAvatarAsync. It does not tell a hidden picture from none.
@@ -232,7 +235,6 @@ fn get_wa_settings(state: &SandboxState) -> Reply {
     Reply::json(200, settings.to_string())
 }
 
-/// getContacts and getChats.
 fn get_list(context: &RequestContext<'_>, method: &str) -> Reply {
     let invalid = |key, kind| {
         context.error(400, &format!("json: cannot unmarshal string into Go struct field .{key} of type {kind}"))
@@ -365,5 +367,17 @@ mod tests {
             assert_eq!(chat_id(body.as_bytes()), Err(message.to_owned()), "{}", &body[..body.len().min(40)]);
         }
         assert!(chat_id(b"{\"chatId\":\"\xff\"}").is_err());
+    }
+    #[test]
+    fn groups_have_scenarios_too_by_the_digits_before_their_at_sign() {
+        assert_eq!(last_digits("120363043968066466@g.us"), 466);
+        assert_eq!(last_digits("11001234567-1581234904@g.us"), 904);
+    }
+
+    #[test]
+    fn any_other_number_has_a_picture() {
+        for chat_id in ["11001234567@c.us", "9@g.us", "40@lid", "", "@c.us", "ж4@c.us"] {
+            assert_eq!(avatar(last_digits(chat_id), "u"), r#"{"urlAvatar":"u","available":true}"#, "{chat_id}");
+        }
     }
 }

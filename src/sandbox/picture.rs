@@ -4,7 +4,6 @@ use hyper::Uri;
 use jpeg_encoder::{ColorType, Encoder};
 use ring::digest::{SHA256, digest};
 
-/// The path of all pictures.
 pub const FOLDER: &str = "/pictures/";
 
 /// Side of a picture in pixels.

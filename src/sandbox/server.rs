@@ -20,7 +20,6 @@ use super::picture;
 use super::reply::Reply;
 use super::state::SandboxState;
 
-/// The largest body that is read.
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Accepts connections until the runtime ends.

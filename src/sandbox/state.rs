@@ -168,7 +168,6 @@ impl SandboxState {
         true
     }
 
-    /// Number of calls by method.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.lock().calls.clone()
     }

@@ -20,7 +20,6 @@ use super::state::SandboxState;
 const PUSH_TIMEOUT: Duration = Duration::from_secs(180);
 const RESEND_PAUSE: Duration = Duration::from_secs(60);
 
-/// Where notifications are pushed to.
 pub struct Webhook {
     url: Uri,
     authorization: Option<HeaderValue>,
