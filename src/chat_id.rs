@@ -27,7 +27,6 @@ pub struct ChatId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChatKey(u128);
 
-/// Which forms are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// The documented forms.
@@ -47,10 +46,11 @@ pub struct NotAChatId {
 impl ChatId {
     /// Parses one id, exactly: nothing is trimmed or folded.
     pub fn parse(text: &str, rule: Rule) -> Result<ChatId, NotAChatId> {
-        match Form::of(text) {
-            Some(Form::Documented) => Ok(ChatId { id: text.into(), name: None }),
-            Some(Form::Newer) if rule == Rule::Lenient => Ok(ChatId { id: text.into(), name: None }),
-            Some(Form::Newer) => Err(NotAChatId {
+        match strictest_rule(text) {
+            Some(needed) if needed == Rule::Strict || rule == Rule::Lenient => {
+                Ok(ChatId { id: text.into(), name: None })
+            }
+            Some(_) => Err(NotAChatId {
                 message: "a chat id that only --lenient or GREEN_API_LENIENT=1 accepts",
                 hint: Some(
                     "--lenient or GREEN_API_LENIENT=1 accepts 7 to 16 digits and @lid; not every instance does".into(),
@@ -130,32 +130,24 @@ impl fmt::Debug for ChatId {
     }
 }
 
-/// The form of a valid id.
-enum Form {
-    Documented,
-    /// Accepted by [`Rule::Lenient`] only.
-    Newer,
-}
-
-impl Form {
-    fn of(text: &str) -> Option<Form> {
-        let (name, domain) = text.split_once('@')?;
-        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        if name.len() > LONGEST_NAME {
-            return None;
+/// The strictest rule that accepts the text.
+fn strictest_rule(text: &str) -> Option<Rule> {
+    let (name, domain) = text.split_once('@')?;
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
+    match domain {
+        "c.us" if !digits(name) || name.starts_with('0') => None,
+        "c.us" if (11..=12).contains(&name.len()) => Some(Rule::Strict),
+        "c.us" if (7..=16).contains(&name.len()) => Some(Rule::Lenient),
+        "g.us" if digits(name) => Some(Rule::Strict),
+        "g.us" => {
+            let (owner, made) = name.split_once('-')?;
+            (digits(owner) && digits(made)).then_some(Rule::Strict)
         }
-        match domain {
-            "c.us" if !digits(name) || name.starts_with('0') => None,
-            "c.us" if (11..=12).contains(&name.len()) => Some(Form::Documented),
-            "c.us" if (7..=16).contains(&name.len()) => Some(Form::Newer),
-            "g.us" if digits(name) => Some(Form::Documented),
-            "g.us" => {
-                let (owner, made) = name.split_once('-')?;
-                (digits(owner) && digits(made)).then_some(Form::Documented)
-            }
-            "lid" if digits(name) => Some(Form::Newer),
-            _ => None,
-        }
+        "lid" if digits(name) => Some(Rule::Lenient),
+        _ => None,
     }
 }
 
@@ -172,8 +164,8 @@ fn explain(text: &str, rule: Rule) -> NotAChatId {
         };
     }
     let plain = phone::fold(text);
-    if let Some(form) = Form::of(&plain) {
-        return did_you_mean(&plain, form, rule);
+    if let Some(needed) = strictest_rule(&plain) {
+        return did_you_mean(&plain, needed, rule);
     }
     if plain.contains("@newsletter") || plain.contains("@broadcast") {
         return bad("channels and broadcasts have no picture", "");
@@ -182,9 +174,9 @@ fn explain(text: &str, rule: Rule) -> NotAChatId {
     let read = Number::read(name);
     let meant = read.as_ref().ok().and_then(|number| Some(format!("{}@c.us", number.international()?)));
     if let Some(id) = meant
-        && let Some(form) = Form::of(&id)
+        && let Some(needed) = strictest_rule(&id)
     {
-        return did_you_mean(&id, form, rule);
+        return did_you_mean(&id, needed, rule);
     }
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
     match read {
@@ -206,9 +198,9 @@ fn explain(text: &str, rule: Rule) -> NotAChatId {
     }
 }
 
-fn did_you_mean(id: &str, form: Form, rule: Rule) -> NotAChatId {
-    let flag = match form {
-        Form::Newer if rule == Rule::Strict => "? --lenient or GREEN_API_LENIENT=1 accepts 7 to 16 digits and @lid",
+fn did_you_mean(id: &str, needed: Rule, rule: Rule) -> NotAChatId {
+    let flag = match (needed, rule) {
+        (Rule::Lenient, Rule::Strict) => "? --lenient or GREEN_API_LENIENT=1 accepts 7 to 16 digits and @lid",
         _ => "",
     };
     NotAChatId { message: "not a chat id", hint: Some(format!("did you mean {id}{flag}")) }
