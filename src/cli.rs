@@ -40,13 +40,10 @@ Examples:
 #[command(after_long_help = help::with_service(&[EXAMPLES]))]
 #[command(arg_required_else_help = true, disable_help_flag = true, disable_version_flag = true)]
 pub struct Cli {
-    /// How the output looks.
     #[command(flatten)]
     pub output: OutputFlags,
-    /// Which instance is called and how.
     #[command(flatten)]
     pub settings: Flags,
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }

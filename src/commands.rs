@@ -33,7 +33,6 @@ use crate::sandbox::{Config, Sandbox};
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
 
-/// Runs a command and returns its exit status.
 pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
     context.output.check_stdout()?;
     workers::check_file_limit()?;
@@ -51,10 +50,8 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
     }
 }
 
-/// What every command gets.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// The options that say which instance is called.
     pub flags: &'a Flags,
     pub output: &'a Output,
 }
@@ -66,7 +63,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// A client with this number of connections.
     pub fn client<'a>(&'a self, connections: usize, context: &Context<'a>) -> Client<'a> {
         self.client_with(Options { connections, ..self.settings.http.clone() }, context)
     }
@@ -121,14 +117,9 @@ impl Session {
 impl Context<'_> {
     /// Reads the settings or, with `--sandbox`, starts a sandbox in this process.
     pub fn open(&self) -> Result<Session, Error> {
-        Ok(if self.flags.sandbox { self.open_sandbox()? } else { self.open_real()? })
-    }
-
-    fn open_real(&self) -> Result<Session, Error> {
-        Ok(Session { settings: Settings::read(self.flags, self.output)?, _sandbox: None })
-    }
-
-    fn open_sandbox(&self) -> Result<Session, Error> {
+        if !self.flags.sandbox {
+            return Ok(Session { settings: Settings::read(self.flags, self.output)?, _sandbox: None });
+        }
         let sandbox = start_sandbox(Config::default())?;
         let instance = Instance {
             api_url: sandbox.api_url().to_owned(),
@@ -148,8 +139,7 @@ fn start_sandbox(config: Config) -> Result<Sandbox, Error> {
         io::ErrorKind::WouldBlock => Failure::no_thread(error).into(),
         kind => {
             let is_taken = kind == io::ErrorKind::AddrInUse;
-            let error = anyhow::Error::from(error).context("the sandbox cannot start");
-            let failure = Failure::caused(Kind::BadSettings, error);
+            let failure = Failure::new(Kind::BadSettings, "the sandbox cannot start").because(error);
             if is_taken { failure.hint("--bind 127.0.0.1:0 takes a free port") } else { failure }.into()
         }
     })

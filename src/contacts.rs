@@ -13,20 +13,15 @@ mod vcard;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use self::number::NotConverted;
-use crate::batch::feed::{Feed, Piece};
+use crate::batch::feed::{Feed, Next};
 use crate::chat_id::ChatId;
-use crate::failure::Failure;
-use crate::text::{is_unsafe, sanitize, shorten};
+use crate::failure::{Failure, Kind};
+use crate::text::is_unsafe;
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 200;
 /// The bytes that are read to recognise the type of a file; also the longest record.
 pub const LONGEST_RECORD: usize = 64 * 1024;
-/// Characters of a text that cannot be converted that are shown.
-const SHOWN: usize = 80;
-
-/// What a parser finds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     /// One or more phone numbers or chat ids as they are written, and the name beside them.
@@ -48,15 +43,7 @@ pub struct Summary {
 }
 
 /// Receives the contacts of a file, and what is wrong with parts of it, with the line.
-pub type Emit<'a> = dyn FnMut(u64, Result<ChatId, NoContact>) -> ControlFlow<()> + 'a;
-
-/// Why a part of a file is not a contact.
-#[derive(Debug)]
-pub struct NoContact {
-    /// What is wrong, with the text that it is about.
-    pub message: String,
-    pub hint: &'static str,
-}
+pub type Emit<'a> = dyn FnMut(u64, Result<ChatId, Failure>) -> ControlFlow<()> + 'a;
 
 /// Converts a file: the contacts in it, in order, and what cannot be converted, each with its line.
 pub fn read(feed: &mut Feed, country_code: Option<&str>, emit: &mut Emit<'_>) -> Result<Summary, Failure> {
@@ -70,22 +57,17 @@ pub fn read_bytes(bytes: &[u8], country_code: Option<&str>, emit: &mut Emit<'_>)
 
 fn convert(bytes: Bytes<'_>, country_code: Option<&str>, emit: &mut Emit<'_>) -> Result<Summary, Failure> {
     let mut sink = |line, found: Found<'_>| match found {
-        Found::Broken(message) => emit(line, Err(NoContact { message: message.to_owned(), hint: "" })),
+        Found::Broken(message) => emit(line, Err(Failure::new(Kind::InvalidChatId, message))),
         Found::Numbers(field, name) => {
             let name = clean_name(name);
             number::split(field).into_iter().try_for_each(|text| {
-                let contact = number::convert(text, country_code);
-                emit(line, contact.map(|chat| chat.named(name.clone())).map_err(|why| no_contact(text, why)))
+                emit(line, number::convert(text, country_code).map(|chat| chat.named(name.clone())))
             })
         }
     };
     let start = bytes.rest().trim_ascii_start();
     let is_vcard = start.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"BEGIN:VCARD"));
     if is_vcard { vcard::parse(bytes, &mut sink) } else { table::parse(bytes, &mut sink) }
-}
-
-fn no_contact(text: &str, why: NotConverted) -> NoContact {
-    NoContact { message: format!("{}: {}", sanitize(&shorten(text, SHOWN)), why.message), hint: why.hint }
 }
 
 /// A name on one line, as it is printed; `None` if nothing is left of it.
@@ -105,16 +87,14 @@ pub struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    /// Reads the first piece.
     pub fn open(feed: &'a mut Feed) -> Result<Bytes<'a>, Failure> {
         let (mut head, mut piece) = (Vec::new(), Vec::new());
-        while head.len() < LONGEST_RECORD && feed.next_unless_interrupted(&mut piece)? == Piece::Bytes {
+        while head.len() < LONGEST_RECORD && feed.next_unless_interrupted(&mut piece)? == Next::Item(()) {
             head.append(&mut piece);
         }
         Ok(Bytes { feed: Some(feed), piece: head.into(), at: 0 })
     }
 
-    /// The bytes of a text in memory.
     pub fn of(text: &'a [u8]) -> Bytes<'a> {
         Bytes { feed: None, piece: text.into(), at: 0 }
     }
@@ -137,7 +117,7 @@ impl<'a> Bytes<'a> {
         let piece = self.piece.to_mut();
         piece.clear();
         match &mut self.feed {
-            Some(feed) => Ok(feed.next_unless_interrupted(piece)? == Piece::Bytes),
+            Some(feed) => Ok(feed.next_unless_interrupted(piece)? == Next::Item(())),
             None => Ok(false),
         }
     }
@@ -159,7 +139,6 @@ impl Default for LineCounter {
 }
 
 impl LineCounter {
-    /// Counts the line ends in these bytes.
     pub fn pass(&mut self, bytes: &[u8]) {
         for &b in bytes {
             self.line += u64::from(b == b'\r' || b == b'\n' && !self.after_cr);

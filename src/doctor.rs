@@ -10,7 +10,7 @@ use crate::duration::show_duration;
 use crate::failure::{Error, Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::http::{self, Agent, HttpError};
-use crate::output::{Output, OutputError};
+use crate::output::Output;
 use crate::retry::RetryPolicy;
 use crate::settings::api_url::origin_of;
 use crate::settings::{Settings, Source};
@@ -33,7 +33,7 @@ const CHECKS: [(&str, MakeCheck); 5] = [
 ];
 
 /// Makes all checks and prints a line for each. Returns the exit status of the first one that failed.
-pub fn run(settings: &Settings, output: &Output) -> Result<u8, OutputError> {
+pub fn run(settings: &Settings, output: &Output) -> Result<u8, Error> {
     let client = Client::new(&settings.instance, Agent::new(&settings.http), settings.http.timeout, output);
     let mut doctor = Doctor { settings, client, state: None };
     let _wait = output.wait("waiting for GREEN-API's answer", None);
@@ -52,7 +52,7 @@ pub fn run(settings: &Settings, output: &Output) -> Result<u8, OutputError> {
 }
 
 /// Prints the checks if the settings are not usable. Returns the exit status.
-pub fn run_without_settings(failure: Failure, output: &Output) -> Result<u8, OutputError> {
+pub fn run_without_settings(failure: Failure, output: &Output) -> Result<u8, Error> {
     let exit = failure.kind.exit();
     print("settings", &Check::failed(failure), output)?;
     for (name, _) in &CHECKS[1..] {
@@ -68,7 +68,6 @@ struct Doctor<'a> {
     state: Option<Result<String, Failure>>,
 }
 
-/// The outcome of one check.
 #[derive(Debug)]
 struct Check {
     /// `ok`, `warning`, `failed` or `skipped`.
@@ -135,7 +134,7 @@ impl Check {
     }
 }
 
-fn print(name: &str, check: &Check, output: &Output) -> Result<(), OutputError> {
+fn print(name: &str, check: &Check, output: &Output) -> Result<(), Error> {
     if output.is_silent() && check.failure.is_none() {
         return Ok(());
     }
@@ -181,8 +180,9 @@ fn check_name(settings: &Settings) -> Check {
                 HttpError::Unreachable(why) => (Kind::Unreachable, why),
                 other => (Kind::Unreachable, format!("{other:?}")),
             };
-            let error = anyhow::Error::msg(why).context(format!("{host} cannot be looked up"));
-            let failure = Failure::caused(kind, error).hint("check the spelling of --api-url, and the network");
+            let failure = Failure::new(kind, format!("{host} cannot be looked up"))
+                .because(anyhow::Error::msg(why))
+                .hint("check the spelling of --api-url, and the network");
             Check::failed(failure).skipping_rest("the host is not known")
         }
     }

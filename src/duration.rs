@@ -39,7 +39,6 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// A duration in a message.
 pub fn show_duration(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }

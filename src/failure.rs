@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Exit status if some of several chats failed.
 pub const EXIT_SOME_FAILED: u8 = 1;
-/// Exit status of a usage error.
 pub const EXIT_USAGE: u8 = 2;
-/// Exit status of a bug in this program.
 pub const EXIT_BUG: u8 = 70;
 
 /// Declares [`Kind`] from a table: meaning, name, code word, exit status, and whether it ends a run.
@@ -156,8 +153,14 @@ impl Failure {
 
     /// A thread that the system does not start.
     pub fn no_thread(error: std::io::Error) -> Failure {
-        Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("cannot start a thread"))
+        Failure::new(Kind::BadSettings, "cannot start a thread")
+            .because(error)
             .hint("raise the limit on processes: `ulimit -u` shows it")
+    }
+
+    /// Adds what caused it.
+    pub fn because(self, cause: impl Into<anyhow::Error>) -> Failure {
+        Failure { error: cause.into().context(self.error.to_string()), ..self }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
@@ -185,7 +188,6 @@ impl Failure {
         texts.join(": ")
     }
 
-    /// The failure as JSON.
     pub fn body(&self) -> ErrorBody {
         ErrorBody {
             code: self.kind.code(),
@@ -219,12 +221,10 @@ pub struct ErrorBody {
     pub line: Option<u64>,
 }
 
-/// Why a command failed.
 #[derive(Debug)]
 pub enum Error {
     /// A usage error. The text contains no secret.
     Usage(String),
-    /// A failure with a code word.
     Failure(Failure),
     /// The reader of standard output closed the pipe before all work was done: the run ends silently.
     BrokenPipe,

@@ -46,7 +46,6 @@ pub struct Options {
     pub connections: usize,
     /// The certificates to trust: Mozilla's, built in, or those of a file.
     pub roots: RootCerts,
-    /// The proxy, if one is to be used.
     pub proxy: Option<Proxy>,
     /// Whether names that resolve to private, loopback or other special addresses are refused.
     pub public_addresses_only: bool,
@@ -65,12 +64,10 @@ impl Default for Options {
     }
 }
 
-/// The request of one call.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
     Get,
     Delete,
-    /// POST of a JSON text.
     PostJson(&'a str),
 }
 

@@ -23,7 +23,6 @@ use crate::token::Masked;
 /// The pause before a stream in non-blocking mode that is full is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR or TERM=dumb says otherwise.
@@ -58,47 +57,16 @@ pub struct Options {
     pub color: Color,
 }
 
-/// Why a text could not be written to standard output.
-#[derive(Debug)]
-pub enum OutputError {
-    /// The reader of the pipe is gone: the run ends without a message.
-    BrokenPipe,
-    Io(Failure),
-}
-
-impl From<io::Error> for OutputError {
-    fn from(error: io::Error) -> OutputError {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => OutputError::BrokenPipe,
-            _ => OutputError::Io(unwritable(error)),
-        }
-    }
-}
-
 fn unwritable(error: io::Error) -> Failure {
-    Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context("standard output cannot be written"))
+    Failure::new(Kind::OutputFailed, "standard output cannot be written").because(error)
 }
 
-impl From<OutputError> for Error {
-    fn from(error: OutputError) -> Error {
-        match error {
-            OutputError::BrokenPipe => Error::BrokenPipe,
-            OutputError::Io(failure) => Error::Failure(failure),
-        }
+fn write_error(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::BrokenPipe,
+        _ => unwritable(error).into(),
     }
 }
-
-/// What a message begins with.
-#[derive(Clone, Copy)]
-struct Label {
-    word: &'static str,
-    /// The terminal's number of the colour.
-    color: u8,
-}
-
-const ERROR: Label = Label { word: "error", color: 31 };
-const WARNING: Label = Label { word: "warning", color: 33 };
-const NOTE: Label = Label { word: "note", color: 36 };
 
 /// A note or a warning, as JSON.
 #[derive(Serialize)]
@@ -151,7 +119,6 @@ impl Output {
         self.options.json
     }
 
-    /// Whether no result line is printed.
     pub fn is_silent(&self) -> bool {
         self.hides_lines || (self.options.quiet && !self.options.json)
     }
@@ -161,7 +128,7 @@ impl Output {
     }
 
     /// Writes text to standard output and flushes it.
-    pub fn write(&self, text: &Masked) -> Result<(), OutputError> {
+    pub fn write(&self, text: &Masked) -> Result<(), Error> {
         self.write_bytes(text.as_str().as_bytes())
     }
 
@@ -169,27 +136,26 @@ impl Output {
     pub fn write_last(&self, text: &Masked) -> Result<(), Error> {
         self.check_stdout()?;
         match self.write(text) {
-            Err(OutputError::BrokenPipe) => Ok(()),
-            result => result.map_err(Error::from),
+            Err(Error::BrokenPipe) => Ok(()),
+            result => result,
         }
     }
 
     /// Writes a picture, or what makes a terminal show it, to standard output.
-    pub fn write_picture(&self, bytes: &[u8]) -> Result<(), OutputError> {
+    pub fn write_picture(&self, bytes: &[u8]) -> Result<(), Error> {
         self.write_bytes(bytes)
     }
 
-    fn write_bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
+    fn write_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }
         self.around_bar(&io::stdout(), || {
             // A stalled reader blocks the run until the cut-off at most, which ends the process.
-            Ok(write_all(&mut io::stdout().lock(), bytes)?)
+            write_all(&mut io::stdout().lock(), bytes).map_err(write_error)
         })
     }
 
-    /// The line that shows progress.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -219,20 +185,20 @@ impl Output {
     /// Prints something worth knowing.
     pub fn note(&self, message: &str) {
         if !self.hides_notes {
-            self.message(NOTE, message, None);
+            self.message("note", message, None);
         }
     }
 
     /// Prints something that may go wrong later, and what to do about it.
     pub fn warn(&self, message: &str, hint: &str) {
-        self.message(WARNING, message, Some(hint));
+        self.message("warning", message, Some(hint));
     }
 
-    fn message(&self, label: Label, message: &str, hint: Option<&str>) {
+    fn message(&self, word: &str, message: &str, hint: Option<&str>) {
         match (self.options.quiet, self.options.json) {
             (true, _) => {}
-            (false, true) => self.object(label.word, &Message { message, hint }),
-            (false, false) => self.text(label, [message.to_owned()], hint),
+            (false, true) => self.object(word, &Message { message, hint }),
+            (false, false) => self.text(word, [message.to_owned()], hint),
         }
     }
 
@@ -244,7 +210,7 @@ impl Output {
                 failure.kind.exit()
             }
             Error::Usage(message) => {
-                self.text(ERROR, [message], Some("greenavatar --help lists commands and options"));
+                self.text("error", [message], Some("greenavatar --help lists commands and options"));
                 EXIT_USAGE
             }
             Error::BrokenPipe => Kind::OutputFailed.exit(),
@@ -254,9 +220,9 @@ impl Output {
     /// Prints a failure that is not about one chat.
     pub fn failure(&self, failure: &Failure) {
         if self.options.json {
-            self.object(ERROR.word, &failure.body());
+            self.object("error", &failure.body());
         } else {
-            self.text(ERROR, failure.causes(), failure.hint.as_deref());
+            self.text("error", failure.causes(), failure.hint.as_deref());
         }
     }
 
@@ -264,7 +230,7 @@ impl Output {
     pub fn line_failure(&self, file: &str, line: u64, failure: &Failure) {
         if self.options.json {
             let body = ErrorBody { file: Some(file.to_owned()), line: Some(line), ..failure.body() };
-            self.object(ERROR.word, &body);
+            self.object("error", &body);
         } else {
             self.failure_of(&format!("{file}:{line}"), failure);
         }
@@ -280,7 +246,7 @@ impl Output {
     fn failure_of(&self, what: &str, failure: &Failure) {
         let mut causes = failure.causes();
         let message = format!("{what}: {}", causes.next().unwrap_or_default());
-        self.text(ERROR, iter::once(message).chain(causes), failure.hint.as_deref());
+        self.text("error", iter::once(message).chain(causes), failure.hint.as_deref());
     }
 
     /// Prints the failure of one chat of many on one line, and a hint once for each kind.
@@ -288,7 +254,7 @@ impl Output {
         if !self.options.json {
             let is_new = |_: &&str| self.hinted.lock().expect("no holder of this lock panics").insert(failure.kind);
             let hint = failure.hint.as_deref().filter(is_new);
-            self.text(ERROR, [format!("{chat}: {}", failure.message())], hint);
+            self.text("error", [format!("{chat}: {}", failure.message())], hint);
         }
     }
 
@@ -313,8 +279,12 @@ impl Output {
     }
 
     /// Prints a message with its causes and a hint, a line each.
-    fn text(&self, label: Label, causes: impl IntoIterator<Item = String>, hint: Option<&str>) {
-        let Label { word, color } = label;
+    fn text(&self, word: &str, causes: impl IntoIterator<Item = String>, hint: Option<&str>) {
+        let color = match word {
+            "error" => 31,
+            "warning" => 33,
+            _ => 36,
+        };
         let causes: Vec<_> = causes.into_iter().map(|cause| sanitize(&cause)).collect();
         let mut text = match self.colors_stderr {
             true => format!("greenavatar: \u{1b}[1;{color}m{word}:\u{1b}[0m "),

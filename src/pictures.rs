@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
 
-use self::download::{DownloadError, Downloaded};
+use self::download::{DownloadError, Format};
 use self::folder::{Destination, Folder};
 use self::url::{AllowedHost, Target};
 use crate::chat_id::ChatId;
@@ -26,7 +26,6 @@ use crate::record::{Change, Record, Status};
 use crate::retry::RetryPolicy;
 use crate::shutdown::StopFlag;
 
-/// Which pictures are downloaded, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Hosts that are allowed besides WhatsApp's.
@@ -58,7 +57,6 @@ impl<'a> Pictures<'a> {
         Ok(Pictures { folder, options, output, agents: Default::default() })
     }
 
-    /// Whether a picture of the chat is saved.
     pub fn has_file(&self, chat: &ChatId) -> bool {
         !self.folder.destination.files(chat).is_empty()
     }
@@ -68,7 +66,7 @@ impl<'a> Pictures<'a> {
     pub fn save(&self, chat: &ChatId, record: &mut Record, stop: &StopFlag) -> Result<Option<Vec<u8>>, DownloadError> {
         match (record.status, &record.url_avatar) {
             (Status::Found, Some(url)) => {
-                let Downloaded { format, bytes } = self.download(url, stop)?;
+                let (format, bytes) = self.download(url, stop)?;
                 if let Some((file, change)) = self.folder.save(chat, format, &bytes)? {
                     record.file = Some(file.to_string_lossy().into_owned());
                     record.change = Some(change);
@@ -86,7 +84,7 @@ impl<'a> Pictures<'a> {
     }
 
     /// Downloads a picture, again if that may help.
-    fn download(&self, url: &str, stop: &StopFlag) -> Result<Downloaded, DownloadError> {
+    fn download(&self, url: &str, stop: &StopFlag) -> Result<(Format, Vec<u8>), DownloadError> {
         let target = url::check(url, &self.options.allowed).map_err(|why| {
             Failure::new(Kind::BadPicture, format!("picture URL rejected: {why}"))
                 .hint("--allow-host HOST allows a host")

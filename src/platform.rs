@@ -27,6 +27,11 @@ pub fn target() -> String {
     format!("{}-{}{environment}", std::env::consts::ARCH, std::env::consts::OS)
 }
 
+/// The directory that a file is in.
+pub fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Whether `path` is still the name of the open file: `false` once it was removed, renamed or replaced.
 pub fn is_name_of(path: &Path, file: &File) -> bool {
     let compare = || -> io::Result<bool> { Ok(Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?) };

@@ -14,10 +14,11 @@ use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
 /// The result for a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// GREEN-API accepted the request; the result may arrive later, as a notification.
+    #[default]
     Accepted,
     Found,
     /// There is no picture, or no account: the service's answer is the same.
@@ -88,7 +89,7 @@ impl Change {
 }
 
 /// One line. Keys that do not apply are left out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// The chat id; if the text is not a chat id, the escaped and shortened text.
@@ -142,29 +143,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// A line with only a chat id and a status.
     pub fn new(chat_id: impl Into<String>, status: Status) -> Record {
-        Record {
-            chat_id: chat_id.into(),
-            name: None,
-            status,
-            line: None,
-            url_avatar: None,
-            expires_at: None,
-            timestamp: None,
-            http_status: None,
-            error: None,
-            method: None,
-            stale: None,
-            available: None,
-            preview: None,
-            file: None,
-            bytes: None,
-            sha256: None,
-            change: None,
-            attempts: None,
-            elapsed_ms: None,
-        }
+        Record { chat_id: chat_id.into(), status, ..Record::default() }
     }
 
     /// The line of a chat that failed. The status follows from the kind: invalid, timed-out or failed.
@@ -182,7 +162,6 @@ impl Record {
         self.error.is_some() || !matches!(self.change, None | Some(Change::Unchanged))
     }
 
-    /// The line of an answer to getAvatar.
     pub fn of_avatar(chat_id: impl Into<String>, avatar: Avatar) -> Record {
         let status = match (&avatar.url, avatar.exists_whatsapp, avatar.available) {
             (Some(_), _, _) => Status::Found,
@@ -194,7 +173,6 @@ impl Record {
         Record { url_avatar, available, http_status: Some(http_status), ..Record::new(chat_id, status) }
     }
 
-    /// The same line with the chat's name in the list.
     pub fn named_as(self, chat: &ChatId) -> Record {
         Record { name: chat.name().map(str::to_owned), ..self }
     }

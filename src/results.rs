@@ -22,7 +22,6 @@ use crate::output::Output;
 use crate::pictures::url;
 use crate::record::{Record, Status};
 
-/// The result line of a result.
 pub fn record(info: &AvatarInfo) -> Record {
     let mut record = match (info.failure(), &info.url_avatar) {
         (Some(failure), _) => Record::failed(info.chat_id.as_str(), &failure),

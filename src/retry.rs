@@ -8,7 +8,6 @@ use crate::shutdown::StopFlag;
 /// The longest pause before another attempt, also if the service asks for more.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The attempts of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
     retries: u32,

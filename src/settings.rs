@@ -45,20 +45,17 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Whether the token is to be read from standard input.
     pub fn token_from_stdin(&self) -> bool {
         self.api_token_file.as_deref() == Some(Path::new("-"))
     }
 }
 
-/// What is needed to call an instance.
 #[derive(Debug)]
 pub struct Settings {
     pub instance: Instance,
     pub url_source: Source,
     pub id_source: Source,
     pub token_source: Source,
-    /// How the instance is reached.
     pub http: http::Options,
     pub retries: u32,
     /// GREEN_API_LENIENT. Not parsed yet: only commands with chat ids use it.
@@ -126,7 +123,6 @@ impl Settings {
         }
     }
 
-    /// Whether the token was read from standard input.
     pub fn token_is_from_stdin(&self) -> bool {
         matches!(&self.token_source, Source::TokenFile(path, _) if path == Path::new("-"))
     }
@@ -173,8 +169,7 @@ pub fn read_first_line(path: &Path) -> Result<String, Failure> {
         false => File::open(path).and_then(|file| read(&mut BufReader::new(file))),
     };
     result.map_err(|error| {
-        let error = anyhow::Error::from(error).context(format!("cannot read {}", shown_input(path)));
-        Failure::caused(Kind::InputUnreadable, error)
+        Failure::new(Kind::InputUnreadable, format!("cannot read {}", shown_input(path))).because(error)
     })?;
     Ok(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').trim().to_owned())
 }

@@ -34,10 +34,10 @@ enum Source {
     Thread(Receiver<io::Result<Vec<u8>>>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// There are bytes in the buffer.
-    Bytes,
+/// The next part of an input, if it has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<T> {
+    Item(T),
     End,
     /// Nothing came before the deadline.
     Waiting,
@@ -92,7 +92,7 @@ impl Feed {
     }
 
     /// Replaces the buffer by the next bytes, awaited until the deadline.
-    pub fn next(&mut self, buffer: &mut Vec<u8>, deadline: Option<Instant>) -> Result<Piece, Failure> {
+    pub fn next(&mut self, buffer: &mut Vec<u8>, deadline: Option<Instant>) -> Result<Next<()>, Failure> {
         buffer.clear();
         let got = match &mut self.source {
             Source::Direct(file) => {
@@ -106,25 +106,25 @@ impl Feed {
                 };
                 match received {
                     Ok(piece) => piece.map(|piece| *buffer = piece),
-                    Err(RecvTimeoutError::Timeout) => return Ok(Piece::Waiting),
+                    Err(RecvTimeoutError::Timeout) => return Ok(Next::Waiting),
                     Err(RecvTimeoutError::Disconnected) => Ok(()),
                 }
             }
         };
         got.map_err(|error| unreadable(&self.name, error))?;
-        Ok(if buffer.is_empty() { Piece::End } else { Piece::Bytes })
+        Ok(if buffer.is_empty() { Next::End } else { Next::Item(()) })
     }
 
     /// Like [`Feed::next`], but waits until a signal, which counts as the end.
-    pub fn next_unless_interrupted(&mut self, buffer: &mut Vec<u8>) -> Result<Piece, Failure> {
+    pub fn next_unless_interrupted(&mut self, buffer: &mut Vec<u8>) -> Result<Next<()>, Failure> {
         while shutdown::signal().is_none() {
             match self.next(buffer, Some(Instant::now() + SLICE))? {
-                Piece::Waiting => {}
+                Next::Waiting => {}
                 piece => return Ok(piece),
             }
         }
         buffer.clear();
-        Ok(Piece::End)
+        Ok(Next::End)
     }
 }
 
@@ -174,5 +174,5 @@ fn read(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 fn unreadable(name: &str, error: io::Error) -> Failure {
-    Failure::caused(Kind::InputUnreadable, anyhow::Error::from(error).context(format!("cannot read {name}")))
+    Failure::new(Kind::InputUnreadable, format!("cannot read {name}")).because(error)
 }

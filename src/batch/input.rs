@@ -10,8 +10,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use self::lines::{Line, Lines, NextLine};
+use self::lines::{Line, Lines};
 use crate::batch::feed::Feed;
+pub use crate::batch::feed::Next;
 use crate::batch::journal::{Done, SeenIn};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::failure::Failure;
@@ -36,19 +37,9 @@ pub enum Entry {
 }
 
 #[derive(Debug)]
-pub enum Next {
-    Entry(Entry),
-    End,
-    /// Nothing came before the deadline.
-    Waiting,
-}
-
-#[derive(Debug)]
 pub enum Source {
     Argument(OsString),
-    /// A list on standard input.
     Stdin,
-    /// A list in a file.
     File(PathBuf),
     /// Chats that are known already: packed, with their names.
     Chats(std::vec::IntoIter<(ChatKey, Option<Box<str>>)>),
@@ -115,7 +106,7 @@ impl Input {
                 return None;
             }
             let mut lines = Lines::open(path).ok()?;
-            while let NextLine::Line(line) = lines.next(None).ok()? {
+            while let Next::Item(line) = lines.next(None).ok()? {
                 count += match parse_line(&line, self.rule) {
                     Entry::Chat(chat) => is_new(chat.key()),
                     Entry::Invalid { .. } => 1,
@@ -135,7 +126,7 @@ impl Input {
         // A file never waits, and may be long.
         while Instant::now() < deadline {
             match self.next(Some(deadline)) {
-                Ok(Next::Entry(_)) => count += 1,
+                Ok(Next::Item(_)) => count += 1,
                 Ok(Next::End) => return Some(count),
                 Ok(Next::Waiting) | Err(_) => return None,
             }
@@ -144,7 +135,7 @@ impl Input {
     }
 
     /// The next entry, awaited until the deadline. After a failure there is none.
-    pub fn next(&mut self, deadline: Option<Instant>) -> Result<Next, Failure> {
+    pub fn next(&mut self, deadline: Option<Instant>) -> Result<Next<Entry>, Failure> {
         if self.is_broken {
             return Ok(Next::End);
         }
@@ -153,13 +144,13 @@ impl Input {
         next
     }
 
-    fn find(&mut self, deadline: Option<Instant>) -> Result<Next, Failure> {
+    fn find(&mut self, deadline: Option<Instant>) -> Result<Next<Entry>, Failure> {
         loop {
             let entry = if let Some(lines) = &mut self.lines {
                 match lines.next(deadline)? {
-                    NextLine::Line(line) => Some(parse_line(&line, self.rule)),
-                    NextLine::Waiting => return Ok(Next::Waiting),
-                    NextLine::End => {
+                    Next::Item(line) => Some(parse_line(&line, self.rule)),
+                    Next::Waiting => return Ok(Next::Waiting),
+                    Next::End => {
                         self.lines = None;
                         None
                     }
@@ -183,7 +174,7 @@ impl Input {
                 }
             };
             if let Some(entry) = entry.filter(|entry| self.is_new(entry)) {
-                return Ok(Next::Entry(entry));
+                return Ok(Next::Item(entry));
             }
         }
     }
@@ -284,7 +275,7 @@ mod tests {
     fn all(text: &[u8]) -> Vec<String> {
         let (mut input, _file) = input_of(text);
         let mut entries = Vec::new();
-        while let Next::Entry(entry) = input.next(None).expect("read") {
+        while let Next::Item(entry) = input.next(None).expect("read") {
             entries.push(match entry {
                 Entry::Chat(chat) => chat.to_string(),
                 Entry::Invalid { shown, line, .. } => format!("{}: {shown}", line.expect("a line number")),
@@ -323,7 +314,7 @@ mod tests {
     fn a_duplicate_is_skipped_and_counted() {
         let (mut input, _file) = input_of(b"11001234567@c.us\n11001234568@c.us\n11001234567@c.us\n");
         let mut count = 0;
-        while let Next::Entry(_) = input.next(None).expect("read") {
+        while let Next::Item(_) = input.next(None).expect("read") {
             count += 1;
         }
         assert_eq!((count, input.duplicates), (2, 1));

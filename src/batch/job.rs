@@ -68,9 +68,7 @@ pub trait BackgroundTask: Sync {
 pub struct RunState<'a> {
     /// Whether only lines are printed that report a failure or a change of a picture.
     pub only_changes: bool,
-    /// Where lines go, and whether the run is to end.
     pub context: RunContext<'a>,
-    /// The failure that stopped the run.
     pub reason: StopReason,
     pub limiter: Mutex<RateLimiter>,
     /// Held by the worker that waits for the next request's time; the others wait for it without waking up.
@@ -161,24 +159,10 @@ impl RunHandle<'_> {
         self.job.attempt(chat, Attempt::Retry).inspect_err(|failure| self.slow_down_after(failure, 1))
     }
 
-    /// Reports a chat that was answered and whose line follows later.
-    pub fn note_answered(&self) {
-        let _ = self.events.send(Event::Answered);
-    }
-
-    /// Reports a chat that needs no request.
-    pub fn note_skipped(&self) {
-        let _ = self.events.send(Event::Skipped);
-    }
-
-    /// Reports entries of the list that came before.
-    pub fn note_repeated(&self, count: u64) {
-        let _ = self.events.send(Event::Repeated(count));
-    }
-
-    /// Reports a chat that was taken from the list and not requested.
-    pub fn note_untried(&self) {
-        let _ = self.events.send(Event::Untried);
+    /// Reports something to the writer that is not a line.
+    pub fn report(&self, event: Event) {
+        // An error means that the run has ended.
+        let _ = self.events.send(event);
     }
 
     /// Journals a chat's result line and passes it to the writer. After a failure it returns when the writer has
@@ -210,19 +194,14 @@ impl RunHandle<'_> {
 
     /// Prints text that is not a result line.
     pub fn print_text(&self, text: String) {
-        let _ = self.events.send(Event::Text(Masked::new(text)));
-    }
-
-    /// Something is left undone that is not a chat of the list.
-    pub fn mark_incomplete(&self) {
-        let _ = self.events.send(Event::Incomplete);
+        self.report(Event::Text(Masked::new(text)));
     }
 
     /// Ends the run because of a failure that is not one chat's.
     pub fn end(&self, failure: Failure) {
         let _ = self.state.reason.set((failure.kind, failure.message()));
         self.stop().set();
-        let _ = self.events.send(Event::End(failure));
+        self.report(Event::End(failure));
     }
 
     fn journal(&self, record: &Record, row: RowOf) {
@@ -230,7 +209,7 @@ impl RunHandle<'_> {
             && let Err(failure) = journal.append(record.json(), row)
         {
             self.stop().set();
-            let _ = self.events.send(Event::Unwritten(failure));
+            self.report(Event::Unwritten(failure));
         }
     }
 

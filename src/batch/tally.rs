@@ -33,7 +33,6 @@ impl Tally {
         [Status::TimedOut, Status::Failed, Status::Invalid].iter().map(|status| self.by_status[*status as usize]).sum()
     }
 
-    /// All lines.
     pub fn lines(&self) -> u64 {
         self.by_status.iter().sum()
     }

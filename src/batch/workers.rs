@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::batch::input::{Entry, Input, Next};
 use crate::batch::job::{Attempt, BackgroundTask, FallbackQueue, Job, RunHandle, RunState, lock};
 use crate::batch::rate::RateLimiter;
-use crate::batch::writer::{RunConfig, RunContext, Writer};
+use crate::batch::writer::{Event, RunConfig, RunContext, Writer};
 use crate::chat_id::{ChatId, NotAChatId};
 use crate::failure::{Error, Failure, Kind};
 use crate::platform;
@@ -182,7 +182,7 @@ impl Worker<'_> {
         while let Some(entry) = self.next_entry() {
             match entry {
                 Entry::Invalid { shown, line, why } => self.refuse(shown, line, why),
-                Entry::Chat(chat) if self.job.skips(&chat) => self.handle.note_skipped(),
+                Entry::Chat(chat) if self.job.skips(&chat) => self.handle.report(Event::Skipped),
                 Entry::Chat(chat) => self.request(&chat, false),
             }
             self.request_fallback();
@@ -225,10 +225,10 @@ impl Worker<'_> {
                 lock(&self.state.limiter).excuse(Instant::now());
             }
             if repeats > 0 {
-                self.handle.note_repeated(repeats);
+                self.handle.report(Event::Repeated(repeats));
             }
             match next {
-                Ok(Next::Entry(entry)) => return Some(entry),
+                Ok(Next::Item(entry)) => return Some(entry),
                 Ok(Next::End) => return None,
                 Ok(Next::Waiting) => self.request_fallback(),
                 Err(failure) => self.handle.end(failure),
@@ -262,7 +262,7 @@ impl Worker<'_> {
                 match last {
                     Some(failure) => break Err(failure),
                     None if is_fallback => self.cancel(chat),
-                    None => self.handle.note_untried(),
+                    None => self.handle.report(Event::Untried),
                 }
                 return;
             }
@@ -296,7 +296,7 @@ impl Worker<'_> {
         };
         let (mut record, failure) = match result {
             Ok(None) => {
-                self.handle.note_answered();
+                self.handle.report(Event::Answered);
                 return;
             }
             Ok(Some(record)) => (record, None),

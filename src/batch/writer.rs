@@ -14,7 +14,7 @@ use crate::batch::input::Input;
 use crate::batch::journal::Journal;
 use crate::batch::tally::Tally;
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
-use crate::output::{Output, OutputError};
+use crate::output::Output;
 use crate::record::{Change, Record, Status};
 use crate::shutdown::{self, SLICE, StopFlag};
 use crate::token::Masked;
@@ -104,7 +104,7 @@ pub struct Writer<'a> {
     /// Chats that were taken from the list and not requested.
     untried: u64,
     is_incomplete: bool,
-    output_error: Option<OutputError>,
+    output_error: Option<Error>,
     /// Whether a line could not be synced or printed. Then no more lines are.
     is_broken: bool,
     /// Whether the line of a chat was printed.
@@ -184,7 +184,7 @@ impl<'a> Writer<'a> {
         if let Some(journal) = self.context.journal.filter(|_| has_lines && !self.is_broken)
             && let Err(failure) = journal.sync()
         {
-            self.break_off(OutputError::Io(failure));
+            self.break_off(Error::Failure(failure));
         }
         self.synced = Instant::now();
         self.print(&text);
@@ -206,7 +206,7 @@ impl<'a> Writer<'a> {
                 }
                 Event::Unwritten(failure) => {
                     self.context.stop.set();
-                    self.output_error.get_or_insert(OutputError::Io(failure));
+                    self.output_error.get_or_insert(Error::Failure(failure));
                 }
                 Event::Text(_) => self.is_incomplete |= self.is_broken,
             }
@@ -227,7 +227,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn break_off(&mut self, error: OutputError) {
+    fn break_off(&mut self, error: Error) {
         self.is_broken = true;
         self.context.stop.set();
         self.output_error.get_or_insert(error);
@@ -319,7 +319,7 @@ impl<'a> Writer<'a> {
             self.ended_by = Some(failure);
         }
         // For a single chat its line is enough, and after a broken pipe nothing is printed.
-        let is_read = !matches!(self.output_error, Some(OutputError::BrokenPipe));
+        let is_read = !matches!(self.output_error, Some(Error::BrokenPipe));
         let is_worth_it = if self.config.only_changes { self.has_news || is_cut_short } else { true };
         if is_read && is_worth_it && self.config.has_summary && (!self.config.is_single || self.tally.lines() == 0) {
             let saved_to = self.config.saved_to.as_deref();
@@ -331,8 +331,8 @@ impl<'a> Writer<'a> {
             self.context.output.summary(text, &json);
         }
         match self.output_error {
-            Some(OutputError::BrokenPipe) if !is_cut_short => {}
-            Some(error) => return Err(error.into()),
+            Some(Error::BrokenPipe) if !is_cut_short => {}
+            Some(error) => return Err(error),
             None => {}
         }
         Ok(match (self.ended_by, self.last_failure) {

@@ -5,7 +5,6 @@
 
 use crate::text::is_unsafe;
 
-/// The digits of a number.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Number {
     /// ASCII digits, without a leading `+` or `00`.

@@ -91,7 +91,6 @@ pub struct GetArgs {
     /// Save the picture of one chat as FILE; - writes it to standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Save", conflicts_with = "history")]
     pub output: Option<PathBuf>,
-    /// Where pictures are saved.
     #[command(flatten)]
     pub save: SaveArgs,
     /// Print only new, changed and gone pictures and failures, otherwise nothing
@@ -103,7 +102,6 @@ pub struct GetArgs {
     /// Draw the pictures in the terminal
     #[arg(long, help_heading = "Save")]
     pub show: bool,
-    /// The list.
     #[command(flatten)]
     pub chats: ListArgs,
 }
@@ -137,10 +135,8 @@ pub struct RequestArgs {
     /// Move other programs' notifications from the queue to FILE, one a line
     #[arg(long, value_name = "FILE", help_heading = "Results", requires = "wait")]
     pub spool: Option<PathBuf>,
-    /// Where pictures are saved, with --wait.
     #[command(flatten)]
     pub save: SaveArgs,
-    /// The list.
     #[command(flatten)]
     pub chats: ListArgs,
     /// Print the equivalent curl commands and send nothing

@@ -39,7 +39,6 @@ pub struct ReceiveArgs {
     /// Move other programs' notifications from the queue to FILE, one a line
     #[arg(long, value_name = "FILE")]
     pub spool: Option<PathBuf>,
-    /// Where pictures are saved.
     #[command(flatten)]
     pub save: SaveArgs,
 }

@@ -77,7 +77,6 @@ impl ListArgs {
         Ok(())
     }
 
-    /// Which forms of chat ids are accepted.
     pub fn rule(&self, settings: &Settings) -> Result<Rule, Error> {
         Ok(if settings.is_lenient(self.lenient)? { Rule::Lenient } else { Rule::Strict })
     }
@@ -101,7 +100,6 @@ impl ListArgs {
     }
 }
 
-/// An open list and its journal.
 pub struct OpenList {
     pub list: Input,
     pub journal: Option<Journal>,

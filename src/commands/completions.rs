@@ -5,7 +5,6 @@ use crate::commands::Context;
 use crate::settings::Error;
 use crate::token::Masked;
 
-/// Prints the completion script of `cli` for a shell.
 pub fn run(args: &CompletionsArgs, mut cli: clap::Command, context: &Context<'_>) -> Result<u8, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli, "greenavatar", &mut script);

@@ -14,7 +14,7 @@ use crate::commands::files::Files;
 use crate::contacts::{self, account};
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::greenapi::contacts::List;
-use crate::output::{Output, OutputError};
+use crate::output::Output;
 use crate::recent::Deduplicator;
 use crate::shutdown::{self, StopFlag};
 use crate::text::sanitize_json;
@@ -33,7 +33,7 @@ pub fn run(args: &ContactsArgs, context: &Context<'_>) -> Result<u8, Error> {
     printer.flush();
     match printer.error {
         None => exit,
-        Some(error) => Err(error.into()),
+        Some(error) => Err(error),
     }
 }
 
@@ -70,13 +70,12 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
                 contacts::read(&mut feed, args.country_code.as_deref(), &mut |line, contact| match contact {
                     Ok(chat) if recent.insert(&chat.key()) => printer.print(&chat),
                     Ok(_) => ControlFlow::Continue(()),
-                    Err(problem) => {
+                    Err(mut failure) => {
                         has_failed = true;
                         printer.flush();
-                        let mut failure = Failure::new(Kind::InvalidChatId, problem.message);
                         // In text, each hint is printed once; with --json, every object has its hint.
-                        if !problem.hint.is_empty() && (hinted.insert(problem.hint) || output.is_json()) {
-                            failure = failure.hint(problem.hint);
+                        if !output.is_json() {
+                            failure.hint = failure.hint.filter(|hint| hinted.insert(hint.clone()));
                         }
                         output.line_failure(&name, line, &failure);
                         ControlFlow::Continue(())
@@ -108,7 +107,6 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
     })
 }
 
-/// A JSON line.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
@@ -123,7 +121,7 @@ struct Printer<'a> {
     text: String,
     /// Number of lines that may still be printed; `None`: no limit.
     left: Option<u64>,
-    error: Option<OutputError>,
+    error: Option<Error>,
 }
 
 impl Printer<'_> {

@@ -7,8 +7,8 @@ use crate::failure::Error;
 
 pub fn run(_: &DoctorArgs, context: &Context<'_>) -> Result<u8, Error> {
     match context.open() {
-        Ok(session) => Ok(doctor::run(&session.settings, context.output)?),
-        Err(Error::Failure(failure)) => Ok(doctor::run_without_settings(failure, context.output)?),
+        Ok(session) => doctor::run(&session.settings, context.output),
+        Err(Error::Failure(failure)) => doctor::run_without_settings(failure, context.output),
         Err(error) => Err(error),
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use same_file::Handle;
 
 use crate::failure::{Failure, Kind};
+use crate::platform::parent;
 use crate::text::sanitize;
 
-/// The files of a run.
 #[derive(Debug, Default)]
 pub struct Files(Vec<Named>);
 
@@ -68,8 +68,7 @@ fn identity(path: &Path) -> Option<Identity> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => Handle::from_path(path).ok().map(Identity::Existing),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Some(Identity::New(parent.canonicalize().ok()?.join(path.file_name()?)))
+            Some(Identity::New(parent(path).canonicalize().ok()?.join(path.file_name()?)))
         }
         _ => None,
     }

@@ -1,6 +1,5 @@
 //! `gallery`: writes an HTML page that shows the pictures of a directory.
 
-use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
@@ -15,11 +14,11 @@ use crate::failure::{Error, Failure, Kind};
 use crate::gallery::{self, page};
 use crate::output::Output;
 use crate::pictures::folder;
+use crate::platform::parent;
 use crate::shutdown::{self, SLICE};
 use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
 
-/// The JSON line.
 #[derive(Serialize)]
 struct Written<'a> {
     file: &'a str,
@@ -70,8 +69,8 @@ fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
     let (mut named, mut invalid) = (Vec::new(), Vec::new());
     while shutdown::signal().is_none() {
         match input.next(Some(Instant::now() + SLICE))? {
-            Next::Entry(Entry::Chat(chat)) => named.push(chat),
-            Next::Entry(Entry::Invalid { line, .. }) => invalid.extend(line),
+            Next::Item(Entry::Chat(chat)) => named.push(chat),
+            Next::Item(Entry::Invalid { line, .. }) => invalid.extend(line),
             Next::Waiting => {}
             Next::End => break,
         }
@@ -89,8 +88,7 @@ fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
 
 /// The relative URL from the page to the directory with the pictures.
 fn prefix(file: &Path, dir: &Path) -> Result<String, Failure> {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    page::prefix(&absolute(parent)?, dir).ok_or_else(|| {
+    page::prefix(&absolute(parent(file))?, dir).ok_or_else(|| {
         let what = format!("no relative link leads from {} to {}", file.to_string_lossy(), dir.to_string_lossy());
         Failure::new(Kind::BadSettings, what).hint("write the page to the same drive as the pictures")
     })
@@ -100,8 +98,7 @@ fn prefix(file: &Path, dir: &Path) -> Result<String, Failure> {
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let has_parent = path.components().any(|component| component == Component::ParentDir);
     let absolute = if has_parent { path.canonicalize() } else { std::path::absolute(path) };
-    absolute.map_err(|error: io::Error| {
-        let error = anyhow::Error::from(error).context(format!("cannot find {}", path.to_string_lossy()));
-        Failure::caused(Kind::InputUnreadable, error)
+    absolute.map_err(|error| {
+        Failure::new(Kind::InputUnreadable, format!("cannot find {}", path.to_string_lossy())).because(error)
     })
 }

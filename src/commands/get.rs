@@ -9,7 +9,7 @@ use crate::cli::pictures::GetArgs;
 use crate::commands::Context;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;
-use crate::output::{Output, OutputError};
+use crate::output::Output;
 use crate::pictures::Pictures;
 use crate::pictures::download::Format;
 use crate::pictures::folder::Destination;
@@ -154,8 +154,8 @@ impl GetJob<'_> {
                 Ok(())
             }
             Print::Picture => match self.output.write_picture(picture) {
-                Err(OutputError::Io(failure)) => Err(failure),
-                Ok(()) | Err(OutputError::BrokenPipe) => Ok(()),
+                Err(Error::Failure(failure)) => Err(failure),
+                _ => Ok(()),
             },
         }
     }

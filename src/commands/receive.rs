@@ -3,7 +3,6 @@
 use crate::cli::results::ReceiveArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
-use crate::output::OutputError;
 use crate::results::lock::Lock;
 use crate::results::queue::Queue;
 use crate::results::receive::{StopCondition, receive_loop};
@@ -32,7 +31,7 @@ pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
     let condition = StopCondition { follow: args.follow, idle: args.idle, max: args.max };
     receive_loop(&mut queue, condition, &stop, &mut |info| {
         let mut record = record(info);
-        let save = |saver: &Saver<'_>| saver.save_result(info, &mut record, &stop).map_err(OutputError::Io);
+        let save = |saver: &Saver<'_>| saver.save_result(info, &mut record, &stop).map_err(Error::Failure);
         let failure = saver.as_ref().map_or(Ok(None), save)?.or_else(|| info.failure());
         output.write(&record.line(output))?;
         if let Some(failure) = &failure {

@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::cli::setup::SandboxArgs;
 use crate::commands::{Context, start_sandbox};
 use crate::failure::{Failure, Kind};
@@ -61,7 +59,6 @@ fn start(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Error> {
     start_sandbox(config)
 }
 
-/// The environment variables with the sandbox's settings.
 fn variables(sandbox: &Sandbox) -> [(&'static str, &str); 3] {
     [
         ("GREEN_API_URL", sandbox.api_url()),
@@ -97,14 +94,13 @@ fn run_command(
         Ok(child) => child,
         Err(error) => {
             let exit = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
-            let error = anyhow::Error::from(error).context(format!("cannot run {}", program.to_string_lossy()));
-            context.output.failure(&Failure::caused(Kind::BadSettings, error));
+            let what = format!("cannot run {}", program.to_string_lossy());
+            context.output.failure(&Failure::new(Kind::BadSettings, what).because(error));
             return Ok(exit);
         }
     };
     let status = wait(&mut child, is_foreground)
-        .context("cannot wait for the command")
-        .map_err(|error| Failure::caused(Kind::Unreachable, error))?;
+        .map_err(|error| Failure::new(Kind::Unreachable, "cannot wait for the command").because(error))?;
     if let Some(signal) = platform::signal_of(status) {
         shutdown::die(signal);
     }
@@ -139,8 +135,8 @@ fn exit_code(status: ExitStatus) -> u8 {
 /// Starts the sandbox in a background process, prints its `export` lines, and returns.
 fn detach(context: &Context<'_>) -> Result<u8, Error> {
     let cannot = |error: std::io::Error| {
-        let error = anyhow::Error::from(error).context("the sandbox cannot start in the background");
-        Failure::caused(Kind::BadSettings, error)
+        Failure::new(Kind::BadSettings, "the sandbox cannot start in the background")
+            .because(error)
             .hint("run it in another terminal, or with a command: greenavatar sandbox -- COMMAND")
     };
     let Some(shell) = platform::shell_id() else {

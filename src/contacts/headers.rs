@@ -23,12 +23,10 @@ pub const NAME_PARTS: [&str; 3] = [
 /// In the header of a column that is not a name, if a table has none of the columns above.
 const NOT_NAME: &str = "nick|phonetic|organi|company|firma|компания|label|type|mail|group|note|url|address";
 
-/// Whether a header is one of these.
 pub fn is_one_of(header: &str, words: &str) -> bool {
     words.split('|').any(|word| word == header)
 }
 
-/// Whether a column has phone numbers.
 pub fn is_phone(header: &str) -> bool {
     is_one_of(header, PHONE_EXACT) || has_word(header, PHONE) && !has_word(header, NOT_PHONE)
 }

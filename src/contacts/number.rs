@@ -3,16 +3,14 @@
 
 use crate::chat_id::phone::{Number, Unclear, trunk_prefixes};
 use crate::chat_id::{ChatId, Rule};
+use crate::failure::{Failure, Kind};
+use crate::text::{sanitize, shorten};
 
 /// Digits of an international number, its country code included.
 const LENGTH: std::ops::RangeInclusive<usize> = 7..=15;
 
-/// Why a text does not become a chat id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotConverted {
-    pub message: &'static str,
-    pub hint: &'static str,
-}
+/// Characters of a text that cannot be converted that are shown.
+const SHOWN: usize = 80;
 
 /// The numbers of one field: `+1 100 123 4567 ::: +1 100 123 4568` are two. A part that is too short for a number,
 /// after another one, is its extension and is left out.
@@ -42,7 +40,10 @@ pub fn split(field: &str) -> Vec<&str> {
 }
 
 /// One number as a chat id. A text that is a chat id already is taken as it is.
-pub fn convert(text: &str, country_code: Option<&str>) -> Result<ChatId, NotConverted> {
+pub fn convert(text: &str, country_code: Option<&str>) -> Result<ChatId, Failure> {
+    let not_converted = |why: &str, hint: &str| {
+        Failure::new(Kind::InvalidChatId, format!("{}: {why}", sanitize(&shorten(text, SHOWN)))).hint(hint)
+    };
     let text = text.trim();
     if let Ok(chat) = ChatId::parse(text, Rule::Lenient) {
         return Ok(chat);
@@ -52,31 +53,31 @@ pub fn convert(text: &str, country_code: Option<&str>) -> Result<ChatId, NotConv
         read => read,
     };
     let number = number.map_err(|unclear| match unclear {
-        Unclear::Exponent => NotConverted {
-            message: "a number that a spreadsheet shortened: its last digits may be lost",
-            hint: "format the column as text and export it again",
-        },
-        Unclear::Ambiguous => NotConverted {
-            message: "not a phone number, or one that can be read in several ways",
-            hint: "write each number with its country code",
-        },
+        Unclear::Exponent => not_converted(
+            "a number that a spreadsheet shortened: its last digits may be lost",
+            "format the column as text and export it again",
+        ),
+        Unclear::Ambiguous => not_converted(
+            "not a phone number, or one that can be read in several ways",
+            "write each number with its country code",
+        ),
     })?;
     let digits = match country_code {
         Some(code) if !number.is_international => with_country_code(&number.digits, code),
         _ => match number.international() {
             Some(digits) => digits.to_owned(),
             None => {
-                return Err(NotConverted {
-                    message: "a number without its country code",
-                    hint: "--country-code N adds it, as in --country-code 44",
-                });
+                let hint = "--country-code N adds it, as in --country-code 44";
+                return Err(not_converted("a number without its country code", hint));
             }
         },
     };
     let chat = ChatId::parse(&format!("{digits}@c.us"), Rule::Lenient);
-    chat.ok().filter(|_| LENGTH.contains(&digits.len())).ok_or(NotConverted {
-        message: "not a phone number: with its country code it has 7 to 15 digits",
-        hint: "write each number with its country code",
+    chat.ok().filter(|_| LENGTH.contains(&digits.len())).ok_or_else(|| {
+        not_converted(
+            "not a phone number: with its country code it has 7 to 15 digits",
+            "write each number with its country code",
+        )
     })
 }
 
@@ -142,7 +143,7 @@ mod tests {
         ] {
             assert_eq!(id(text, None).as_deref(), digits, "{text:?}");
         }
-        assert!(convert("1.10012E+10", Some("1")).expect_err("lost digits").message.contains("spreadsheet"));
+        assert!(convert("1.10012E+10", Some("1")).expect_err("lost digits").message().contains("spreadsheet"));
     }
 
     #[test]

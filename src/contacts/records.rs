@@ -5,7 +5,6 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use super::{Bytes, LONGEST_RECORD, LineCounter};
 use crate::failure::Failure;
 
-/// Columns of a table.
 const MOST_COLUMNS: usize = 1024;
 
 pub enum Record {
@@ -30,7 +29,6 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The records from here on.
     pub fn new(bytes: Bytes<'a>, delimiter: u8, lines: LineCounter) -> Records<'a> {
         let core = ReaderBuilder::new().delimiter(delimiter).build();
         Records { core, bytes, lines, fields: Vec::new(), ends: Vec::new() }
@@ -102,7 +100,6 @@ impl<'a> Records<'a> {
         self.ends.len() == 1 && self.field(0).trim_ascii_start().starts_with(b"#")
     }
 
-    /// The number of fields of the last record.
     pub fn len(&self) -> usize {
         self.ends.len()
     }

@@ -15,7 +15,6 @@ use crate::failure::Failure;
 /// Lines and records that decide what kind of table it is.
 const SAMPLE: usize = 100;
 
-/// Finds the numbers of a table.
 pub fn parse(mut bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut lines = LineCounter::default();
     let mut delimiter = delimiter_of(bytes.rest());
@@ -84,7 +83,6 @@ fn delimiter_of(head: &[u8]) -> u8 {
     counts.iter().max_by_key(|(_, count)| *count).expect("there are three").0
 }
 
-/// Which columns a table has.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Layout {
     has_header: bool,

@@ -15,7 +15,6 @@ use crate::failure::Failure;
 const WITHOUT_END: &str = "a vCard without END:VCARD";
 const TOO_LONG: &str = "a vCard with more than 64 KiB of names and numbers";
 
-/// Finds the numbers of all vCards of a file.
 pub fn parse(bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut summary = Summary::default();
     let mut lines = Lines { bytes, counter: LineCounter::default() };

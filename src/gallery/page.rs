@@ -127,7 +127,6 @@ fn html(text: &str) -> String {
     out
 }
 
-/// A relative path as a URL.
 fn url(path: &Path) -> String {
     let mut url = String::new();
     for component in path.components() {

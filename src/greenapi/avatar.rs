@@ -5,7 +5,6 @@ use super::json::{Object, truth};
 use crate::failure::Failure;
 use crate::http::Answer;
 
-/// The answer of getAvatar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar {
     pub url: Option<String>,

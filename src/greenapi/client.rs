@@ -144,7 +144,7 @@ impl<'a> Client<'a> {
         match result {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(why))) => {
-                Err(Failure::caused(Kind::UnexpectedResponse, anyhow::Error::msg(why).context(INCOMPLETE)))
+                Err(Failure::new(Kind::UnexpectedResponse, INCOMPLETE).because(anyhow::Error::msg(why)))
             }
             Ok(Err(answer)) => {
                 let answer = into_result(answer)?;

@@ -18,7 +18,6 @@ pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 /// The largest element of a list.
 const ELEMENT_LIMIT: u64 = 64 * 1024;
 
-/// Which chats of the account to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct List {
     /// List chats, the one with the most recent message first (getChats), instead of all contacts (getContacts).
@@ -70,7 +69,6 @@ pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(),
     }
 }
 
-/// The chat id and the name in an element.
 fn chat_of(element: &RawValue) -> Option<ChatId> {
     let fields = Object::parse(element.get().as_bytes())?;
     let text = |key: &str| {

@@ -90,7 +90,7 @@ pub fn failure_of_reason(reason: &str) -> Failure {
 pub fn unexpected(answer: &Answer, what: &'static str) -> Failure {
     let said = redact(String::from_utf8_lossy(&answer.body).trim());
     let error = anyhow::Error::msg(if said.is_empty() { "an empty answer".to_owned() } else { said });
-    let failure = Failure::caused(Kind::UnexpectedResponse, error.context(what));
+    let failure = Failure::new(Kind::UnexpectedResponse, what).because(error);
     Failure { http_status: Some(answer.status), ..failure.hint(CHECK_URL) }
 }
 
@@ -100,36 +100,25 @@ const CHECK_URL: &str = "check that --api-url is the apiUrl in GREEN-API's conso
 
 /// The failure of a call without an answer.
 pub fn http_failure(error: HttpError, timeout: Duration) -> Failure {
-    let caused = |kind, what: &'static str, cause: String| {
-        let error = anyhow::Error::msg(redact(&cause));
-        Failure::caused(kind, error.context(what))
-    };
-    match error {
+    let caused =
+        |kind, what: &'static str, cause: &str| Failure::new(kind, what).because(anyhow::Error::msg(redact(cause)));
+    let is_final = matches!(error, HttpError::Interrupted | HttpError::Tls { .. } | HttpError::NotPublic(_));
+    let failure = match error {
         HttpError::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", show_duration(timeout)))
             .hint("use a longer --timeout"),
-        HttpError::Interrupted => {
-            let mut failure = Failure::new(Kind::Timeout, "the run was interrupted and the request was cut off");
-            failure.is_final = true;
-            failure
-        }
+        HttpError::Interrupted => Failure::new(Kind::Timeout, "the run was interrupted and the request was cut off"),
         HttpError::Unreachable(why) => {
-            caused(Kind::Unreachable, "no answer", why).hint("check the network, the proxy variables and --api-url")
+            caused(Kind::Unreachable, "no answer", &why).hint("check the network, the proxy variables and --api-url")
         }
         HttpError::Tls { message, hint } => {
-            let mut failure =
-                caused(Kind::Unreachable, "no secure connection, so nothing was sent", message).hint(hint);
-            failure.is_final = true;
-            failure
+            caused(Kind::Unreachable, "no secure connection, so nothing was sent", &message).hint(hint)
         }
-        HttpError::NotPublic(_) => {
-            let mut failure = Failure::new(Kind::Unreachable, "the host has no public address");
-            failure.is_final = true;
-            failure
-        }
+        HttpError::NotPublic(_) => Failure::new(Kind::Unreachable, "the host has no public address"),
         HttpError::NotHttp(why) => {
-            caused(Kind::UnexpectedResponse, "the answer is not valid HTTP", why).hint("check --api-url")
+            caused(Kind::UnexpectedResponse, "the answer is not valid HTTP", &why).hint("check --api-url")
         }
-    }
+    };
+    Failure { is_final, ..failure }
 }
 
 /// An answer's body, parsed as far as possible.
@@ -201,7 +190,6 @@ fn sentence(json: &Value) -> String {
     PLACES.iter().filter_map(text).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-/// The title of an HTML page.
 fn html_title(html: &str) -> String {
     let lower = html.to_ascii_lowercase();
     let title = || {
@@ -271,7 +259,7 @@ fn describe(kind: Kind, said: String) -> Failure {
         ),
         _ => ("unexpected response", CHECK_URL),
     };
-    Failure::caused(kind, anyhow::Error::msg(said).context(what)).hint(hint)
+    Failure::new(kind, what).because(anyhow::Error::msg(said)).hint(hint)
 }
 
 #[cfg(test)]

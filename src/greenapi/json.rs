@@ -33,7 +33,6 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The text of a JSON string.
 pub fn string(value: &str) -> Option<String> {
     serde_json::from_str(value).ok()
 }

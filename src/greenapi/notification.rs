@@ -18,7 +18,6 @@ pub struct AvatarInfo {
     pub url_avatar: Option<String>,
     /// Whether there is an account; only in an older form.
     pub exists_whatsapp: Option<bool>,
-    /// Why the request failed.
     pub reason: Option<String>,
 }
 
@@ -33,13 +32,10 @@ pub struct Foreign {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// A result.
     Avatar(AvatarInfo),
-    /// Anything else.
     Foreign(Foreign),
 }
 
-/// The head of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The `receiptId` with which it is deleted: digits.
@@ -170,7 +166,6 @@ fn scan_receipt(text: &[u8]) -> Option<String> {
     inner.pop().filter(|_| inner.is_empty() && !(do_match && open.is_empty()))
 }
 
-/// The number that follows the key.
 fn receipt_after(rest: &[u8]) -> Option<String> {
     let value = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let value = value.strip_prefix(b"\"").unwrap_or(value);

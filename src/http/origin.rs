@@ -33,7 +33,6 @@ impl Origin {
         Some(Origin { is_https, host, port: port.unwrap_or(if is_https { 443 } else { 80 }) })
     }
 
-    /// The host, if it is an address.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }

@@ -23,10 +23,7 @@ pub fn read_roots(path: &Path) -> Result<RootCerts, Failure> {
     let wanted = "--cacert expects certificates of authorities in PEM form";
     let mut pem = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut pem));
-    read.map_err(|error| {
-        let error = anyhow::Error::from(error).context(format!("cannot read {name}"));
-        Failure::caused(Kind::InputUnreadable, error)
-    })?;
+    read.map_err(|error| Failure::new(Kind::InputUnreadable, format!("cannot read {name}")).because(error))?;
     if pem.len() as u64 == LARGEST {
         return Err(bad("is too large to be a certificate file").hint(wanted));
     }

@@ -104,7 +104,6 @@ impl Progress {
         Wait(Some((Arc::clone(self), id)))
     }
 
-    /// Removes the line from the screen.
     pub fn clear(&self) {
         self.clear_if(|_| true);
     }

@@ -17,7 +17,6 @@ const SIZE_LIMIT: usize = 5 * 1024 * 1024;
 /// How much of a body that is not a picture is looked at.
 const TEXT_LIMIT: usize = 4 * 1024;
 
-/// A type of picture that is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Jpeg,
@@ -85,12 +84,6 @@ fn first_scan(jpeg: &[u8]) -> Option<&[u8]> {
     if find(b"\xff\xd8\xff").is_some() { None } else { find(b"\xff\xda").map(|at| &jpeg[at + 2..]) }
 }
 
-#[derive(Debug)]
-pub struct Downloaded {
-    pub format: Format,
-    pub bytes: Vec<u8>,
-}
-
 /// Why a picture was not downloaded or saved.
 #[derive(Debug)]
 pub struct DownloadError {
@@ -111,7 +104,7 @@ pub fn download(
     target: &Target<'_>,
     timeout: Duration,
     output: &Output,
-) -> Result<Downloaded, DownloadError> {
+) -> Result<(Format, Vec<u8>), DownloadError> {
     output.wire(|| format!("> GET {}", target.url));
     let mut bytes = Vec::new();
     let until = Some(Instant::now() + timeout);
@@ -124,10 +117,10 @@ pub fn download(
     match Format::of(&bytes) {
         Some(format) if answer.status == 200 && answer.complete => {
             if format.is_complete(&bytes) {
-                return Ok(Downloaded { format, bytes });
+                return Ok((format, bytes));
             }
             let why = anyhow::anyhow!("a {} without its end", format.extension());
-            Err(Failure::caused(Kind::BadPicture, why.context("the picture is incomplete")).into())
+            Err(Failure::new(Kind::BadPicture, "the picture is incomplete").because(why).into())
         }
         format => {
             let text = if format.is_some() { &[] } else { &bytes[..bytes.len().min(TEXT_LIMIT)] };
@@ -162,7 +155,7 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
         300..=399 => (Kind::UnexpectedResponse, "the picture host redirected", format!("status {status}")),
         _ => (Kind::UnexpectedResponse, "unexpected response of the picture host", answer),
     };
-    let mut failure = Failure::caused(kind, anyhow::Error::msg(why).context(what));
+    let mut failure = Failure::new(kind, what).because(anyhow::Error::msg(why));
     failure.http_status = Some(status);
     if url_expired {
         failure = failure.hint("another run asks for a fresh URL");
@@ -172,7 +165,7 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
 
 fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
     let incomplete = format!("incomplete download from {host}");
-    let caused = |kind, what: String, why: &str| Failure::caused(kind, anyhow::Error::msg(redact(why)).context(what));
+    let caused = |kind, what: String, why: &str| Failure::new(kind, what).because(anyhow::Error::msg(redact(why)));
     let (is_final, failure) = match error {
         HttpError::Timeout => {
             let seconds = (timeout.as_secs_f64() * 10.0).round() / 10.0;
@@ -240,7 +233,7 @@ mod tests {
     }
 
     /// Downloads what the server answers; the code word of a failure and its message.
-    fn download_of(answer: Vec<u8>) -> Result<Downloaded, (&'static str, String)> {
+    fn download_of(answer: Vec<u8>) -> Result<(Format, Vec<u8>), (&'static str, String)> {
         let server = Server::start([answer]);
         let url = format!("{}/x.jpg", server.url());
         let allowed = [AllowedHost::parse("127.0.0.1").expect("an address")];
@@ -255,7 +248,7 @@ mod tests {
     #[test]
     fn five_mebibytes_are_the_limit() {
         let picture = [JPEG, &vec![b'x'; SIZE_LIMIT - JPEG.len()]].concat();
-        assert!(download_of(answer(200, &picture)).expect("a picture").bytes == picture);
+        assert!(download_of(answer(200, &picture)).expect("a picture").1 == picture);
         let (code, _) = download_of(answer(200, &[&picture[..], b"x"].concat())).expect_err("too large");
         assert_eq!(code, "bad-picture");
     }

@@ -16,7 +16,7 @@ use super::download::Format;
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::platform;
+use crate::platform::{self, parent};
 use crate::record::Change;
 
 /// The hidden name of a file that is being written is random between these two.
@@ -36,12 +36,10 @@ pub enum Destination {
     },
     /// In this file, whatever its extension.
     File(PathBuf),
-    /// Not in a file.
     Memory,
 }
 
 impl Destination {
-    /// Where a picture of the chat is saved.
     fn path(&self, chat: &ChatId, format: Format) -> Option<PathBuf> {
         match self {
             Destination::Dir { dir, .. } => Some(dir.join(format!("{chat}.{}", format.extension()))),
@@ -79,7 +77,7 @@ impl<'a> Folder<'a> {
             Destination::File(path) if path.is_dir() => {
                 (path, Err(io::Error::new(ErrorKind::IsADirectory, "it is a directory: use --dir")))
             }
-            Destination::File(path) if !is_device(path) => (path, prepare(&parent(&resolved(path)))),
+            Destination::File(path) if !is_device(path) => (path, prepare(parent(&resolved(path)))),
             Destination::File(_) | Destination::Memory => (&PathBuf::new(), Ok(())),
         };
         prepared.map_err(|error| write_failure(path, error))?;
@@ -152,7 +150,7 @@ impl<'a> Folder<'a> {
     fn remove(&self, file: &Path) -> io::Result<()> {
         match fs::remove_file(file) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => self.sync_dir(&parent(file)),
+            _ => self.sync_dir(parent(file)),
         }
     }
 
@@ -163,14 +161,14 @@ impl<'a> Folder<'a> {
         }
         let path = resolved(path);
         let dir = parent(&path);
-        let mut file = temporary_file(&dir)?;
+        let mut file = temporary_file(dir)?;
         file.as_file_mut().write_all(bytes)?;
         if let Some(modified) = modified {
             file.as_file().set_modified(modified)?;
         }
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|unnamed| unnamed.error)?;
-        self.sync_dir(&dir)
+        self.sync_dir(dir)
     }
 
     /// Syncs a directory, so that a new name in it survives a loss of power. Warns once if its file system cannot.
@@ -209,10 +207,6 @@ fn prepare(dir: &Path) -> io::Result<()> {
 /// The file that is to be written: a symbolic link stays, and what it leads to is replaced.
 fn resolved(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Whether the path leads to a device or a pipe, which is written to and never replaced.
@@ -268,7 +262,7 @@ fn write_failure(path: &Path, error: io::Error) -> Failure {
         _ => None,
     };
     let what = format!("cannot write {}", path.to_string_lossy());
-    let failure = Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(what));
+    let failure = Failure::new(Kind::OutputFailed, what).because(error);
     Failure { hint: hint.map(str::to_owned), ..failure }
 }
 

@@ -79,7 +79,6 @@ impl AllowedHost {
     }
 }
 
-/// An allowed URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The URL without its fragment.

@@ -135,12 +135,10 @@ pub fn env_file_dirs(here: &Path) -> Vec<&Path> {
 /// The variables that name the directory of [`state_dir`].
 pub const STATE_VARIABLES: &str = "XDG_STATE_HOME or HOME";
 
-/// The directory for state of programs.
 pub fn state_dir() -> Option<PathBuf> {
     xdg_dir("XDG_STATE_HOME", ".local/state")
 }
 
-/// The directory for configuration of programs.
 pub fn config_dir() -> Option<PathBuf> {
     xdg_dir("XDG_CONFIG_HOME", ".config")
 }
@@ -209,7 +207,6 @@ pub fn send_signal(child: &Child, signal: i32, has_terminal: bool) {
     }
 }
 
-/// The signal that ended a process.
 pub fn signal_of(status: ExitStatus) -> Option<i32> {
     status.signal()
 }

@@ -112,12 +112,10 @@ fn dirs_up_to<'a>(here: &'a Path, home: Option<&Path>) -> Vec<&'a Path> {
 /// The variable that names the directory of [`state_dir`].
 pub const STATE_VARIABLES: &str = "LOCALAPPDATA";
 
-/// The directory for state of programs.
 pub fn state_dir() -> Option<PathBuf> {
     named_dir("LOCALAPPDATA")
 }
 
-/// The directory for configuration of programs.
 pub fn config_dir() -> Option<PathBuf> {
     named_dir("APPDATA")
 }

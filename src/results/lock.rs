@@ -45,7 +45,8 @@ impl Lock {
         loop {
             attempts += 1;
             let mut file = open().map_err(|error| {
-                failed(error, format!("cannot write the lock file {}", shown_path(&path)))
+                Failure::new(Kind::OutputFailed, format!("cannot write the lock file {}", shown_path(&path)))
+                    .because(error)
                     .hint(format!("set {} to a directory that can be written", platform::STATE_VARIABLES))
             })?;
             match file.try_lock() {
@@ -85,12 +86,10 @@ fn busy(file: &mut File, id_instance: &str) -> Failure {
 
 /// A lock that failed although the file is open: the file system has no locks, or they are switched off.
 fn unlockable(error: io::Error, path: &Path) -> Failure {
-    failed(error, format!("the file system does not support locks: cannot lock {}", shown_path(path)))
+    let what = format!("the file system does not support locks: cannot lock {}", shown_path(path));
+    Failure::new(Kind::OutputFailed, what)
+        .because(error)
         .hint(format!("set {} to a directory on a local file system", platform::STATE_VARIABLES))
-}
-
-fn failed(error: io::Error, message: String) -> Failure {
-    Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(message))
 }
 
 /// The host and the instance. All hosts of GREEN-API are one: an instance answers under more than one of them.

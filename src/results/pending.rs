@@ -90,7 +90,6 @@ impl PendingRequests {
         })
     }
 
-    /// The nearest deadline.
     pub fn next_deadline(&mut self) -> Option<Instant> {
         loop {
             let &Reverse((deadline, key)) = self.deadlines.peek()?;

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::queue::{LONGEST_POLL, Next, Queue, SHORTEST_POLL};
 use crate::failure::{EXIT_SOME_FAILED, Error};
 use crate::greenapi::notification::AvatarInfo;
-use crate::output::OutputError;
 use crate::shutdown::StopFlag;
 
 /// With `--idle` a poll lasts at least this long, as the answer takes time to arrive.
@@ -40,7 +39,7 @@ pub fn receive_loop(
     queue: &mut Queue<'_>,
     condition: StopCondition,
     stop: &StopFlag,
-    print: &mut dyn FnMut(&AvatarInfo) -> Result<bool, OutputError>,
+    print: &mut dyn FnMut(&AvatarInfo) -> Result<bool, Error>,
 ) -> Result<u8, Error> {
     let poll = match (condition.idle, condition.follow) {
         (Some(idle), _) => idle.clamp(SHORTEST_POLL, LONGEST_POLL),

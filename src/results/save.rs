@@ -17,7 +17,6 @@ pub const DOWNLOAD_LIMIT: Duration = Duration::from_secs(120);
 /// Chats whose newest timestamp is known at a time, so that memory does not grow with the list.
 const MOST_CHATS: usize = 65_536;
 
-/// Saves the pictures of a run's results.
 #[derive(Debug)]
 pub struct Saver<'a> {
     pub pictures: Pictures<'a>,

@@ -7,10 +7,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
-use crate::platform::{is_name_of, private_file, sync_dir};
+use crate::platform::{is_name_of, parent, private_file, sync_dir};
 use crate::token::shown_path;
 
-/// A file to which lines are appended.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -34,8 +33,7 @@ impl Spool {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = options.create(true).open(path)?;
                 // The name must survive a power cut as well. Not every file system can sync a directory.
-                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                let _ = sync_dir(parent);
+                let _ = sync_dir(parent(path));
                 file
             }
             opened => opened?,
@@ -73,8 +71,7 @@ impl Spool {
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Failure {
-    let error = anyhow::Error::from(error).context(format!("cannot write the spool {}", shown_path(path)));
-    Failure::caused(Kind::OutputFailed, error)
+    Failure::new(Kind::OutputFailed, format!("cannot write the spool {}", shown_path(path))).because(error)
 }
 
 #[cfg(test)]

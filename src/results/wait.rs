@@ -14,6 +14,7 @@ use super::record;
 use super::save::Saver;
 use crate::batch::job::{Attempt, BackgroundTask, Job, RunHandle, lock};
 use crate::batch::journal::Requested;
+use crate::batch::writer::Event;
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
@@ -28,7 +29,6 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// How long the run goes on at its end to delete what it has printed.
 const LAST_DELETION: Duration = Duration::from_secs(5);
 
-/// Requests chats and collects their results.
 pub struct Collector<'a> {
     client: &'a Client<'a>,
     /// The queue's client for long polls.
@@ -136,7 +136,7 @@ impl<'a> Collector<'a> {
         };
         // If it is not written, it stays in the queue, and the run ends.
         if !is_written {
-            run.mark_incomplete();
+            run.report(Event::Incomplete);
         } else if let Err(failure) = lock(&self.queue).ack(message, Some(until)) {
             run.end(failure);
         }

@@ -35,7 +35,7 @@ use self::writer::{Delivery, Writer};
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::greenapi::client::NOTIFICATION_LIMIT;
 use crate::greenapi::notification::Notification;
-use crate::output::{Output, OutputError};
+use crate::output::Output;
 use crate::shutdown;
 use crate::text::sanitize_short;
 
@@ -44,7 +44,6 @@ const CONNECTIONS: usize = 512;
 /// How long a client may take to send a request's head, including the silence before it, to send the body, and to
 /// read an answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest head of a request.
 const HEAD_LIMIT: usize = 16 * 1024;
 /// How much of a refused body is read, and for how long, so that the client gets to see the status.
 const DRAIN_LIMIT: usize = 16 * NOTIFICATION_LIMIT;
@@ -78,11 +77,9 @@ impl Server {
             Ok((listener, address))
         };
         let (listener, address) = listen().map_err(|error: io::Error| {
-            Failure::caused(
-                Kind::BadSettings,
-                anyhow::Error::from(error).context(format!("cannot listen on {address}")),
-            )
-            .hint("--bind names another address, and port 0 any free port")
+            Failure::new(Kind::BadSettings, format!("cannot listen on {address}"))
+                .because(error)
+                .hint("--bind names another address, and port 0 any free port")
         })?;
         Ok(Server { listener, address, path: without_slash(path).to_owned(), token })
     }
@@ -105,10 +102,11 @@ impl Server {
             Ok((thread.join().expect("the writer does not panic"), refused?))
         });
         let (written, refused) = ran.map_err(|error: io::Error| {
-            Failure::caused(Kind::BadSettings, anyhow::Error::from(error).context("the server cannot run"))
+            Failure::new(Kind::BadSettings, "the server cannot run")
+                .because(error)
                 .hint("raise the limits on processes and open files: `ulimit -a` shows them")
         })?;
-        if !matches!(written, Err(OutputError::BrokenPipe)) {
+        if !matches!(written, Err(Error::BrokenPipe)) {
             writer.summarize(refused);
         }
         written?;
@@ -174,7 +172,6 @@ impl Server {
     }
 }
 
-/// Answers the requests of all connections.
 struct Handler {
     path: String,
     token: Option<WebhookToken>,
@@ -311,7 +308,6 @@ struct RefusalLog<'a> {
     inbox: Receiver<Refusal>,
     output: &'a Output,
     count: u64,
-    /// When each kind was last reported.
     reported: BTreeMap<&'static str, Instant>,
 }
 

@@ -12,10 +12,8 @@ use crate::output::Output;
 use crate::platform;
 use crate::token::shown_path;
 
-/// Larger files are rejected.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The variables of a `.env` file.
 #[derive(Debug)]
 pub struct EnvFile {
     pub path: PathBuf,
@@ -38,8 +36,7 @@ impl EnvFile {
     ) -> Result<Option<EnvFile>, Failure> {
         let shown = shown_path(path);
         let unreadable = |error: io::Error| {
-            let error = anyhow::Error::from(error).context(format!("cannot read {shown}"));
-            let failure = Failure::caused(Kind::InputUnreadable, error);
+            let failure = Failure::new(Kind::InputUnreadable, format!("cannot read {shown}")).because(error);
             if is_found { failure.hint("--no-env-file ignores it") } else { failure }
         };
         let is_strangers = |metadata: &Metadata| is_found && platform::belongs_to_another_user(metadata);

@@ -30,9 +30,7 @@ pub fn is_ours(variable: &str) -> bool {
 pub enum Source {
     /// An option, by its name.
     Flag(&'static str),
-    /// A variable of the environment.
     Environment(&'static str),
-    /// A variable in a `.env` file.
     File {
         path: PathBuf,
         /// Whether it was found in this directory or a parent, not named by `--env-file` or the user's file.
@@ -43,12 +41,10 @@ pub enum Source {
     TokenFile(PathBuf, Box<Source>),
     /// No source has a value.
     Default,
-    /// The sandbox of `--sandbox`.
     Sandbox,
 }
 
 impl Source {
-    /// The variable that holds the value.
     pub fn variable(&self) -> Option<&'static str> {
         match self {
             Source::Environment(variable) | Source::File { variable, .. } => Some(variable),
@@ -83,7 +79,6 @@ pub struct Sourced<T> {
 }
 
 impl Sourced<String> {
-    /// The value of a flag.
     pub fn flag(name: &'static str, value: &OsStr) -> Sourced<String> {
         Sourced { value: trimmed(value), source: Source::Flag(name) }
     }
@@ -137,7 +132,6 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The value of a setting in the environment.
 pub fn in_environment(names: &[&'static str]) -> Option<Sourced<String>> {
     names.iter().find_map(|&variable| {
         let value = trimmed(&std::env::var_os(variable)?);

@@ -74,7 +74,7 @@ pub fn chat_list_in_pieces(bytes: &[u8], cuts: &[usize]) {
 fn entries(source: Source) -> Option<Vec<String>> {
     let mut input = Input::open(vec![source], Rule::Lenient, None).ok()?;
     let mut entries = Vec::new();
-    while let Next::Entry(entry) = input.next(None).ok()? {
+    while let Next::Item(entry) = input.next(None).ok()? {
         entries.push(match entry {
             Entry::Chat(chat) => format!("{chat} {}", chat.name().unwrap_or_default()),
             Entry::Invalid { shown, line, why } => {
@@ -159,9 +159,10 @@ pub fn address_book(bytes: &[u8]) {
                     assert!(!name.is_empty() && name.chars().count() <= 200 && name.trim() == name, "{name:?}");
                     assert_printable(name);
                 }
-                Err(problem) => {
-                    assert_printable(&problem.message);
-                    assert!(problem.message.len() <= 1024, "{}", problem.message);
+                Err(failure) => {
+                    let message = failure.message();
+                    assert_printable(&message);
+                    assert!(message.len() <= 1024, "{message}");
                 }
             }
             std::ops::ControlFlow::Continue(())

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::batch::feed::{Feed, Piece};
+use crate::batch::feed::{Feed, Next};
 use crate::chat_id::{ChatId, Rule};
 use crate::failure::{Failure, Kind};
 use crate::text::sanitize;
@@ -22,14 +22,6 @@ pub struct Line {
     pub number: u64,
     /// Whether it has more than 4 KiB.
     pub is_long: bool,
-}
-
-#[derive(Debug)]
-pub enum NextLine {
-    Line(Line),
-    End,
-    /// Nothing came before the deadline.
-    Waiting,
 }
 
 /// The lines of one list that are neither blank nor comments.
@@ -83,18 +75,18 @@ impl Lines {
     }
 
     /// The next line, awaited until the deadline.
-    pub fn next(&mut self, deadline: Option<Instant>) -> Result<NextLine, Failure> {
+    pub fn next(&mut self, deadline: Option<Instant>) -> Result<Next<Line>, Failure> {
         loop {
             if let State::List(ahead) = &mut self.state {
                 return match ahead.take() {
-                    Some(line) => Ok(NextLine::Line(line)),
+                    Some(line) => Ok(Next::Item(line)),
                     None => self.read(deadline),
                 };
             }
             let line = match self.read(deadline)? {
-                NextLine::Line(line) => Some(line),
-                NextLine::End => None,
-                NextLine::Waiting => return Ok(NextLine::Waiting),
+                Next::Item(line) => Some(line),
+                Next::End => None,
+                Next::Waiting => return Ok(Next::Waiting),
             };
             match (std::mem::replace(&mut self.state, State::List(None)), line) {
                 (State::MaybeTable(first), second) => {
@@ -102,9 +94,9 @@ impl Lines {
                         return Err(self.not_a_list("table"));
                     }
                     self.state = State::List(second);
-                    return Ok(NextLine::Line(first));
+                    return Ok(Next::Item(first));
                 }
-                (_, None) => return Ok(NextLine::End),
+                (_, None) => return Ok(Next::End),
                 (_, Some(first)) => {
                     let text = &first.text;
                     if text.trim_ascii().eq_ignore_ascii_case(b"BEGIN:VCARD") {
@@ -129,7 +121,7 @@ impl Lines {
     }
 
     /// The next line that is neither blank nor a comment.
-    fn read(&mut self, deadline: Option<Instant>) -> Result<NextLine, Failure> {
+    fn read(&mut self, deadline: Option<Instant>) -> Result<Next<Line>, Failure> {
         loop {
             if self.after_cr && self.at < self.buffer.len() {
                 self.after_cr = false;
@@ -146,10 +138,10 @@ impl Lines {
             } else {
                 self.at = 0;
                 match self.feed.next(&mut self.buffer, deadline)? {
-                    Piece::Bytes => continue,
-                    Piece::Waiting => return Ok(NextLine::Waiting),
-                    Piece::End if self.partial.is_empty() => return Ok(NextLine::End),
-                    Piece::End => {}
+                    Next::Item(()) => continue,
+                    Next::Waiting => return Ok(Next::Waiting),
+                    Next::End if self.partial.is_empty() => return Ok(Next::End),
+                    Next::End => {}
                 }
             }
             self.number += 1;
@@ -158,7 +150,7 @@ impl Lines {
             if !start.is_empty() && !start.starts_with(b"#") {
                 let is_long = text.len() > LONGEST_LINE;
                 text.truncate(LONGEST_LINE);
-                return Ok(NextLine::Line(Line { text, number: self.number, is_long }));
+                return Ok(Next::Item(Line { text, number: self.number, is_long }));
             }
         }
     }

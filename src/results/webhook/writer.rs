@@ -5,8 +5,9 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 
+use crate::failure::Error;
 use crate::greenapi::notification::Notification;
-use crate::output::{Output, OutputError};
+use crate::output::Output;
 use crate::recent::Deduplicator;
 use crate::results::spool::Spool;
 use crate::results::{identity, record};
@@ -31,7 +32,7 @@ pub struct Writer<'a> {
 }
 
 /// Writes and flushes finished lines.
-type Write<'a> = dyn FnMut(&Masked) -> Result<(), OutputError> + Send + 'a;
+type Write<'a> = dyn FnMut(&Masked) -> Result<(), Error> + Send + 'a;
 
 /// What became of the notifications.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl<'a> Writer<'a> {
     /// the spool; without one they are discarded.
     pub fn new(
         output: &'a Output,
-        write: impl FnMut(&Masked) -> Result<(), OutputError> + Send + 'a,
+        write: impl FnMut(&Masked) -> Result<(), Error> + Send + 'a,
         spool: Option<Spool>,
         max: Option<u64>,
     ) -> Writer<'a> {
@@ -58,7 +59,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Runs until the senders are gone, `max` results are printed, or a write fails.
-    pub(super) fn run(&mut self, inbox: Receiver<Delivery>) -> Result<(), OutputError> {
+    pub(super) fn run(&mut self, inbox: Receiver<Delivery>) -> Result<(), Error> {
         while !self.is_done() {
             let Ok(first) = inbox.recv() else { break };
             // Everything that arrived during the last write shares the next flush and the next sync.
@@ -71,7 +72,7 @@ impl<'a> Writer<'a> {
         self.max == Some(self.counts.printed)
     }
 
-    fn keep(&mut self, deliveries: Vec<Delivery>) -> Result<(), OutputError> {
+    fn keep(&mut self, deliveries: Vec<Delivery>) -> Result<(), Error> {
         let (mut lines, mut foreign, mut failures, mut kept) = (Masked::default(), Vec::new(), Vec::new(), Vec::new());
         for Delivery { notification, kept: sender } in deliveries {
             match notification {
@@ -98,7 +99,7 @@ impl<'a> Writer<'a> {
         }
         (self.write)(&lines)?;
         if let Some(spool) = self.spool.as_mut().filter(|_| !foreign.is_empty()) {
-            spool.append(&foreign).map_err(OutputError::Io)?;
+            spool.append(&foreign)?;
         }
         for sender in kept {
             // An error means that the client is gone. It will send the notification again, as a repeat.
