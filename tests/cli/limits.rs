@@ -1,7 +1,9 @@
 //! Limits of the system on processes and open files: fewer workers, or one error that names the limit.
 
 use crate::support::pictures::{JPEG, picture, picture_service};
-use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, in_parallel};
+#[cfg(target_os = "linux")]
+use crate::support::{Answer, CHAT, GROUP, Queue};
+use crate::support::{Cli, Server, chat, in_parallel};
 
 /// Runs a copy of the program with one process allowed, as another user if the tests run as root, who has no limit.
 #[cfg(target_os = "linux")]
