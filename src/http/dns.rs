@@ -3,6 +3,7 @@
 //! ureq resolves before every request, pooled or not, with a thread for each. This resolver answers an address
 //! literal itself and caches the rest, for a minute so that a run of days notices a change.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
@@ -26,7 +27,8 @@ const MOST_ADDRESSES: usize = 16;
 
 #[derive(Debug)]
 pub struct CachingResolver {
-    known: Mutex<Vec<Known>>,
+    /// The addresses of a host and a port, and since when they are known.
+    known: Mutex<HashMap<(String, u16), (ResolvedSocketAddrs, Instant)>>,
     /// Held while a name is looked up, so that workers that start together do it once.
     looking: Mutex<()>,
     public_only: bool,
@@ -34,18 +36,10 @@ pub struct CachingResolver {
     proxy: Option<(String, u16)>,
 }
 
-#[derive(Debug)]
-struct Known {
-    host: String,
-    port: u16,
-    addresses: ResolvedSocketAddrs,
-    since: Instant,
-}
-
 impl CachingResolver {
     pub fn new(public_only: bool, proxy: Option<&Proxy>) -> CachingResolver {
         CachingResolver {
-            known: Mutex::new(Vec::new()),
+            known: Mutex::default(),
             looking: Mutex::new(()),
             public_only,
             proxy: proxy.map(|proxy| (proxy.0.host().to_owned(), proxy.0.port())),
@@ -54,10 +48,9 @@ impl CachingResolver {
 
     /// The cached addresses of a name.
     fn recall(&self, host: &str, port: u16) -> Option<ResolvedSocketAddrs> {
-        let now = Instant::now();
         let mut known = self.known.lock().expect("no holder of this lock panics");
-        known.retain(|entry| now.duration_since(entry.since) < REMEMBERED);
-        known.iter().find(|entry| entry.port == port && entry.host == host).map(|entry| entry.addresses.clone())
+        known.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
+        known.get(&(host.to_owned(), port)).map(|(addresses, _)| addresses.clone())
     }
 
     fn may_be_private(&self, host: &str, port: u16) -> bool {
@@ -102,7 +95,7 @@ impl Resolver for CachingResolver {
         }
         let mut known = self.known.lock().expect("no holder of this lock panics");
         if known.len() < MOST_HOSTS {
-            known.push(Known { host: host.to_owned(), port, addresses: found.clone(), since: Instant::now() });
+            known.insert((host.to_owned(), port), (found.clone(), Instant::now()));
         }
         Ok(found)
     }

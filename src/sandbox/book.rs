@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 /// Chat id, name and contactName of each contact. `None`: the service leaves the key out, as it may.
-type Contact = (&'static str, Option<&'static str>, Option<&'static str>);
-
-const BOOK: [Contact; 14] = [
+const BOOK: [(&str, Option<&str>, Option<&str>); 14] = [
     ("11001234567@c.us", Some("Ada Lovelace"), Some("Ada (work)")),
     ("11001234568@c.us", Some("Grace Hopper"), Some("")),
     ("11001234569@c.us", Some(""), Some("Zoë Müller")),
@@ -25,18 +23,18 @@ const BOOK: [Contact; 14] = [
 /// The body of getContacts: all contacts, or only groups, or only people.
 pub fn contacts(groups: Option<bool>, count: usize) -> String {
     let wanted = BOOK.iter().filter(|(id, ..)| groups.is_none_or(|groups| groups == is_group(id)));
-    let contact = |(id, name, contact_name): &Contact| {
+    let contacts = wanted.take(count).map(|(id, name, contact_name)| {
         let mut contact = json!({"id": id, "type": kind(id)});
         name.inspect(|name| contact["name"] = json!(name));
         contact_name.inspect(|name| contact["contactName"] = json!(name));
         contact
-    };
-    wanted.take(count).map(contact).collect::<Value>().to_string()
+    });
+    contacts.collect::<Value>().to_string()
 }
 
 /// The body of getChats: the chats with everybody in the book, the last one first. The `@lid` has replaced an older one.
 pub fn chats(count: usize) -> String {
-    let chat = |(id, name, _): &Contact| {
+    let chats = BOOK.iter().rev().take(count).map(|(id, name, _)| {
         let mut chat = json!({
             "id": id,
             "name": name.unwrap_or_default(),
@@ -50,8 +48,8 @@ pub fn chats(count: usize) -> String {
             chat["id"] = json!("200987654321@lid");
         }
         chat
-    };
-    BOOK.iter().rev().take(count).map(chat).collect::<Value>().to_string()
+    });
+    chats.collect::<Value>().to_string()
 }
 
 fn is_group(id: &str) -> bool {
