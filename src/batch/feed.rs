@@ -26,7 +26,10 @@ const CHUNK: usize = 16 * 1024;
 pub struct Feed {
     source: Source,
     /// The file's name for messages, escaped.
-    name: String,
+    pub name: String,
+    /// What was read, and how much of it is consumed.
+    buffer: Vec<u8>,
+    at: usize,
 }
 
 enum Source {
@@ -50,6 +53,12 @@ impl fmt::Debug for Feed {
 }
 
 impl Feed {
+    /// The bytes of a text in memory.
+    pub fn of(text: &[u8]) -> Feed {
+        let source = Source::Direct(Box::new(io::empty()));
+        Feed { source, name: String::new(), buffer: text.to_vec(), at: 0 }
+    }
+
     /// Opens a file. A pipe is opened by the thread: it waits until a program opens the other end.
     pub fn open(path: &Path) -> Result<Feed, Failure> {
         Feed::new(sanitize(&path.display().to_string()), || {
@@ -81,23 +90,58 @@ impl Feed {
 
     fn new(name: String, open: impl FnOnce() -> io::Result<Source>) -> Result<Feed, Failure> {
         match open() {
-            Ok(source) => Ok(Feed { source, name }),
+            Ok(source) => Ok(Feed { source, name, buffer: Vec::new(), at: 0 }),
             Err(error) => Err(unreadable(&name, error)),
         }
     }
 
-    /// The file's name for messages, escaped.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// What was read and not yet consumed.
+    pub fn rest(&self) -> &[u8] {
+        &self.buffer[self.at..]
     }
 
-    /// Replaces the buffer by the next bytes, awaited until the deadline.
-    pub fn next(&mut self, buffer: &mut Vec<u8>, deadline: Option<Instant>) -> Result<Next<()>, Failure> {
-        buffer.clear();
+    pub fn consume(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    /// If everything is consumed, reads on, until the deadline.
+    pub fn fill(&mut self, deadline: Option<Instant>) -> Result<Next<()>, Failure> {
+        if !self.rest().is_empty() {
+            return Ok(Next::Item(()));
+        }
+        self.at = 0;
+        self.buffer.clear();
+        self.read(deadline)
+    }
+
+    /// Like [`Feed::fill`], but waits until a signal, which counts as the end. Returns whether there are bytes.
+    pub fn fill_unless_interrupted(&mut self) -> Result<bool, Failure> {
+        while shutdown::signal().is_none() || !self.rest().is_empty() {
+            match self.fill(Some(Instant::now() + SLICE))? {
+                Next::Waiting => {}
+                next => return Ok(next == Next::Item(())),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads this many bytes, or all if there are fewer, without consuming any.
+    pub fn fill_to(&mut self, bytes: usize) -> Result<(), Failure> {
+        while self.rest().len() < bytes && shutdown::signal().is_none() {
+            if self.read(Some(Instant::now() + SLICE))? == Next::End {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one piece more.
+    fn read(&mut self, deadline: Option<Instant>) -> Result<Next<()>, Failure> {
+        let before = self.buffer.len();
         let got = match &mut self.source {
             Source::Direct(file) => {
-                buffer.resize(CHUNK, 0);
-                read(file, buffer).map(|got| buffer.truncate(got))
+                self.buffer.resize(before + CHUNK, 0);
+                read(file, &mut self.buffer[before..]).map(|got| self.buffer.truncate(before + got))
             }
             Source::Thread(receiver) => {
                 let received = match deadline {
@@ -105,26 +149,14 @@ impl Feed {
                     None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 };
                 match received {
-                    Ok(piece) => piece.map(|piece| *buffer = piece),
+                    Ok(piece) => piece.map(|piece| self.buffer.extend(piece)),
                     Err(RecvTimeoutError::Timeout) => return Ok(Next::Waiting),
                     Err(RecvTimeoutError::Disconnected) => Ok(()),
                 }
             }
         };
         got.map_err(|error| unreadable(&self.name, error))?;
-        Ok(if buffer.is_empty() { Next::End } else { Next::Item(()) })
-    }
-
-    /// Like [`Feed::next`], but waits until a signal, which counts as the end.
-    pub fn next_unless_interrupted(&mut self, buffer: &mut Vec<u8>) -> Result<Next<()>, Failure> {
-        while shutdown::signal().is_none() {
-            match self.next(buffer, Some(Instant::now() + SLICE))? {
-                Next::Waiting => {}
-                piece => return Ok(piece),
-            }
-        }
-        buffer.clear();
-        Ok(Next::End)
+        Ok(if self.buffer.len() == before { Next::End } else { Next::Item(()) })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde_json::Value;
 
 use crate::batch::feed::Feed;
 use crate::chat_id::ChatId;
@@ -65,7 +65,7 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
     for path in &args.from {
         let mut read = || {
             let mut feed = if is_stdin(path) { Feed::stdin()? } else { Feed::open(path)? };
-            let name = feed.name().to_owned();
+            let name = feed.name.clone();
             let summary =
                 contacts::read(&mut feed, args.country_code.as_deref(), &mut |line, contact| match contact {
                     Ok(chat) if recent.insert(&chat.key()) => printer.print(&chat),
@@ -107,14 +107,6 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
     })
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    chat_id: &'a str,
-    name: &'a str,
-    r#type: &'a str,
-}
-
 /// Prints contacts in large pieces.
 struct Printer<'a> {
     output: &'a Output,
@@ -133,9 +125,9 @@ impl Printer<'_> {
         }
         let name = chat.name().and_then(contacts::clean_name).unwrap_or_default();
         if self.output.is_json() {
-            let r#type = if chat.is_group() { "group" } else { "user" };
-            let line = Line { chat_id: chat.as_str(), name: &name, r#type };
-            self.text.push_str(&sanitize_json(serde_json::to_string(&line).expect("texts have a form")));
+            let kind = if chat.is_group() { "group" } else { "user" };
+            let line = format!(r#"{{"chatId":"{chat}","name":{},"type":"{kind}"}}"#, Value::from(&*name));
+            self.text.push_str(&sanitize_json(line));
         } else {
             self.text.push_str(chat.as_str());
             if !name.is_empty() {

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
-use serde::Serialize;
+use serde_json::Value;
 
 use crate::batch::input::{Entry, Input, Next, Source};
 use crate::chat_id::{ChatId, Rule};
@@ -18,13 +18,6 @@ use crate::platform::parent;
 use crate::shutdown::{self, SLICE};
 use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
-
-#[derive(Serialize)]
-struct Written<'a> {
-    file: &'a str,
-    chats: usize,
-    pictures: usize,
-}
 
 pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;
@@ -53,8 +46,8 @@ pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     }
     let shown = file.to_string_lossy();
     let line = if output.is_json() {
-        let written = Written { file: &shown, chats: chats.len(), pictures: page::count(&chats) };
-        sanitize_json(serde_json::to_string(&written).expect("strings and numbers can be serialized"))
+        let (file, chats, pictures) = (Value::from(&*shown), chats.len(), page::count(&chats));
+        sanitize_json(format!(r#"{{"file":{file},"chats":{chats},"pictures":{pictures}}}"#))
     } else {
         sanitize(&shown)
     };

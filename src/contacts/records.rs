@@ -2,7 +2,8 @@
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::{Bytes, LONGEST_RECORD, LineCounter};
+use super::{LONGEST_RECORD, LineCounter};
+use crate::batch::feed::Feed;
 use crate::failure::Failure;
 
 const MOST_COLUMNS: usize = 1024;
@@ -21,7 +22,7 @@ pub enum Record {
 
 pub struct Records<'a> {
     core: Reader,
-    bytes: Bytes<'a>,
+    feed: &'a mut Feed,
     lines: LineCounter,
     /// The fields one after another, and where each one ends.
     fields: Vec<u8>,
@@ -29,15 +30,15 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub fn new(bytes: Bytes<'a>, delimiter: u8, lines: LineCounter) -> Records<'a> {
+    pub fn new(feed: &'a mut Feed, delimiter: u8, lines: LineCounter) -> Records<'a> {
         let core = ReaderBuilder::new().delimiter(delimiter).build();
-        Records { core, bytes, lines, fields: Vec::new(), ends: Vec::new() }
+        Records { core, feed, lines, fields: Vec::new(), ends: Vec::new() }
     }
 
     pub fn next(&mut self) -> Result<Record, Failure> {
-        while self.bytes.fill()? && matches!(self.bytes.rest()[0], b'\n' | b'\r') {
-            self.lines.pass(&self.bytes.rest()[..1]);
-            self.bytes.consume(1);
+        while self.feed.fill_unless_interrupted()? && matches!(self.feed.rest()[0], b'\n' | b'\r') {
+            self.lines.pass(&self.feed.rest()[..1]);
+            self.feed.consume(1);
         }
         let line = self.lines.line;
         let (mut written, mut ended, mut quotes) = (0, 0, 0);
@@ -45,14 +46,14 @@ impl<'a> Records<'a> {
         self.ends.resize(MOST_COLUMNS, 0);
         loop {
             // Empty only at the end of the file.
-            self.bytes.fill()?;
-            let rest = self.bytes.rest();
+            self.feed.fill_unless_interrupted()?;
+            let rest = self.feed.rest();
             let (result, read, wrote, ends) =
                 self.core.read_record(rest, &mut self.fields[written..], &mut self.ends[ended..]);
             self.lines.pass(&rest[..read]);
             quotes += rest[..read].iter().filter(|&&b| b == b'"').count();
             let is_over = rest.is_empty();
-            self.bytes.consume(read);
+            self.feed.consume(read);
             written += wrote;
             ended += ends;
             match result {
@@ -83,11 +84,11 @@ impl<'a> Records<'a> {
     /// Passes over the rest of a line that has no quotes.
     fn skip_line(&mut self) -> Result<(), Failure> {
         self.core.reset();
-        while self.bytes.fill()? {
-            let rest = self.bytes.rest();
+        while self.feed.fill_unless_interrupted()? {
+            let rest = self.feed.rest();
             let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
             let passed = end.unwrap_or(rest.len());
-            self.bytes.consume(passed);
+            self.feed.consume(passed);
             if end.is_some() {
                 break;
             }

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 
 use super::headers::{FULL_NAME, NAME_PARTS, is_one_of, is_phone, may_be_name};
 use super::records::{Record, Records};
-use super::{Bytes, Found, LineCounter, Sink, Summary};
+use super::{LineCounter, Sink, Summary};
+use crate::batch::feed::Feed;
 use crate::chat_id::phone::{self, Number, Unclear};
 use crate::chat_id::{ChatId, Rule};
 use crate::failure::Failure;
@@ -15,24 +16,24 @@ use crate::failure::Failure;
 /// Lines and records that decide what kind of table it is.
 const SAMPLE: usize = 100;
 
-pub fn parse(mut bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
+pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut lines = LineCounter::default();
-    let mut delimiter = delimiter_of(bytes.rest());
+    let mut delimiter = delimiter_of(feed.rest());
     // Excel's line with the delimiter.
-    if let [b's', b'e', b'p', b'=', given, b'\r' | b'\n', ..] = *bytes.rest() {
-        lines.pass(&bytes.rest()[..5]);
-        bytes.consume(5);
+    if let [b's', b'e', b'p', b'=', given, b'\r' | b'\n', ..] = *feed.rest() {
+        lines.pass(&feed.rest()[..5]);
+        feed.consume(5);
         delimiter = given;
     }
-    let layout = Layout::of(bytes.rest(), delimiter);
-    let mut records = Records::new(bytes, delimiter, lines);
+    let layout = Layout::of(feed.rest(), delimiter);
+    let mut records = Records::new(feed, delimiter, lines);
     let mut summary = Summary::default();
     let mut is_header = layout.has_header;
     loop {
         let line = match records.next()? {
             Record::End => return Ok(summary),
             Record::Broken { line, message, is_last } => {
-                if sink(line, Found::Broken(message)).is_break() || is_last {
+                if sink(line, Err(message)).is_break() || is_last {
                     return Ok(summary);
                 }
                 continue;
@@ -52,13 +53,13 @@ pub fn parse(mut bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failu
         for &column in &layout.phones {
             let field = String::from_utf8_lossy(records.field(column));
             has_number |= field.chars().any(char::is_alphanumeric);
-            if let ControlFlow::Break(()) = sink(line, Found::Numbers(&field, &name)) {
+            if let ControlFlow::Break(()) = sink(line, Ok((&field, &name))) {
                 return Ok(summary);
             }
         }
         // Without a column of numbers no record can be converted.
         if layout.phones.is_empty() {
-            let _ = sink(line, Found::Broken("no column of phone numbers was found"));
+            let _ = sink(line, Err("no column of phone numbers was found"));
             return Ok(summary);
         }
         summary.without_number += u64::from(!has_number);
@@ -96,7 +97,8 @@ struct Layout {
 impl Layout {
     fn of(head: &[u8], delimiter: u8) -> Layout {
         let mut sample: Vec<Vec<String>> = Vec::new();
-        let mut records = Records::new(Bytes::of(head), delimiter, LineCounter::default());
+        let mut head = Feed::of(head);
+        let mut records = Records::new(&mut head, delimiter, LineCounter::default());
         while sample.len() < SAMPLE
             && let Ok(Record::At(_)) = records.next()
         {
@@ -209,10 +211,10 @@ mod tests {
     /// What is found, a line each: `line name: numbers` or `line ! problem`.
     fn found(text: impl AsRef<[u8]>) -> Vec<String> {
         let mut found = Vec::new();
-        parse(Bytes::of(text.as_ref()), &mut |line, what| {
+        parse(&mut Feed::of(text.as_ref()), &mut |line, what| {
             found.push(match what {
-                Found::Numbers(numbers, name) => format!("{line} {name}: {numbers}"),
-                Found::Broken(message) => format!("{line} ! {message}"),
+                Ok((numbers, name)) => format!("{line} {name}: {numbers}"),
+                Err(message) => format!("{line} ! {message}"),
             });
             ControlFlow::Continue(())
         })

@@ -9,15 +9,16 @@ use calcard::vcard::{VCard, VCardProperty, VCardValue};
 use calcard::{Entry, Parser};
 use encoding_rs::{Encoding, UTF_8};
 
-use super::{Bytes, Found, LONGEST_RECORD, LineCounter, Sink, Summary};
+use super::{LONGEST_RECORD, LineCounter, Sink, Summary};
+use crate::batch::feed::Feed;
 use crate::failure::Failure;
 
 const WITHOUT_END: &str = "a vCard without END:VCARD";
 const TOO_LONG: &str = "a vCard with more than 64 KiB of names and numbers";
 
-pub fn parse(bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
+pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut summary = Summary::default();
-    let mut lines = Lines { bytes, counter: LineCounter::default() };
+    let mut lines = Lines { feed, counter: LineCounter::default() };
     let mut open: Option<Card> = None;
     while let Some((number, line)) = lines.next()? {
         let (name, head) = property_of(&line);
@@ -35,12 +36,12 @@ pub fn parse(bytes: Bytes<'_>, sink: &mut Sink<'_>) -> Result<Summary, Failure> 
                 None
             }
         };
-        if before.is_some_and(|card| sink(card.line, Found::Broken(WITHOUT_END)).is_break()) {
+        if before.is_some_and(|card| sink(card.line, Err(WITHOUT_END)).is_break()) {
             return Ok(summary);
         }
     }
     if let Some(card) = open {
-        let _ = sink(card.line, Found::Broken(WITHOUT_END));
+        let _ = sink(card.line, Err(WITHOUT_END));
     }
     Ok(summary)
 }
@@ -88,17 +89,17 @@ impl Card {
 
     fn emit(&self, summary: &mut Summary, sink: &mut Sink<'_>) -> ControlFlow<()> {
         if self.text.len() > LONGEST_RECORD {
-            return sink(self.line, Found::Broken(TOO_LONG));
+            return sink(self.line, Err(TOO_LONG));
         }
         let text = format!("BEGIN:VCARD\n{}END:VCARD\n", self.text);
         let Entry::VCard(card) = Parser::new(&text).entry() else {
-            return sink(self.line, Found::Broken("a vCard that cannot be parsed"));
+            return sink(self.line, Err("a vCard that cannot be parsed"));
         };
         let name = name_of(&card);
         summary.has_bad_utf8 |= self.has_bad_text || name.contains('\u{fffd}');
         summary.without_number += u64::from(self.numbers.is_empty());
         let numbers = card.properties(&VCardProperty::Tel).filter_map(|entry| entry.values.first()?.as_text());
-        self.numbers.iter().zip(numbers).try_for_each(|(line, number)| sink(*line, Found::Numbers(number, &name)))
+        self.numbers.iter().zip(numbers).try_for_each(|(line, number)| sink(*line, Ok((number, &name))))
     }
 }
 
@@ -129,7 +130,7 @@ fn property_of(line: &[u8]) -> (String, String) {
 
 /// The lines of a file, without their ends. Of a longer one the first 64 KiB.
 struct Lines<'a> {
-    bytes: Bytes<'a>,
+    feed: &'a mut Feed,
     counter: LineCounter,
 }
 
@@ -137,19 +138,19 @@ impl Lines<'_> {
     fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Failure> {
         let (number, mut text) = (self.counter.line, Vec::new());
         let mut is_empty = true;
-        while self.bytes.fill()? {
-            if std::mem::take(&mut self.counter.after_cr) && self.bytes.rest()[0] == b'\n' {
-                self.bytes.consume(1);
+        while self.feed.fill_unless_interrupted()? {
+            if std::mem::take(&mut self.counter.after_cr) && self.feed.rest()[0] == b'\n' {
+                self.feed.consume(1);
                 continue;
             }
             is_empty = false;
-            let rest = self.bytes.rest();
+            let rest = self.feed.rest();
             let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
             let length = end.unwrap_or(rest.len());
             text.extend_from_slice(&rest[..length.min(LONGEST_RECORD - text.len())]);
             let passed = end.map_or(length, |end| end + 1);
             self.counter.pass(&rest[..passed]);
-            self.bytes.consume(passed);
+            self.feed.consume(passed);
             if end.is_some() {
                 break;
             }
@@ -165,10 +166,10 @@ mod tests {
     /// What is found, a line each: `line name: number` or `line ! problem`.
     fn found(text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        parse(Bytes::of(text.as_bytes()), &mut |line, what| {
+        parse(&mut Feed::of(text.as_bytes()), &mut |line, what| {
             found.push(match what {
-                Found::Numbers(number, name) => format!("{line} {name}: {number}"),
-                Found::Broken(message) => format!("{line} ! {message}"),
+                Ok((number, name)) => format!("{line} {name}: {number}"),
+                Err(message) => format!("{line} ! {message}"),
             });
             ControlFlow::Continue(())
         })

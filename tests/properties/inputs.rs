@@ -3,6 +3,7 @@
 #[cfg(unix)]
 use std::io::Write;
 
+use greenavatar::batch::feed::Feed;
 use greenavatar::batch::input::{Entry, Input, Next, Source};
 use greenavatar::chat_id::{ChatId, Rule, phone};
 use greenavatar::contacts;
@@ -150,7 +151,7 @@ fn simple_reading(bytes: &[u8]) -> Option<Vec<String>> {
 /// An address book gives chat ids with names on one line, and errors with a line.
 pub fn address_book(bytes: &[u8]) {
     for country_code in [None, Some("44"), Some("7")] {
-        let summary = contacts::read_bytes(bytes, country_code, &mut |line, contact| {
+        let summary = contacts::read(&mut Feed::of(bytes), country_code, &mut |line, contact| {
             assert!(line >= 1 && line <= bytes.len() as u64 + 1, "line {line}");
             match contact {
                 Ok(chat) => {

@@ -30,8 +30,6 @@ pub struct Lines {
     feed: Feed,
     /// How the file is named on a command line.
     argument: String,
-    buffer: Vec<u8>,
-    at: usize,
     /// The part of the current line that was read.
     partial: Vec<u8>,
     number: u64,
@@ -70,8 +68,7 @@ impl Lines {
     }
 
     fn new(feed: Feed, argument: String) -> Lines {
-        let (buffer, partial) = (Vec::new(), Vec::new());
-        Lines { feed, argument, buffer, at: 0, partial, number: 0, after_cr: false, state: State::Start }
+        Lines { feed, argument, partial: Vec::new(), number: 0, after_cr: false, state: State::Start }
     }
 
     /// The next line, awaited until the deadline.
@@ -115,7 +112,7 @@ impl Lines {
     }
 
     fn not_a_list(&self, what: &str) -> Failure {
-        let message = format!("{} is a {what}, not a list of chat ids", self.feed.name());
+        let message = format!("{} is a {what}, not a list of chat ids", self.feed.name);
         let hint = format!("convert it: greenavatar contacts --from {} > list.txt", self.argument);
         Failure::new(Kind::InputUnreadable, message).hint(hint)
     }
@@ -123,26 +120,26 @@ impl Lines {
     /// The next line that is neither blank nor a comment.
     fn read(&mut self, deadline: Option<Instant>) -> Result<Next<Line>, Failure> {
         loop {
-            if self.after_cr && self.at < self.buffer.len() {
-                self.after_cr = false;
-                self.at += usize::from(self.buffer[self.at] == b'\n');
+            let has_ended = match self.feed.fill(deadline)? {
+                Next::Item(()) => false,
+                Next::Waiting => return Ok(Next::Waiting),
+                Next::End if self.partial.is_empty() => return Ok(Next::End),
+                Next::End => true,
+            };
+            if std::mem::take(&mut self.after_cr) && self.feed.rest().starts_with(b"\n") {
+                self.feed.consume(1);
+                continue;
             }
-            let rest = &self.buffer[self.at..];
+            let rest = self.feed.rest();
             let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
             // Of a long line no more is kept than shows that it is too long.
             let room = LONGEST_LINE + 1 - self.partial.len();
             self.partial.extend_from_slice(&rest[..end.unwrap_or(rest.len()).min(room)]);
-            if let Some(end) = end {
-                self.after_cr = rest[end] == b'\r';
-                self.at += end + 1;
-            } else {
-                self.at = 0;
-                match self.feed.next(&mut self.buffer, deadline)? {
-                    Next::Item(()) => continue,
-                    Next::Waiting => return Ok(Next::Waiting),
-                    Next::End if self.partial.is_empty() => return Ok(Next::End),
-                    Next::End => {}
-                }
+            self.after_cr = end.is_some_and(|end| rest[end] == b'\r');
+            let passed = end.map_or(rest.len(), |end| end + 1);
+            self.feed.consume(passed);
+            if end.is_none() && !has_ended {
+                continue;
             }
             self.number += 1;
             let mut text = std::mem::take(&mut self.partial);
