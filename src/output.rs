@@ -129,7 +129,7 @@ impl Output {
 
     /// Writes text to standard output and flushes it.
     pub fn write(&self, text: &Masked) -> Result<(), Error> {
-        self.write_bytes(text.as_str().as_bytes())
+        self.write_picture(text.as_str().as_bytes())
     }
 
     /// Writes the last text of a run. If its reader is gone, all work is done nevertheless.
@@ -143,10 +143,6 @@ impl Output {
 
     /// Writes a picture, or what makes a terminal show it, to standard output.
     pub fn write_picture(&self, bytes: &[u8]) -> Result<(), Error> {
-        self.write_bytes(bytes)
-    }
-
-    fn write_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -258,15 +254,12 @@ impl Output {
         }
     }
 
-    /// Prints the closing summary from keys, words and numbers in their order; `None` is an unknown number.
-    pub fn tally(&self, counts: &[(&str, &str, Option<u64>)]) {
+    /// Prints the closing summary from keys, words and numbers in their order.
+    pub fn tally(&self, counts: &[(&str, &str, u64)]) {
         let object: serde_json::Map<_, _> = counts.iter().map(|(key, _, n)| ((*key).to_owned(), json!(n))).collect();
-        let parts: Vec<_> = counts
-            .iter()
-            .filter(|(_, _, n)| *n != Some(0))
-            .map(|(_, words, n)| n.map_or_else(|| format!("the rest {words}"), |n| format!("{n} {words}")))
-            .collect();
-        self.summary(if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }, &object.into());
+        let parts = counts.iter().filter(|(_, _, n)| *n > 0).map(|(_, words, n)| format!("{n} {words}"));
+        let text = parts.collect::<Vec<_>>().join(", ");
+        self.summary(if text.is_empty() { "nothing to do".to_owned() } else { text }, &object.into());
     }
 
     /// Prints the closing summary: as text, or with `--json` as an object.

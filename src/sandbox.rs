@@ -74,10 +74,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Binds the address and starts to serve.
-    ///
-    /// # Errors
-    /// The address cannot be bound (the message names it), or an option is malformed (`InvalidInput`).
+    /// Binds the address and starts to serve. A malformed option is `InvalidInput`.
     pub fn start(config: Config) -> io::Result<Sandbox> {
         check(&config)?;
         let webhook = Webhook::parse(&config)?;

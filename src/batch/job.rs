@@ -20,8 +20,7 @@ use crate::token::Masked;
 /// What is requested about each chat.
 pub trait Job: Sync {
     /// Called before the first request. Returns `true` if the chat needs none: it is only counted.
-    fn skips(&self, chat: &ChatId) -> bool {
-        let _ = chat;
+    fn skips(&self, _chat: &ChatId) -> bool {
         false
     }
 
@@ -30,15 +29,13 @@ pub trait Job: Sync {
 
     /// Called after a response, outside of the rate: for a download, for example. `None`: the chat's result line is
     /// reported later, by the background task.
-    fn after_response(&self, chat: &ChatId, record: Record, run: &RunHandle<'_>) -> Result<Option<Record>, Failure> {
-        let _ = (chat, run);
+    fn after_response(&self, _chat: &ChatId, record: Record, _run: &RunHandle<'_>) -> Result<Option<Record>, Failure> {
         Ok(Some(record))
     }
 
     /// Called when all attempts failed. Returns `false` if the chat already has its result line; the failure is then
     /// not reported.
-    fn on_give_up(&self, chat: &ChatId) -> bool {
-        let _ = chat;
+    fn on_give_up(&self, _chat: &ChatId) -> bool {
         true
     }
 }

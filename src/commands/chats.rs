@@ -119,18 +119,14 @@ impl ListArgs {
         pictures: Option<&Pictures<'_>>,
     ) -> Result<OpenList, Error> {
         check_stdin(&origins, settings)?;
-        let Some(path) = &self.journal else {
-            return Ok(OpenList {
-                list: Input::open(origins, self.rule(settings)?, None)?,
-                journal: None,
-                requested: Vec::new(),
-            });
-        };
         let id_instance = &settings.instance.id;
         let filter = JournalFilter { command, id_instance, max_age: self.max_age, accepted_is_done, pictures };
-        let state = Journal::open(path, filter, Timestamp::now())?;
-        let list = Input::open(origins, self.rule(settings)?, Some(state.done))?;
-        Ok(OpenList { list, journal: Some(state.journal), requested: state.requested })
+        let open = |path| Journal::open(path, filter, Timestamp::now());
+        let (journal, done, requested) = match self.journal.as_deref().map(open).transpose()? {
+            Some(state) => (Some(state.journal), Some(state.done), state.requested),
+            None => (None, None, Vec::new()),
+        };
+        Ok(OpenList { list: Input::open(origins, self.rule(settings)?, done)?, journal, requested })
     }
 }
 

@@ -24,7 +24,8 @@ pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     let stop = StopFlag::default();
     let (poll, delete) = (session.poll_client(context), session.client(1, context));
-    shutdown::on_signal(poll.shutdown_handle());
+    let agent = poll.agent.clone();
+    shutdown::on_signal(move || agent.shutdown());
     let mut queue = Queue::new(&poll, &delete, settings.retries, spool, lock, &stop, output);
     queue.is_patient = args.follow;
     let saver = session.saver(&args.save, 1, context)?;

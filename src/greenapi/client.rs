@@ -34,7 +34,7 @@ pub struct Instance {
 #[derive(Debug)]
 pub struct Client<'a> {
     instance: &'a Instance,
-    agent: Agent,
+    pub agent: Agent,
     timeout: Duration,
     output: &'a Output,
 }
@@ -173,17 +173,6 @@ impl<'a> Client<'a> {
     /// Calls a method; `tail` follows the token in the URL.
     pub fn call(&self, method: &str, tail: &str, request: Request<'_>) -> Result<Answer, Failure> {
         self.call_up_to(method, tail, request, None, ANSWER_LIMIT)
-    }
-
-    /// Ends every call of this client's agent, and refuses new ones.
-    pub fn shutdown(&self) {
-        self.agent.shutdown();
-    }
-
-    /// [`Client::shutdown`] for another thread.
-    pub fn shutdown_handle(&self) -> impl FnOnce() + Send + 'static {
-        let agent = self.agent.clone();
-        move || agent.shutdown()
     }
 
     /// The curl command equivalent to [`Client::request_avatar`], with the token as a shell variable.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,7 @@ pub struct Progress {
     /// `false`: nothing is shown.
     is_on: bool,
     line: Mutex<Option<Line>>,
-    waits: Arc<Mutex<Vec<Waiting>>>,
-    last_id: AtomicUsize,
+    waits: Arc<Mutex<Vec<Arc<Waiting>>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +35,6 @@ struct Line {
 
 #[derive(Debug)]
 struct Waiting {
-    id: usize,
     began: Instant,
     until: Option<Instant>,
     /// `{}` is the time that is left.
@@ -58,12 +55,12 @@ impl Waiting {
 /// Something that is waited for, until it is dropped.
 #[must_use = "the wait ends when it is dropped"]
 #[derive(Debug)]
-pub struct Wait(Option<(Arc<Progress>, usize)>);
+pub struct Wait(Option<(Arc<Progress>, Arc<Waiting>)>);
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if let Some((progress, id)) = &self.0 {
-            lock(&progress.waits).retain(|wait| wait.id != *id);
+        if let Some((progress, ended)) = &self.0 {
+            lock(&progress.waits).retain(|wait| !Arc::ptr_eq(wait, ended));
             progress.clear_if(|line| !line.is_list && lock(&progress.waits).is_empty());
         }
     }
@@ -97,11 +94,11 @@ impl Progress {
         if !self.is_on {
             return Wait(None);
         }
-        let id = self.last_id.fetch_add(1, Ordering::Relaxed);
-        lock(&self.waits).push(Waiting { id, began: Instant::now(), until, text: text.into() });
+        let waiting = Arc::new(Waiting { began: Instant::now(), until, text: text.into() });
+        lock(&self.waits).push(Arc::clone(&waiting));
         let line = lock(&self.line).clone();
         line.map_or_else(|| self.show(None, "{wait}", false), |line| line.bar).tick();
-        Wait(Some((Arc::clone(self), id)))
+        Wait(Some((Arc::clone(self), waiting)))
     }
 
     pub fn clear(&self) {
@@ -134,7 +131,7 @@ impl Progress {
         });
         let waits = Arc::clone(&self.waits);
         let style = style.with_key("wait", move |_: &ProgressState, to: &mut dyn fmt::Write| {
-            let text = lock(&waits).iter().rfind(|wait| wait.is_long()).map(Waiting::text);
+            let text = lock(&waits).iter().rfind(|wait| wait.is_long()).map(|wait| wait.text());
             let _ = to.write_str(Masked::new(sanitize(&text.unwrap_or_default())).as_str());
         });
         // ASCII, as not every terminal shows Unicode.

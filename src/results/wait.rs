@@ -235,7 +235,7 @@ impl BackgroundTask for Collector<'_> {
     }
 
     fn interrupt(&self) {
-        self.poll.shutdown();
+        self.poll.agent.shutdown();
     }
 
     /// Prints the line of a chat that is no longer waited for. The journal keeps it as requested: the next run waits

@@ -27,9 +27,6 @@ pub struct Webhook {
 
 impl Webhook {
     /// The webhook in the options, if there is one.
-    ///
-    /// # Errors
-    /// The URL is not an `http://` one, or the token cannot be sent in a header (`InvalidInput`).
     pub fn parse(config: &Config) -> io::Result<Option<Webhook>> {
         let invalid = |message| io::Error::new(io::ErrorKind::InvalidInput, message);
         let Some(url) = &config.webhook_url else { return Ok(None) };

@@ -119,12 +119,12 @@ impl<'a> Writer<'a> {
             return self.output.note("no notifications were received");
         }
         self.output.tally(&[
-            ("printed", "printed", Some(printed)),
-            ("failed", "of them failed", Some(failed)),
-            ("repeated", "repeated", Some(repeated)),
-            ("spooled", "spooled", Some(spooled)),
-            ("discarded", "discarded", Some(discarded)),
-            ("refused", "refused", Some(refused)),
+            ("printed", "printed", printed),
+            ("failed", "of them failed", failed),
+            ("repeated", "repeated", repeated),
+            ("spooled", "spooled", spooled),
+            ("discarded", "discarded", discarded),
+            ("refused", "refused", refused),
         ]);
     }
 }
