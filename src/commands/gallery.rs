@@ -27,11 +27,7 @@ pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     }
     let names = args.names.as_deref();
     let is_stdin = names == Some(Path::new("-"));
-    let mut files = Files::of_streams(is_stdin)?;
-    if let Some(names) = names.filter(|_| !is_stdin) {
-        files.add("list", names, false)?;
-    }
-    files.add("page", &file, true)?;
+    check_files(names.filter(|_| !is_stdin), &file, is_stdin)?;
     let named = names.map(|path| read_names(path, output)).transpose()?.unwrap_or_default();
     let chats = gallery::read(&args.dir, named)?;
     let dir = absolute(&args.dir)?;
@@ -53,6 +49,15 @@ pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     };
     output.write_last(&Masked::new(line + "\n"))?;
     Ok(0)
+}
+
+/// Fails if a file is both read and written. Closes the files: Windows does not replace a page that is open.
+fn check_files(names: Option<&Path>, page: &Path, is_stdin: bool) -> Result<(), Failure> {
+    let mut files = Files::of_streams(is_stdin)?;
+    if let Some(names) = names {
+        files.add("list", names, false)?;
+    }
+    files.add("page", page, true)
 }
 
 /// Reads a list of names. Lines without a chat id are left out, with one warning.
