@@ -1,27 +1,18 @@
 //! README, docs/ and packaging/ agree with the program: commands print what the pages say, and tables are complete.
-//!
-//! A block marked `sh` is run. A block marked `text` right after it is the expected output of both streams, its lines
-//! in any order; `…` in it matches any text within a line. Each section of a page runs its blocks in order, in its own
-//! directory with the files of the repository that blocks use. Each block has its own sandbox in the environment.
 
-// The blocks need a Unix shell.
-#![cfg_attr(windows, allow(dead_code, unused_imports))]
+// Needs a Unix shell.
+#[cfg(unix)]
+#[path = "readme/commands.rs"]
+mod commands;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Mutex;
 
 use clap::{CommandFactory, Parser};
 use greenavatar::batch::tally::Tally;
 use greenavatar::cli::Cli;
 use greenavatar::failure::{ErrorBody, Kind};
 use greenavatar::record::{Change, Record, Status};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_greenavatar");
-/// Sections that run at the same time: some of their commands wait for a timeout.
-const RUNNERS: usize = 8;
 
 /// README or a page of docs/.
 struct Page {
@@ -38,8 +29,6 @@ struct Block {
     text: String,
     /// Whether only blank lines separate it from the block before.
     follows: bool,
-    /// The number of its section.
-    section: usize,
 }
 
 fn root() -> PathBuf {
@@ -63,13 +52,12 @@ fn blocks(page: &Page) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut is_open = false;
     let mut follows = false;
-    let mut section = 0;
     for (index, line) in page.text.lines().enumerate() {
         match (line.strip_prefix("```"), is_open) {
             (Some(kind), false) => {
                 let kind = kind.trim().to_owned();
                 assert!(!kind.is_empty(), "{}:{}: a block without a type", page.name, index + 1);
-                blocks.push(Block { line: index + 2, kind, text: String::new(), follows, section });
+                blocks.push(Block { line: index + 2, kind, text: String::new(), follows });
                 is_open = true;
             }
             (Some(_), true) => {
@@ -81,122 +69,11 @@ fn blocks(page: &Page) -> Vec<Block> {
                 text.push_str(line);
                 text.push('\n');
             }
-            (None, false) => {
-                section += usize::from(line.starts_with('#'));
-                follows &= line.trim().is_empty();
-            }
+            (None, false) => follows &= line.trim().is_empty(),
         }
     }
     assert!(!is_open, "{}: the last block is not closed", page.name);
     blocks
-}
-
-/// Whether a line matches a pattern, in which `…` is any text.
-fn matches(pattern: &str, line: &str) -> bool {
-    let mut parts = pattern.split('…');
-    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let mut parts = parts.peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.is_empty()
-}
-
-/// Whether the lines match the patterns, in any order: the lines of a list are printed as each chat finishes.
-fn lines_match(patterns: &str, output: &str) -> bool {
-    let mut left: Vec<&str> = output.lines().collect();
-    let is_there =
-        |pattern: &str| left.iter().position(|line| matches(pattern, line)).map(|at| left.remove(at)).is_some();
-    patterns.lines().all(is_there) && left.is_empty()
-}
-
-/// Runs a block in a shell. Returns its output, as an error if the block fails.
-fn run(page: &Page, block: &Block, directory: &Path) -> Result<String, String> {
-    let programs = Path::new(PROGRAM).parent().expect("a directory");
-    let mut path = OsString::from(programs);
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
-    // The program is built already.
-    let script = format!("exec 2>&1\n{}", block.text.replace("cargo run -q --", "greenavatar"));
-    let out = Command::new(PROGRAM)
-        .args(["sandbox", "--no-rate-limit", "--", "timeout", "60", "sh", "-c", &script])
-        .env_clear()
-        .env("PATH", path)
-        .env("HOME", directory)
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .output()
-        .expect("a shell");
-    let shown = String::from_utf8(out.stdout).expect("text");
-    let stderr = String::from_utf8_lossy(&out.stderr);
-    match out.status.success() {
-        true => Ok(shown),
-        false => Err(format!("{}:{}: {}\n{shown}{stderr}", page.name, block.line, out.status)),
-    }
-}
-
-/// Whether a block needs a program that is not installed.
-fn lacks_program(block: &Block) -> bool {
-    let is_missing = |name: &str| {
-        block.text.contains(&format!("{name} "))
-            && Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
-    };
-    ["curl", "jq"].into_iter().any(is_missing)
-}
-
-#[cfg(unix)]
-#[test]
-fn commands_in_the_pages_print_what_the_pages_say() {
-    let pages = pages();
-    let mut sections = Vec::new();
-    for page in &pages {
-        let mut of_page: BTreeMap<usize, Vec<Block>> = BTreeMap::new();
-        blocks(page).into_iter().for_each(|block| of_page.entry(block.section).or_default().push(block));
-        sections.extend(of_page.into_values().map(|blocks| (page, blocks)));
-    }
-    let count = sections.iter().flat_map(|(_, blocks)| blocks).filter(|block| block.kind == "sh").count();
-    assert!(count >= 30, "there are blocks that are run: {count}");
-    let sections = Mutex::new(sections);
-    let next = || sections.lock().expect("no holder panics").pop();
-    let wrong: Vec<String> = std::thread::scope(|scope| {
-        let run_sections =
-            || std::iter::from_fn(next).flat_map(|(page, blocks)| differences_in(page, &blocks)).collect::<Vec<_>>();
-        let runners: Vec<_> = (0..RUNNERS).map(|_| scope.spawn(run_sections)).collect();
-        runners.into_iter().flat_map(|runner| runner.join().expect("every block runs")).collect()
-    });
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Runs the blocks of a section. Returns the differences from what the page says.
-fn differences_in(page: &Page, blocks: &[Block]) -> Vec<String> {
-    let directory = tempfile::tempdir().expect("a directory");
-    std::fs::create_dir(directory.path().join("packaging")).expect("a directory");
-    for file in [".env.example", "packaging/nightly.sh"] {
-        std::fs::copy(root().join(file), directory.path().join(file)).expect("a copy");
-    }
-    let mut wrong = Vec::new();
-    for (index, block) in blocks.iter().enumerate().filter(|(_, block)| block.kind == "sh") {
-        if lacks_program(block) {
-            eprintln!("{}:{}: not run, as its program is not installed", page.name, block.line);
-            continue;
-        }
-        let expected = blocks.get(index + 1).filter(|next| next.kind == "text" && next.follows);
-        match (run(page, block, directory.path()), expected) {
-            (Ok(shown), Some(expected)) if !lines_match(&expected.text, &shown) => {
-                wrong.push(format!(
-                    "{}:{} says\n{}\nand the block prints\n{shown}",
-                    page.name, expected.line, expected.text
-                ));
-            }
-            (Ok(_), _) => {}
-            (Err(failure), _) => wrong.push(failure),
-        }
-    }
-    wrong
 }
 
 /// The sandbox's signatures and dates change every day.
@@ -393,17 +270,4 @@ fn examples_of_every_help_parse() {
         }
     }
     assert!(count >= 10, "there are examples: {count}");
-}
-
-#[test]
-fn an_ellipsis_matches_any_text_within_a_line() {
-    assert!(
-        matches("a", "a")
-            && matches("a…", "abc")
-            && matches("…c", "abc")
-            && matches("a…c", "abc")
-            && matches("a…b…c", "a1b2c")
-    );
-    assert!(lines_match("a\nb…\n", "bc\na\n") && !lines_match("a\n", "a\na\n") && !lines_match("a\na\n", "a\n"));
-    assert!(!matches("a", "ab") && !matches("a…", "ba") && !matches("a…c", "ab") && !matches("a…b…c", "ac"));
 }

@@ -1,9 +1,6 @@
 //! Text that is not a chat id is never sent: it has a result line, with a hint if the likely id is known.
 
-use std::ffi::OsStr;
-#[cfg(unix)]
-use std::os::unix::ffi::OsStrExt;
-
+use crate::support::system::not_unicode;
 use crate::support::{Answer, CHAT, Cli, Server, chat, in_parallel, json, jsons};
 
 /// What people type, and the id that the hint must name, if any.
@@ -102,12 +99,10 @@ fn the_line_is_the_documented_one() {
     output.stderr_has("greenavatar: error: 12345@c.us: ").run();
 }
 
-#[cfg(unix)]
 #[test]
-fn an_id_that_is_not_utf8_is_invalid() {
+fn an_id_that_is_not_unicode_is_invalid() {
     let server = Server::unasked();
-    let odd = OsStr::from_bytes(b"1100\xff1234567@c.us");
-    let output = Cli::on(&server).args(["request", "--json"]).arg(odd).exits(65).any_stdout().run();
+    let output = Cli::on(&server).args(["request", "--json"]).arg(not_unicode()).exits(65).any_stdout().run();
     assert_eq!(json(&output.stdout)["error"]["code"], "invalid-chat-id");
 }
 

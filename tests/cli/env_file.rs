@@ -1,8 +1,5 @@
 //! `.env` files: which ones are read, their syntax, and what is never taken from them.
 
-#[cfg(unix)]
-use std::os::unix::fs::chown;
-
 use crate::settings::{OTHER_TOKEN, accepted, accepting, credentials_sent_to, env_file, pair, refused};
 use crate::support::{CHAT, Cli, INSTANCE, Server, TOKEN, json};
 
@@ -31,7 +28,7 @@ fn an_env_file_can_be_named_or_excluded() {
 }
 
 /// The user's own file, relative to the program's directory: HOME is the parent directory.
-const USERS_FILE: &str = "../.config/greenavatar/env";
+pub const USERS_FILE: &str = "../.config/greenavatar/env";
 
 #[test]
 fn the_users_own_file_is_the_last_source() {
@@ -53,18 +50,6 @@ fn the_users_own_file_is_the_last_source() {
 }
 
 #[test]
-fn the_users_own_file_is_where_xdg_config_home_says() {
-    let server = accepting();
-    let cli = Cli::new().file("config/greenavatar/env", env_file(&server));
-    let config = cli.dir().join("config");
-    accepted(cli.again().env("XDG_CONFIG_HOME", &config).args(["request", CHAT]));
-    let (server, other) = (accepting(), Server::unasked());
-    let cli = cli.file("config/greenavatar/env", env_file(&other)).file(USERS_FILE, env_file(&server));
-    // A relative path is ignored, as the XDG specification says.
-    accepted(cli.env("XDG_CONFIG_HOME", "config").args(["request", CHAT]));
-}
-
-#[test]
 fn with_a_named_env_file_or_none_the_users_own_file_is_not_read() {
     let other = Server::unasked();
     let cli = Cli::new().file(USERS_FILE, env_file(&other)).file("empty.env", "");
@@ -76,7 +61,6 @@ fn with_a_named_env_file_or_none_the_users_own_file_is_not_read() {
     refused(cli.args(["request", CHAT]), 78, "would send a token");
 }
 
-#[cfg(unix)]
 #[test]
 fn the_users_own_file_is_checked_like_any_other() {
     let server = Server::unasked();
@@ -84,10 +68,6 @@ fn the_users_own_file_is_checked_like_any_other() {
     refused(cli.file(USERS_FILE, "A=1\nno assignment\n").args(["request", CHAT]), 78, "greenavatar/env, line 2");
     // If it is not needed, a malformed file does not matter.
     accepted(Cli::on(&accepting()).file(USERS_FILE, "no assignment\n").args(["request", CHAT]));
-    let server = accepting();
-    let cli = Cli::new().file(USERS_FILE, env_file(&server)).mode(USERS_FILE, 0o640).args(["request", CHAT]);
-    let output = cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has("chmod 600").run();
-    assert_eq!(output.stderr.matches("warning").count(), 1, "{}", output.stderr);
 }
 
 #[test]
@@ -185,32 +165,6 @@ fn a_found_env_file_cannot_read_the_environment() {
     // In single quotes or after a backslash, a $ is an ordinary character.
     let cli = Cli::new().file(".env", "GREEN_API_TOKEN_FILE='$file'\nGREEN_API_WEBHOOK_TOKEN=a\\$b\n");
     refused(cli.env("ID_INSTANCE", "1").args(["request", CHAT]), 66, "cannot read $file");
-}
-
-#[cfg(unix)]
-#[test]
-fn an_env_file_that_others_can_read_is_one_warning() {
-    for mode in [0o644, 0o640, 0o604] {
-        let server = accepting();
-        let cli = Cli::new().file(".env", env_file(&server)).mode(".env", mode).args(["request", CHAT]);
-        let output = cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has(".env").run();
-        assert_eq!(output.stderr.matches("warning").count(), 1, "{}", output.stderr);
-        assert!(output.stderr.starts_with("greenavatar: warning: "), "{}", output.stderr);
-    }
-    let server = accepting();
-    let cli = Cli::new().file(".env", env_file(&server)).mode(".env", 0o644).args(["-q", "request", CHAT]);
-    cli.any_stderr().run();
-}
-
-#[cfg(unix)]
-#[test]
-fn an_env_file_of_another_user_is_not_read() {
-    let server = Server::unasked();
-    let cli = Cli::new().file(".env", env_file(&server)).args(["request", CHAT]);
-    // Only root can change the owner of a file.
-    if chown(cli.dir().join(".env"), Some(12345), None).is_ok() {
-        cli.exits(78).stderr_has("warning").stderr_has("another user").run();
-    }
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use crate::support::cli::start_sandbox;
 use crate::support::client::{Client, request};
 use crate::support::queue::result;
-use crate::support::{Cli, INSTANCE, chat};
-
-/// Not the token of all tests: the sandbox prints it.
-const TOKEN: &str = "sandbox-token-1";
+use crate::support::{Cli, chat};
 
 /// The number of notifications in the sandbox's queue.
 fn waiting(control: &mut Client) -> u64 {
@@ -21,12 +19,9 @@ fn waiting(control: &mut Client) -> u64 {
 fn no_kill_loses_a_notification() {
     const KILLS: usize = 8;
     const EACH: usize = 15;
-    let args = ["sandbox", "--bind", "127.0.0.1:0", "--no-rate-limit", "--id-instance", INSTANCE];
-    let cli = Cli::new().args(args).args(["--api-token-instance", TOKEN]).any_stdout().any_stderr().until_stopped();
-    let sandbox = cli.start();
-    let (_, address) = sandbox.wait_for_sandbox();
+    let (sandbox, address) = start_sandbox(&["--no-rate-limit"]);
     let mut control = Client::connect(address);
-    let cli = Cli::at(&format!("http://{address}")).env("GREEN_API_TOKEN_INSTANCE", TOKEN);
+    let cli = Cli::at_sandbox(address);
     let args = ["receive", "--json", "--follow", "--spool", "spool"];
     let mut printed = String::new();
     for kill in 0..KILLS {

@@ -1,5 +1,6 @@
-//! What only Linux has: /dev/full, small pipes, `setsid`, LD_PRELOAD, and what the program reads in /proc.
+//! What only Linux has: /dev/full, small pipes, `setsid`, `prlimit`, LD_PRELOAD, and what the program reads in /proc.
 
+mod limits;
 #[cfg(target_env = "gnu")]
 mod preload;
 
@@ -9,11 +10,11 @@ use std::time::Duration;
 use rustix::io::ioctl_fionbio;
 
 use crate::listen::{address_of, listen};
-use crate::support::cli::full_disk;
 use crate::support::client::Client;
 use crate::support::pictures::{JPEG, get, picture, picture_service};
 use crate::support::queue::{Queue, plain};
-use crate::support::{Answer, CHAT, Cli, Gate, SIGNALS, Server, chat, in_parallel, json, jsons, sample};
+use crate::support::system::{SIGNALS, full_disk};
+use crate::support::{Answer, CHAT, Cli, Gate, Server, chat, in_parallel, json, jsons, sample};
 
 #[test]
 fn help_that_cannot_be_written_is_output_failed() {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::support::cli::start_sandbox;
 use crate::support::client::{Client, ask, request};
 use crate::support::queue::{plain, result};
 use crate::support::{CHAT, Cli, Running, Server, chat, json, jsons, sample};
@@ -70,63 +71,6 @@ fn a_slash_at_the_end_of_the_path_is_ignored() {
         assert_eq!(ask(address_of(&running), &request("POST", path, "", &plain(1))).0, 200, "{option} {path}");
         running.stop();
     }
-}
-
-/// Not on Windows, where the run is killed and prints no summary.
-#[cfg(unix)]
-#[test]
-fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
-    let cli = listen(["--path", "/hook", "--discard-foreign"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
-    let running = cli.secret("hush-hush").secret("other").until_stopped().start();
-    let address = address_of(&running);
-    let status = |method, path, headers: &str, body: &str| ask(address, &request(method, path, headers, body)).0;
-    let token = "Authorization: hush-hush\r\n";
-    for _ in 0..3 {
-        assert_eq!(status("POST", "/hook%0a", token, &plain(1)), 404);
-        assert_eq!(status("GET", "/hook", token, ""), 405);
-        assert_eq!(status("POST", "/hook", "", &plain(1)), 401);
-        assert_eq!(status("POST", "/hook", "Authorization: other\r\n", &plain(1)), 401);
-        assert_eq!(status("POST", "/hook", &format!("{token}Content-Encoding: gzip\r\n"), &plain(1)), 415);
-        assert_eq!(status("POST", "/hook", token, "{}"), 200);
-        assert_eq!(status("POST", "/hook", token, "<html>"), 400);
-        assert_eq!(status("POST", "/hook", &format!("{token}Content-Length: 9999999\r\n"), "x"), 400);
-    }
-    // The start of a TLS handshake.
-    assert_eq!(ask(address, "\u{16}\u{3}\u{1}\u{2}").0, 400);
-    let output = running.stop();
-    let lines = jsons(&output.stderr);
-    let warnings: Vec<_> = lines.iter().filter_map(|line| line.get("warning")).collect();
-    let reported = |part: &str, hint: &str| {
-        let of = |key: &str, part: &str| {
-            warnings.iter().filter(|warning| warning[key].as_str().is_some_and(|text| text.contains(part))).count()
-        };
-        assert!(of("message", part) == 1 && of("hint", hint) >= 1, "{part}, {hint}: {warnings:?}");
-    };
-    reported("POST /hook%0a was refused with 404", "must end with /hook");
-    reported("GET /hook was refused with 405", "GET /healthz");
-    reported("401: the webhook token is missing", "webhookUrlToken");
-    reported("401: the webhook token is wrong", "webhookUrlToken");
-    reported("415: the body is compressed", "compression");
-    reported("400: the body is not a notification", "unchanged");
-    reported("a request was refused with 400: it is not HTTP/1.1", "plain HTTP");
-    assert_eq!(warnings.len(), 7, "{warnings:?}");
-    let tally = lines.iter().find_map(|line| line.get("tally")).expect("a summary");
-    assert_eq!((&tally["refused"], &tally["discarded"], &tally["printed"]), (&22.into(), &3.into(), &0.into()));
-}
-
-#[cfg(unix)]
-#[test]
-fn the_summary_counts_the_notifications() {
-    let summary = |args: &[&str], bodies: &[String]| {
-        let running = Cli::new().args(["listen", "--bind", "127.0.0.1:0"]).args(args).any_stdout().any_stderr();
-        let running = running.until_stopped().start();
-        let address = address_of(&running);
-        bodies.iter().for_each(|body| assert_eq!(post(address, body), 200));
-        running.stop().stderr.lines().last().expect("a line").to_owned()
-    };
-    let bodies = [plain(1), plain(1), plain(2), sample("avatar-info-failed.json"), sample("incoming-message.json")];
-    assert_eq!(summary(&["--spool", "s"], &bodies), "greenavatar: 3 printed, 1 of them failed, 1 repeated, 1 spooled");
-    assert_eq!(summary(&["--discard-foreign"], &[]), "greenavatar: note: no notifications were received");
 }
 
 #[test]
@@ -294,19 +238,17 @@ fn no_more_than_max_results_are_printed_or_acknowledged_at_once() {
     assert_eq!(running.finish().stdout.lines().count(), 3);
 }
 
-#[cfg(unix)]
 #[test]
 fn the_sandbox_sends_its_notifications_to_it() {
     let listening = listen(["--spool", "spool", "--path", "/hook"]).env("GREEN_API_WEBHOOK_TOKEN", "hush-hush");
     let running = listening.until_stopped().start();
     let url = format!("http://{}/hook", address_of(&running));
-    let script = r#""$0" sandbox --delay 1ms --webhook-url "$1" --webhook-token hush-hush -- sh -c '
-        "$0" request --rate 0 11001234567@c.us 11001234901@c.us 11001234903@c.us 11001234905@c.us && cat' "$0""#;
-    let mut sandbox = Cli::new().arg(&url).shell(script).any_stdout().any_stderr().start();
-    sandbox.wait_for_lines(4);
+    let options = ["--delay", "1ms", "--webhook-url", &url, "--webhook-token", "hush-hush"];
+    let (sandbox, address) = start_sandbox(&options);
+    let chats = ["567", "901", "903", "905"].map(|row| format!("11001234{row}@c.us"));
+    Cli::at_sandbox(address).args(["request", "--rate", "0"]).args(chats).any_stdout().any_stderr().run();
     running.wait_for_lines(4);
-    sandbox.write_stdin("");
-    sandbox.finish();
+    sandbox.stop();
     let output = running.stop();
     let mut seen: Vec<_> = jsons(&output.stdout)
         .iter()

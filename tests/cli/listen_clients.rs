@@ -3,8 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::listen::{address_of, listen, post};
-#[cfg(unix)]
-use crate::support::SIGNALS;
 use crate::support::client::{Client, ask, request};
 use crate::support::queue::plain;
 use crate::support::{Output, chat, in_parallel};
@@ -77,44 +75,6 @@ fn three_hundred_stalled_clients_do_not_block_the_next() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     drop(stalled);
     running.stop();
-}
-
-#[cfg(unix)]
-#[test]
-fn a_connection_that_cannot_be_accepted_is_reported() {
-    let cli = listen(["--discard-foreign"]).shell(r#"ulimit -n 16; exec "$0" "$@""#).until_stopped();
-    let running = cli.start();
-    let address = address_of(&running);
-    let clients: Vec<_> = (0..16).map(|_| Client::connect(address)).collect();
-    let output = running.wait_for_stderr("cannot accept a connection");
-    assert!(output.contains("ulimit -n"), "{output}");
-    drop(clients);
-    assert_eq!(post(address, &plain(1)), 200);
-    running.stop();
-}
-
-#[cfg(unix)]
-#[test]
-fn requests_in_flight_finish_after_a_signal() {
-    for (signal, number) in SIGNALS {
-        let running = listen(["--discard-foreign"]).dies(number).start();
-        let address = address_of(&running);
-        let mut client = Client::connect(address);
-        let whole = request("POST", "/", "", &plain(1));
-        let (first, rest) = whole.split_at(whole.len() - 20);
-        client.send(first);
-        // When a later client has its answer, the server has read the head of this request.
-        assert_eq!(post(address, &plain(2)), 200);
-        running.signal(signal);
-        let began = Instant::now();
-        while std::net::TcpStream::connect(address).is_ok() {
-            assert!(began.elapsed() < Duration::from_secs(5), "a new connection is accepted");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        client.send(rest);
-        assert_eq!(client.answer().map(|(status, _)| status), Some(200));
-        assert_eq!(running.finish().stdout.lines().count(), 2);
-    }
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! Lists from arguments, standard input and files: their syntax, encodings and names, and pipes that stay open.
 
-use std::fs::File;
-
 use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
 
-fn lines(chats: &[&str]) -> String {
+pub fn lines(chats: &[&str]) -> String {
     chats.iter().map(|chat| format!("{chat}\taccepted\n")).collect()
 }
 
@@ -184,18 +182,6 @@ fn an_argument_that_names_a_file_has_the_option_for_it() {
     Cli::request(&server, [CHAT]).file(CHAT, "").stdout(lines(&[CHAT])).run();
 }
 
-#[cfg(unix)]
-#[test]
-fn a_named_pipe_without_a_writer_ends_at_a_signal() {
-    let server = Server::with(|_| Answer::status(200)).times(1);
-    let script = r#"mkfifo pipe; exec "$0" "$@""#;
-    let cli = in_order(&server).args([CHAT, "--from", "pipe"]).shell(script).dies(15);
-    let running = cli.stdout(lines(&[CHAT])).any_stderr().start();
-    running.wait_for_lines(1);
-    running.signal(rustix::process::Signal::TERM);
-    running.finish();
-}
-
 #[test]
 fn a_list_that_cannot_be_read_is_input_unreadable() {
     let server = Server::unasked();
@@ -203,45 +189,6 @@ fn a_list_that_cannot_be_read_is_input_unreadable() {
         let output = Cli::request(&server, ["--json", CHAT, "--from", name]).exits(66).any_stderr().run();
         assert_eq!(json(&output.stderr)["error"]["code"], "input-unreadable");
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupted_list_of_a_file_says_how_many_are_left() {
-    let server = Server::always(Answer::status(200)).times(1);
-    let list: String = (0..45).map(|n| chat(n) + "\n").collect();
-    let cli = Cli::request(&server, ["--rate=0.05", "--concurrency=1", "--from", "list"]).file("list", list).dies(15);
-    let running = cli.stdout(lines(&[&chat(0)])).stderr_has("1 accepted, 44 not tried; --journal FILE").start();
-    running.wait_for_lines(1);
-    running.signal(rustix::process::Signal::TERM);
-    running.finish();
-}
-
-#[cfg(unix)]
-#[test]
-fn the_number_left_in_an_open_pipe_is_unknown() {
-    for (flags, summary) in [(&[][..], "the rest not tried"), (&["--json"], r#""notTried":null"#)] {
-        let server = Server::with(|_| Answer::status(200)).times(1);
-        let mut running = in_order(&server).arg("-").args(flags).dies(15).any_stdout().stderr_has(summary).start();
-        running.write_stdin(format!("{CHAT}\n"));
-        running.wait_for_lines(1);
-        running.signal(rustix::process::Signal::TERM);
-        // Standard input stays open.
-        while running.is_running() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        running.finish();
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_named_pipe_is_opened_once() {
-    let server = Server::with(|_| Answer::status(200)).times(2);
-    // If the program opened, closed and reopened the pipe, the writer would get SIGPIPE.
-    let script = r#"mkfifo pipe; for id in 1 2; do echo "1100123456$id@c.us"; done > pipe & "$0" "$@"; wait $!"#;
-    let cli = in_order(&server).args(["--from", "pipe"]).shell(script);
-    cli.stdout(lines(&["11001234561@c.us", "11001234562@c.us"])).stderr_has("2 accepted").run();
 }
 
 #[test]
@@ -269,20 +216,6 @@ fn the_end_of_a_run_does_not_wait_for_an_open_pipe() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     running.finish();
-}
-
-#[cfg(unix)]
-#[test]
-fn a_read_error_in_a_list_is_reported_once() {
-    // A directory can be opened but not read. For a file, that is found out before anything is sent.
-    let cli = Cli::request(&Server::unasked(), ["--json", "-"]).stdin_from(File::open("/").expect("a directory"));
-    let output = cli.exits(66).any_stderr().run();
-    let objects = jsons(&output.stderr);
-    assert_eq!(objects[0]["error"]["code"], "input-unreadable");
-    assert_eq!(objects[1]["tally"]["notTried"], serde_json::Value::Null, "the rest of the list is unknown");
-    assert_eq!(objects.len(), 2, "{}", output.stderr);
-    let cli = Cli::request(&Server::unasked(), ["--json", CHAT, "--from", "/proc/self/mem"]).exits(66).any_stderr();
-    assert_eq!(json(&cli.run().stderr)["error"]["code"], "input-unreadable");
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! End-to-end tests of the program: one test binary, one module a subject.
 
-// Windows does not use what only tests for Unix use.
-#![cfg_attr(windows, allow(dead_code, unused_imports))]
-
 mod support;
 
 mod api_url;
@@ -18,8 +15,6 @@ mod get;
 mod help;
 mod journal;
 mod kills;
-#[cfg(unix)]
-mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
 mod listen;
@@ -39,18 +34,11 @@ mod receive_foreign;
 mod result_pictures;
 mod same_file;
 mod sandbox;
-// Needs shells.
-#[cfg(unix)]
-mod sandbox_process;
 mod secrets;
 mod settings;
-// On Windows only a console can send signals.
-#[cfg(unix)]
-mod signals;
-// Needs a Unix terminal.
-#[cfg(unix)]
-mod terminal;
 mod tls;
+#[cfg(unix)]
+mod unix;
 mod wait;
 mod wait_journal;
 mod wait_once;

@@ -114,15 +114,13 @@ fn a_closed_pipe_ends_a_list_without_a_message() {
     assert!(server.requests().len() < 20, "{} requests", server.requests().len());
 }
 
-#[cfg(unix)]
 #[test]
 fn an_error_into_a_closed_pipe_keeps_its_status() {
     let usage: [&[&str]; 5] =
         [&["--nosuch"], &[], &["request"], &["request", "-", "-"], &["request", "--timeout", "0", CHAT]];
     let others = [(&["request", CHAT][..], 78), (&["request", "--from", "missing"], 78), (&["nothing"], 2)];
     for (words, status) in usage.map(|words| (words, 2)).into_iter().chain(others) {
-        let closed = r#"exec "$0" "$@" 2>&1"#;
-        Cli::new().args(words).shell(closed).stdout_to(closed_pipe()).exits(status).run();
+        Cli::new().args(words).stdout_to(closed_pipe()).stderr_to(closed_pipe()).exits(status).run();
     }
 }
 
@@ -143,54 +141,4 @@ fn help_into_a_closed_pipe_is_not_a_failure() {
     for words in [&["--help"][..], &["completions", "bash"], &["man"]] {
         Cli::new().args(words).stdout_to(closed_pipe()).run();
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn exceeding_the_limit_on_the_size_of_files_is_output_failed() {
-    let server = Server::answering([Answer::status(200)]);
-    let cli = Cli::request(&server, [CHAT]).shell(r#"ulimit -f 0; exec "$0" "$@" > out"#).exits(74);
-    cli.stderr_has("greenavatar: error: ").stderr_has("standard output").run();
-}
-
-#[cfg(unix)]
-#[test]
-fn a_closed_standard_error_does_not_stop_a_run() {
-    let server = Server::with(|_| Answer::status(200)).times(2);
-    let cli = Cli::request(&server, [CHAT, GROUP]).shell(r#"exec "$0" "$@" 2>&-"#);
-    let output = cli.any_stdout().run();
-    assert_eq!(output.stdout.lines().count(), 2);
-}
-
-#[cfg(unix)]
-#[test]
-fn a_standard_output_for_reading_only_ends_a_run_before_it_begins() {
-    let server = Server::unasked();
-    let commands: [&[&str]; 9] = [
-        &["--help"],
-        &["request", CHAT],
-        &["--json", "request", "--wait", CHAT],
-        &["get", CHAT, "-o", "-"],
-        &["receive"],
-        &["listen", "--discard-foreign", "--bind", "127.0.0.1:0"],
-        &["doctor"],
-        &["man"],
-        &["sandbox", "--", "true"],
-    ];
-    for command in commands {
-        let cli = Cli::on(&server).args(command).shell(r#"exec "$0" "$@" 1< /dev/null"#);
-        cli.exits(74).stderr_has("standard output cannot be written").run();
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_standard_input_for_writing_only_is_input_unreadable() {
-    let server = Server::unasked();
-    for args in [&["request", "-"][..], &["request", CHAT, "-"], &["request", CHAT, "--from", "-"], &["get", "-"]] {
-        let cli = Cli::on(&server).args(args).shell(r#"exec "$0" "$@" 0> written"#);
-        cli.exits(66).stderr_has("standard input").run();
-    }
-    let cli = Cli::on(&server).args(["request", "--api-token-file", "-", CHAT]);
-    cli.shell(r#"exec "$0" "$@" 0> written"#).exits(66).stderr_has("standard input").run();
 }

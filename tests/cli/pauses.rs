@@ -1,12 +1,9 @@
 //! Pauses of Retry-After: they delay neither deadlines, nor other chats, nor the end of the run.
 
-use std::time::{Duration, Instant};
-
-#[cfg(unix)]
-use rustix::process::Signal;
+use std::time::Duration;
 
 use crate::support::pictures::ok;
-use crate::support::queue::{calls, fresh, method, now, result};
+use crate::support::queue::{method, now, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons};
 
 /// A service that answers 429 for the queue, with a pause of 20 s. The closure answers other calls.
@@ -91,30 +88,4 @@ fn a_repeat_answers_a_chat_that_waits_for_it() {
     let of_own: Vec<_> = lines.iter().filter(|line| line["chatId"] == own.as_str()).collect();
     assert_eq!(of_own.len(), 2, "unsolicited, and the answer: {}", output.stdout);
     assert!(of_own.iter().all(|line| line["status"] == "none"), "{}", output.stdout);
-}
-
-#[cfg(unix)]
-#[test]
-fn follow_continues_after_an_outage_and_unexpected_answers_with_one_warning() {
-    let mut polls = 0;
-    let queue = Queue::of([fresh(CHAT)]);
-    let answers = queue.clone();
-    let server = Server::with(move |seen| {
-        polls += 1;
-        match polls {
-            1 => Answer::status(503).header("Retry-After", "0"),
-            2 => Answer::status(200).body("<html>maintenance</html>"),
-            _ => answers.answer(seen).expect("a call of the queue"),
-        }
-    });
-    let cli = Cli::on(&server).args(["--json", "receive", "--follow", "--retries", "0"]);
-    let running = cli.dies(15).any_stdout().any_stderr().start();
-    running.wait_for_lines(1);
-    let began = Instant::now();
-    running.signal(Signal::TERM);
-    let output = running.finish();
-    assert!(began.elapsed() < Duration::from_secs(3), "the long poll ends with the signal: {:?}", began.elapsed());
-    assert_eq!(output.stderr.matches("the queue cannot be read").count(), 1, "{}", output.stderr);
-    assert_eq!(calls(&server, ["deleteNotification"]), [1]);
-    assert_eq!(queue.left(), 0);
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::cli::program;
+use crate::support::cli::{SANDBOX_TOKEN, program, start_sandbox};
 use crate::support::client::{Client, request};
+use crate::support::system::exiting;
 use crate::support::{CHAT, Cli, GROUP, INSTANCE, Proxy, TOKEN, in_parallel, json};
 
 /// The chat id whose last digits choose what the sandbox does.
@@ -81,7 +82,6 @@ fn the_sandbox_option_reads_no_real_settings() {
         .env("http_proxy", format!("http://{}", proxy.address()))
         .env("ALL_PROXY", "nonsense://")
         .file(".env", "this is not a setting\n")
-        .mode(".env", 0o644)
         .secret("hunter2");
     let output = cli.args(["--sandbox", "request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).any_stderr().run();
     assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
@@ -93,14 +93,6 @@ fn a_list_is_served() {
     let list = format!("{CHAT}\n{GROUP}\n{}\n", number("400"));
     let cli = Cli::new().args(["--sandbox", "request", "--rate", "0", "-"]).stdin(list);
     cli.exits(1).stdout_has("bad-request-data").stderr_has("2 accepted").run();
-}
-
-#[cfg(unix)]
-#[test]
-fn a_command_finds_it_in_its_environment() {
-    let cli = Cli::new().args(["sandbox", "--", "/bin/sh", "-c", r#"echo "$GREEN_API_URL" "$GREEN_API_ID_INSTANCE""#]);
-    let output = cli.any_stdout().any_stderr().run();
-    assert!(output.stdout.starts_with("http://127.0.0.1:"), "{}", output.stdout);
 }
 
 /// The program, run as the command of `sandbox`.
@@ -117,24 +109,19 @@ fn greenavatar_works_as_its_command() {
     in_sandbox(cli, &[], ["request", CHAT]).stdout(format!("{CHAT}\taccepted\n")).run();
 }
 
-#[cfg(unix)]
 #[test]
 fn it_ends_with_the_status_of_its_command() {
     for status in [0, 1, 7, 65, 127] {
-        let script = format!("exit {status}");
-        Cli::new().args(["sandbox", "--", "/bin/sh", "-c", &script]).exits(status).any_stderr().run();
+        Cli::new().args(["sandbox", "--"]).args(exiting(status)).exits(status).any_stderr().run();
     }
     Cli::new().args(["sandbox", "--", "/no/such/command"]).any_status().stderr_has("/no/such/command").run();
 }
 
-#[cfg(unix)]
 #[test]
 fn it_takes_the_credentials_that_it_is_given() {
-    let script = r#""$0" sandbox --id-instance 4711 --api-token-instance my-own-token -- \
-        sh -c 'echo $GREEN_API_ID_INSTANCE $GREEN_API_TOKEN_INSTANCE; "$0" request "$1"' "$0" "$@""#;
-    let output = Cli::new().arg(CHAT).shell(script).any_stdout().any_stderr().run();
-    assert!(output.stdout.starts_with("4711 my-own-token\n"), "{}", output.stdout);
-    assert!(output.stdout.ends_with("\taccepted\n"), "{}", output.stdout);
+    let options = ["--id-instance", "4711", "--api-token-instance", "my-own-token"];
+    let cli = in_sandbox(Cli::new(), &options, ["request", "-v", CHAT]).secret("my-own-token");
+    cli.stdout(format!("{CHAT}\taccepted\n")).stderr_has("/waInstance4711/getAvatarAsync/***").run();
 }
 
 #[test]
@@ -150,23 +137,6 @@ fn credentials_that_no_command_would_take_are_a_usage_error() {
         let cli = Cli::new().arg("sandbox").args(wrong).args(["--", "true"]);
         cli.exits(2).stderr_has("greenavatar: error: the sandbox's ").run();
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn its_lines_are_for_eval() {
-    let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE]);
-    let cli = cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped();
-    let running = cli.start();
-    let (lines, _) = running.wait_for_sandbox();
-    let output = Cli::new()
-        .env("LINES_FOR_EVAL", &lines)
-        .arg(CHAT)
-        .shell(r#"eval "$LINES_FOR_EVAL"; exec "$0" request "$@""#)
-        .stdout(format!("{CHAT}\taccepted\n"))
-        .run();
-    assert!(output.stderr.is_empty());
-    running.stop();
 }
 
 #[test]
@@ -194,12 +164,10 @@ fn one_number_has_another_picture_each_time() {
 
 #[test]
 fn contacts_may_be_late() {
-    let cli = Cli::new().args(["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE, "--contacts-late"]);
-    let running =
-        cli.args(["--api-token-instance", "sandbox-token-1"]).any_stdout().any_stderr().until_stopped().start();
-    let mut client = Client::connect(running.wait_for_sandbox().1);
+    let (running, address) = start_sandbox(&["--contacts-late"]);
+    let mut client = Client::connect(address);
     let mut get = |method: &str| {
-        client.send(request("GET", &format!("/waInstance{INSTANCE}/{method}/sandbox-token-1"), "", ""));
+        client.send(request("GET", &format!("/waInstance{INSTANCE}/{method}/{SANDBOX_TOKEN}"), "", ""));
         let (status, body) = client.answer().expect("an answer");
         assert_eq!(status, 200, "{body}");
         serde_json::from_str::<serde_json::Value>(&body).expect("JSON")

@@ -125,27 +125,6 @@ fn a_variable_makes_the_check_of_chat_ids_lenient() {
     cli.stdout(format!("{LID}\taccepted\n")).any_stderr().run();
 }
 
-#[cfg(unix)]
-#[test]
-fn a_path_in_a_message_is_escaped() {
-    let server = Server::unasked();
-    let odd = "odd\u{1b}[2J\nname\u{202e}";
-    let shown = "odd\\u{1b}[2J\\nname\\u{202e}";
-    for flag in ["--env-file", "--api-token-file", "--cacert"] {
-        refused(Cli::request(&server, [flag, odd, CHAT]), 66, shown);
-        let cli = Cli::request(&server, [flag, odd, CHAT]).file(odd, "not what it should be\n").mode(odd, 0o644);
-        refused(cli, 78, shown);
-    }
-    refused(
-        Cli::request(&server, [CHAT]).env("GREEN_API_TOKEN_FILE", odd).without("GREEN_API_TOKEN_INSTANCE"),
-        66,
-        shown,
-    );
-    let cli = Cli::new().file(&format!("../.config/{odd}/greenavatar/env"), "bad\n");
-    let config = cli.dir().join("../.config").join(odd);
-    refused(cli.env("XDG_CONFIG_HOME", config.canonicalize().expect("a directory")).args(["request", CHAT]), 78, shown);
-}
-
 #[test]
 fn each_value_has_its_own_source() {
     let server = accepting();

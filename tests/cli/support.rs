@@ -15,6 +15,10 @@ pub mod queue;
 pub mod running;
 pub mod server;
 pub mod tls;
+#[cfg(unix)]
+pub mod unix;
+#[cfg(windows)]
+pub mod windows;
 
 pub use answer::{Answer, Gate};
 pub use cli::Cli;
@@ -22,15 +26,15 @@ pub use proxy::Proxy;
 pub use queue::Queue;
 pub use running::{Output, Running};
 pub use server::{Request, Server};
+#[cfg(unix)]
+pub use unix as system;
+#[cfg(windows)]
+pub use windows as system;
 
 /// The instance of all tests.
 pub const INSTANCE: &str = "1101000001";
 /// Its token: the one in the example bodies. It must be in no output of any run.
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
-/// The signals that end a run, and their numbers.
-#[cfg(unix)]
-pub const SIGNALS: [(rustix::process::Signal, i32); 2] =
-    [(rustix::process::Signal::INT, 2), (rustix::process::Signal::TERM, 15)];
 /// The longest time that a test waits for anything.
 pub const LIMIT: Duration = Duration::from_secs(15);
 /// The chat of the documentation's examples.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::cli::closed_pipe;
+use crate::support::cli::{closed_pipe, start_sandbox};
 use crate::support::queue::{calls, fresh, method, now, result};
 use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, json, jsons, sample};
 
@@ -300,11 +300,11 @@ fn a_result_into_a_closed_pipe_is_not_deleted() {
     assert_eq!((queue.deleted(), queue.left()), (vec![], 1));
 }
 
-#[cfg(unix)]
 #[test]
 fn the_sandbox_sends_every_kind_of_result() {
+    let (sandbox, address) = start_sandbox(&["--delay", "1ms"]);
     // A result that is already in the queue, so that the first look at the queue ends at once.
-    let script = r#""$0" sandbox --delay 1ms -- sh -c '"$0" request -q 11001234000@c.us && exec "$0" request --json "$@"' "$0" "$@""#;
+    Cli::at_sandbox(address).args(["request", "-q", "11001234000@c.us"]).run();
     let rows = [
         ("000", "found"),
         ("567", "found"),
@@ -317,11 +317,12 @@ fn the_sandbox_sends_every_kind_of_result() {
         ("913", "no-account"),
     ];
     let chats = rows[1..].iter().map(|(row, _)| format!("11001234{row}@c.us"));
-    let cli = Cli::new().args(["--rate=0", "--wait=2s"]).args(chats).shell(script);
+    let cli = Cli::at_sandbox(address).args(["request", "--json", "--rate=0", "--wait=2s"]).args(chats);
     let mut lines = jsons(&cli.exits(1).any_stdout().any_stderr().run().stdout);
     lines.sort_by_key(|line| line["chatId"].to_string());
     assert_eq!(lines.len(), rows.len());
     for (line, (row, word)) in lines.iter().zip(rows) {
         assert_eq!((&line["chatId"], &line["status"]), (&format!("11001234{row}@c.us").into(), &word.into()));
     }
+    sandbox.stop();
 }

@@ -2,54 +2,39 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::expected::{End, Expected};
+use super::expected::Expected;
 use super::running::{Output, Running};
 use super::server::Server;
-use super::{INSTANCE, TOKEN};
+use super::{INSTANCE, TOKEN, system};
 
 /// A command line, its directory and environment, and what is expected of the run.
 #[must_use = "nothing runs before run() or start()"]
 pub struct Cli {
-    interpreter: &'static str,
-    script: Option<String>,
+    /// A shell and a script to run instead of the program.
+    pub script: Option<(&'static str, String)>,
     args: Vec<OsString>,
     env: BTreeMap<OsString, OsString>,
     home: Arc<TempDir>,
     stdin: Option<Vec<u8>>,
     stdin_from: Option<Stdio>,
     stdout: Option<Stdio>,
+    stderr: Option<Stdio>,
     expected: Expected,
-}
-
-/// Handles SIGINT and SIGTERM in the tests, with their default effect. A child inherits an ignored signal but not a
-/// handler: without this, runs would ignore both signals if the tests are in the background of a shell.
-#[cfg(unix)]
-fn handle_signals() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            let is_default = Arc::new(AtomicBool::new(true));
-            signal_hook::flag::register_conditional_default(signal, is_default).expect("a handler");
-        }
-    });
 }
 
 impl Cli {
     /// The program without any settings.
     pub fn new() -> Cli {
-        #[cfg(unix)]
-        handle_signals();
         let home = tempfile::Builder::new().prefix("greenavatar-test").tempdir().expect("a temporary directory");
         std::fs::create_dir(home.path().join("work")).expect("a directory");
         Cli {
-            interpreter: "",
             script: None,
             args: Vec::new(),
             env: BTreeMap::new(),
@@ -57,6 +42,7 @@ impl Cli {
             stdin: None,
             stdin_from: None,
             stdout: None,
+            stderr: None,
             expected: Expected::default(),
         }
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -72,6 +58,11 @@ impl Cli {
         Cli::new().credentials(url)
     }
 
+    /// The program with the credentials of [`start_sandbox`] in the environment.
+    pub fn at_sandbox(address: SocketAddr) -> Cli {
+        Cli::at(&format!("http://{address}")).env("GREEN_API_TOKEN_INSTANCE", SANDBOX_TOKEN)
+    }
+
     /// Adds an API URL and the credentials of all tests to the environment.
     pub fn credentials(self, url: &str) -> Cli {
         self.env("GREEN_API_URL", url).env("GREEN_API_ID_INSTANCE", INSTANCE).env("GREEN_API_TOKEN_INSTANCE", TOKEN)
@@ -85,7 +76,6 @@ impl Cli {
     /// Another run in the same directory and environment, without arguments and expectations.
     pub fn again(&self) -> Cli {
         Cli {
-            interpreter: "",
             script: None,
             args: Vec::new(),
             env: self.env.clone(),
@@ -93,6 +83,7 @@ impl Cli {
             stdin: None,
             stdin_from: None,
             stdout: None,
+            stderr: None,
             expected: Expected::default(),
         }
     }
@@ -127,17 +118,7 @@ impl Cli {
         let path = self.dir().join(name);
         std::fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
         std::fs::write(&path, content).expect("a file");
-        self.mode(name, 0o600)
-    }
-
-    /// Sets the permission bits of a file. Windows has none.
-    #[cfg_attr(windows, allow(unused_variables))]
-    pub fn mode(self, name: &str, mode: u32) -> Cli {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(self.dir().join(name), std::fs::Permissions::from_mode(mode)).expect("a file");
-        }
+        system::make_private(&path);
         self
     }
 
@@ -152,50 +133,36 @@ impl Cli {
         self
     }
 
-    /// Runs a script of `/bin/sh` instead, with the program as `$0` and the arguments as `"$@"`.
-    #[cfg(unix)]
-    pub fn shell(self, script: &str) -> Cli {
-        self.script("/bin/sh", script)
-    }
-
-    /// The same for another shell.
-    #[cfg(unix)]
-    pub fn script(mut self, interpreter: &'static str, script: &str) -> Cli {
-        self.interpreter = interpreter;
-        self.script = Some(script.to_owned());
-        self
-    }
-
     /// Standard output is this file or pipe.
     pub fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Cli {
         self.stdout = Some(stdout.into());
         self
     }
 
-    /// The exit status; 0 unless this is called.
-    pub fn exits(mut self, status: u8) -> Cli {
-        self.expected.end = End::Exit(status.into());
+    /// Standard error is this file or pipe.
+    pub fn stderr_to(mut self, stderr: impl Into<Stdio>) -> Cli {
+        self.stderr = Some(stderr.into());
         self
     }
 
-    /// The process dies by this signal.
-    #[cfg(unix)]
-    pub fn dies(mut self, signal: i32) -> Cli {
-        self.expected.end = End::Signal(signal);
-        self
+    /// The exit status; 0 unless this is called.
+    pub fn exits(self, status: u8) -> Cli {
+        self.ends(Some(status.into()))
     }
 
     /// The process runs until [`Running::stop`].
     pub fn until_stopped(self) -> Cli {
-        #[cfg(unix)]
-        return self.dies(15);
-        #[cfg(windows)]
-        return self.any_status();
+        self.ends(system::STOPPED)
     }
 
     /// Any exit status or signal: for runs that are killed at any moment.
-    pub fn any_status(mut self) -> Cli {
-        self.expected.end = End::Any;
+    pub fn any_status(self) -> Cli {
+        self.ends(None)
+    }
+
+    /// The exit status, negative for a signal; `None` if it is not checked.
+    pub fn ends(mut self, end: Option<i32>) -> Cli {
+        self.expected.end = end;
         self
     }
 
@@ -262,8 +229,8 @@ impl Cli {
         let program = program();
         let mut command = match &self.script {
             None => Command::new(program),
-            Some(script) => {
-                let mut shell = Command::new(self.interpreter);
+            Some((interpreter, script)) => {
+                let mut shell = Command::new(interpreter);
                 shell.arg("-c").arg(script).arg(program);
                 shell
             }
@@ -271,29 +238,27 @@ impl Cli {
         command
             .args(&self.args)
             .env_clear()
-            .env("HOME", self.home.path())
             .envs(&self.env)
             .current_dir(self.dir())
             .stdin(self.stdin_from.unwrap_or_else(Stdio::piped))
             .stdout(self.stdout.unwrap_or_else(Stdio::piped))
-            .stderr(Stdio::piped());
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        // Without SystemRoot no socket can be created. The user's directories are those of Unix.
-        #[cfg(windows)]
-        command
-            .envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)))
-            .env("APPDATA", self.home.path().join(".config"))
-            .env("LOCALAPPDATA", self.home.path().join(".local/state"));
+            .stderr(self.stderr.unwrap_or_else(Stdio::piped));
+        system::prepare(&mut command, self.home.path());
         let line = self.args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
         Running::start(command, line, self.expected, self.home)
     }
 }
 
-/// A file to which every write fails, as on a full disk. Only Linux has one.
-#[cfg(target_os = "linux")]
-pub fn full_disk() -> std::fs::File {
-    std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full")
+/// The token of [`start_sandbox`]. Not that of all tests, because the sandbox prints it.
+pub const SANDBOX_TOKEN: &str = "sandbox-token-1";
+
+/// The program's sandbox as a server, with these options. Returns its address, too.
+#[track_caller]
+pub fn start_sandbox(options: &[&str]) -> (Running, SocketAddr) {
+    let args = ["sandbox", "--bind", "127.0.0.1:0", "--id-instance", INSTANCE, "--api-token-instance", SANDBOX_TOKEN];
+    let running = Cli::new().args(args).args(options).any_stdout().any_stderr().until_stopped().start();
+    let (_, address) = running.wait_for_sandbox();
+    (running, address)
 }
 
 /// The program.

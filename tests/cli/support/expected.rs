@@ -5,12 +5,12 @@ use std::process::{ExitStatus, Output};
 use assert_cmd::assert::OutputAssertExt;
 use predicates::str::contains;
 
-use super::TOKEN;
+use super::{TOKEN, system};
 
-/// What is expected; by default status 0 and empty outputs.
-#[derive(Default)]
+/// What is expected.
 pub struct Expected {
-    pub end: End,
+    /// The exit status, negative for a signal; `None` if it is not checked.
+    pub end: Option<i32>,
     pub stdout: Text,
     pub stderr: Text,
     /// Whether control characters are allowed.
@@ -19,17 +19,10 @@ pub struct Expected {
     pub secret: Option<String>,
 }
 
-/// How a run ends.
-pub enum End {
-    Exit(i32),
-    #[cfg(unix)]
-    Signal(i32),
-    Any,
-}
-
-impl Default for End {
-    fn default() -> End {
-        End::Exit(0)
+impl Default for Expected {
+    /// Status 0 and empty outputs.
+    fn default() -> Expected {
+        Expected { end: Some(0), stdout: Text::default(), stderr: Text::default(), raw: false, secret: None }
     }
 }
 
@@ -69,16 +62,10 @@ impl Expected {
             }
         }
         let output = Output { status, stdout: stdout.into(), stderr: stderr.into() };
-        let assert = output.assert().append_context("command", command.to_owned());
-        let mut assert = match self.end {
-            End::Exit(status) => assert.code(status),
-            #[cfg(unix)]
-            End::Signal(signal) => {
-                assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal), "{assert}");
-                assert
-            }
-            End::Any => assert,
-        };
+        let mut assert = output.assert().append_context("command", command.to_owned());
+        if let Some(end) = self.end {
+            assert_eq!(system::end_of(status), end, "the end of the run (negative: a signal)\n{assert}");
+        }
         for part in &self.stdout.parts {
             assert = assert.stdout(contains(part.as_str()));
         }

@@ -1,24 +1,22 @@
-//! A running program: its output so far, signals, and its end in bounded time.
+//! A running program: its output so far, and its end in bounded time.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-#[cfg(unix)]
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
-use super::LIMIT;
 use super::expected::Expected;
+use super::{LIMIT, system};
 
 /// A program that runs.
 #[must_use = "its outputs are checked by finish()"]
 pub struct Running {
-    child: Child,
+    pub child: Child,
     line: String,
     stdin: Option<ChildStdin>,
     stdout: Option<Reader>,
@@ -51,12 +49,6 @@ impl Running {
         self.stdout.as_ref().expect("a pipe").wait(|text| text.iter().filter(|&&b| b == b'\n').count() >= lines);
     }
 
-    /// Waits until standard output holds a text.
-    #[track_caller]
-    pub fn wait_for_stdout(&self, part: &str) {
-        self.stdout.as_ref().expect("a pipe").wait(|text| String::from_utf8_lossy(text).contains(part));
-    }
-
     /// Waits until standard error holds a text, and gives all that is there.
     #[track_caller]
     pub fn wait_for_stderr(&self, part: &str) -> String {
@@ -74,7 +66,7 @@ impl Running {
     /// Waits until a sandbox has printed its settings. Returns these lines and the address.
     #[track_caller]
     pub fn wait_for_sandbox(&self) -> (String, SocketAddr) {
-        self.wait_for_stdout("GREEN_API_TOKEN_INSTANCE=");
+        self.wait_for_lines(3);
         let lines = self.stdout_so_far();
         let url = lines.split_once("http://").expect("a URL").1;
         let address = url.split(['\'', '\n']).next().and_then(|address| address.parse().ok());
@@ -86,28 +78,11 @@ impl Running {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// Sends a signal. The program may notice it later: if a test depends on that, it waits for an effect.
-    #[cfg(unix)]
-    pub fn signal(&self, signal: Signal) {
-        // It may have ended already; then its output says why.
-        let _ = kill_process(Pid::from_child(&self.child), signal);
-    }
-
-    /// Sends a signal to the process and its children, as Ctrl-C in a terminal does.
-    #[cfg(unix)]
-    pub fn signal_all(&self, signal: Signal) {
-        let _ = kill_process_group(Pid::from_child(&self.child), signal);
-    }
-
     /// Ends the run by SIGTERM, as a service manager does. On Windows, which has no such signal, it is killed.
     #[track_caller]
-    pub fn stop(self) -> Output {
-        #[cfg(unix)]
-        self.signal(Signal::TERM);
-        #[cfg(unix)]
-        return self.finish();
-        #[cfg(windows)]
-        return self.kill();
+    pub fn stop(mut self) -> Output {
+        system::stop(&mut self.child);
+        self.finish()
     }
 
     /// Kills the process.
@@ -142,16 +117,15 @@ impl Running {
 
     fn outputs(&mut self) -> (String, String) {
         let read = |reader: &mut Option<Reader>| reader.take().map(Reader::end).unwrap_or_default();
-        (with_slashes(without_times(&read(&mut self.stdout))), with_slashes(read(&mut self.stderr)))
+        let stdout = system::with_slashes(without_times(&read(&mut self.stdout)));
+        (stdout, system::with_slashes(read(&mut self.stderr)))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if self.is_running() {
-            #[cfg(unix)]
-            self.signal_all(Signal::KILL);
-            let _ = self.child.kill();
+            system::kill_all(&mut self.child);
             let _ = self.child.wait();
         }
     }
@@ -174,22 +148,12 @@ impl Output {
     /// Whether only the owner can read the file.
     #[track_caller]
     pub fn is_private(&self, name: &str) -> bool {
-        is_private(&self.path(name))
+        system::is_private(&self.path(name))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join("work").join(name)
     }
-}
-
-/// Whether only the owner can read the file or directory. On Windows, where access is inherited, it is not checked.
-#[track_caller]
-#[cfg_attr(windows, allow(unused_variables))]
-pub fn is_private(path: &Path) -> bool {
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::mode(&path.metadata().expect("a file")) & 0o077 == 0;
-    #[cfg(windows)]
-    return true;
 }
 
 /// Reads a pipe in a thread.
@@ -229,15 +193,6 @@ impl Reader {
         let text = std::mem::take(&mut *self.text.0.lock().expect("a lock"));
         String::from_utf8(text).expect("the output is UTF-8")
     }
-}
-
-/// On Windows, replaces the backslashes of paths (two in JSON) by slashes, which the tests use. Escapes stay.
-fn with_slashes(text: String) -> String {
-    if !cfg!(windows) {
-        return text;
-    }
-    let escapes = text.replace("\\\\", "/").replace("\\\"", "\0\"").replace("\\u", "\0u");
-    escapes.replace('\\', "/").replace('\0', "\\")
 }
 
 /// Replaces the value of each `elapsedMs` by `_`.

@@ -1,19 +1,16 @@
-//! Limits of the system on processes and open files: fewer workers, or one error that names the limit.
+//! Limits on processes, and a limit on the size of files that only Linux counts this way.
 
-use crate::support::pictures::{JPEG, picture, picture_service};
-#[cfg(target_os = "linux")]
-use crate::support::{Answer, CHAT, GROUP, Queue};
-use crate::support::{Cli, Server, chat, in_parallel};
+use crate::result_pictures::{found, receive, service};
+use crate::support::pictures::{JPEG, names, picture};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, in_parallel};
 
 /// Runs a copy of the program with one process allowed, as another user if the tests run as root, who has no limit.
-#[cfg(target_os = "linux")]
 const NO_THREAD: &str = r#"chmod 755 .. . && cp "$0" ga || exit 99
 case $(id -u) in
 0) exec setpriv --reuid=65534 --clear-groups prlimit --nproc=1 ./ga "$@" ;;
 *) exec prlimit --nproc=1 ./ga "$@" ;;
 esac"#;
 
-#[cfg(target_os = "linux")]
 #[test]
 fn without_threads_one_error_names_the_limit_and_nothing_is_sent() {
     let server = Server::unasked();
@@ -46,7 +43,6 @@ fn without_threads_one_error_names_the_limit_and_nothing_is_sent() {
 }
 
 /// Needs root, to run as a user without other processes: their threads would count as well.
-#[cfg(target_os = "linux")]
 #[test]
 fn with_few_threads_there_are_fewer_workers_but_every_chat_has_a_line() {
     if !rustix::process::geteuid().is_root() {
@@ -73,28 +69,13 @@ fn with_few_threads_there_are_fewer_workers_but_every_chat_has_a_line() {
 }
 
 #[test]
-fn with_few_open_files_there_are_fewer_workers_or_one_error_that_names_the_limit() {
-    let server = picture_service(|_| picture(JPEG));
-    let list: String = (0..30).map(|n| chat(n) + "\n").collect();
-    let run = |limit: u32| {
-        let script = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
-        let args = ["get", "--allow-host", "127.0.0.1", "--rate=0", "--concurrency=16", "--dir", "d", "--from", "list"];
-        Cli::on(&server).args(args).file("list", &list).shell(&script).any_stdout().any_stderr()
-    };
-    for limit in [12, 16, 24] {
-        let output = run(limit).run();
-        assert_eq!(output.stdout.matches("\tnew").count(), 30, "{limit}: {}", output.stderr);
-    }
-    let requests = server.requests().len();
-    let output = run(8).exits(78).stderr_has("may open only 8 files").run();
-    assert_eq!((output.stdout.as_str(), server.requests().len()), ("", requests));
-}
-
-#[test]
-fn each_command_names_a_limit_that_is_too_low_for_any_run() {
-    let server = Server::unasked();
-    in_parallel(["receive", "contacts", "doctor"], |command| {
-        let cli = Cli::on(&server).args([command]).shell(r#"ulimit -n 5; exec "$0" "$@""#);
-        cli.exits(78).stderr_has("`ulimit -n` shows it").run();
-    });
+fn a_full_disk_leaves_the_notification_in_the_queue() {
+    let queue = Queue::default();
+    let server = service(&queue, |_| picture(&[JPEG, &[0; 4096]].concat()));
+    let cli = Cli::on(&server);
+    queue.push(found(CHAT, 1, &server.url(), "x.jpg"));
+    let full = receive(&cli, []).shell(r#"ulimit -f 4; exec "$0" "$@""#).exits(74).stderr_has("cannot write d/").run();
+    assert_eq!((full.stdout.as_str(), names(cli.dir().join("d"))), ("", vec![]));
+    receive(&cli, []).stdout_has("new").run();
+    assert_eq!(queue.deleted(), [1]);
 }

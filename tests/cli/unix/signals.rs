@@ -10,9 +10,8 @@ use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
 use crate::support::pictures::{JPEG, picture, picture_service};
-use crate::support::{
-    Answer, CHAT, Cli, GROUP, Gate, Output, Running, SIGNALS, Server, chat, in_parallel, json, jsons,
-};
+use crate::support::system::SIGNALS;
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Output, Running, Server, chat, in_parallel, json, jsons};
 
 /// A service that holds its answers until the gate opens. Only the group is answered at once, by a failure to retry in
 /// 30 seconds: the program prints its line as soon as it has noticed a signal.
