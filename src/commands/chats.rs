@@ -98,16 +98,7 @@ impl ListArgs {
             saved_to: None,
         }
     }
-}
 
-pub struct OpenList {
-    pub list: Input,
-    pub journal: Option<Journal>,
-    /// Chats that an earlier run requested and that have no result yet.
-    pub requested: Vec<Requested>,
-}
-
-impl ListArgs {
     /// Opens the journal, then the list without the chats that are done. `accepted_is_done`, `pictures`: see
     /// [`JournalFilter`].
     pub fn open(
@@ -128,6 +119,13 @@ impl ListArgs {
         };
         Ok(OpenList { list: Input::open(origins, self.rule(settings)?, done)?, journal, requested })
     }
+}
+
+pub struct OpenList {
+    pub list: Input,
+    pub journal: Option<Journal>,
+    /// Chats that an earlier run requested and that have no result yet.
+    pub requested: Vec<Requested>,
 }
 
 impl OpenList {
@@ -153,6 +151,6 @@ pub fn check_stdin(origins: &[Source], settings: &Settings) -> Result<(), Error>
     if settings.token_is_from_stdin() && origins.iter().any(is_stdin) { Err(stdin_named_twice()) } else { Ok(()) }
 }
 
-fn stdin_named_twice() -> Error {
+pub fn stdin_named_twice() -> Error {
     Error::Usage("standard input (-) is named more than once".into())
 }

@@ -10,6 +10,7 @@ use crate::batch::feed::Feed;
 use crate::chat_id::ChatId;
 use crate::cli::pictures::ContactsArgs;
 use crate::commands::Context;
+use crate::commands::chats::stdin_named_twice;
 use crate::commands::files::Files;
 use crate::contacts::{self, account};
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
@@ -52,7 +53,7 @@ fn list(args: &ContactsArgs, context: &Context<'_>, printer: &mut Printer<'_>) -
 fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> {
     let is_stdin = |path: &PathBuf| path == Path::new("-");
     if args.from.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(Error::Usage("standard input (-) is named more than once".into()));
+        return Err(stdin_named_twice());
     }
     let mut files = Files::of_streams(args.from.iter().any(is_stdin))?;
     for path in args.from.iter().filter(|path| !is_stdin(path)) {

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport};
@@ -30,21 +30,21 @@ pub struct EachAddress {
 impl EachAddress {
     /// The addresses, the ones that have worked before first.
     fn in_order(&self, details: &ConnectionDetails) -> Vec<SocketAddr> {
-        let good = self.good.lock().expect("no holder of this lock panics");
+        let good = self.good();
         let mut addresses = details.addrs.to_vec();
         addresses.sort_by_key(|address| !good.contains(address));
         addresses
     }
 
     fn remember(&self, address: SocketAddr) {
-        let mut good = self.good.lock().expect("no holder of this lock panics");
+        let mut good = self.good();
         if !good.contains(&address) && good.len() < MOST_REMEMBERED {
             good.push(address);
         }
     }
 
-    fn forget(&self, address: SocketAddr) {
-        self.good.lock().expect("no holder of this lock panics").retain(|other| *other != address);
+    fn good(&self) -> MutexGuard<'_, Vec<SocketAddr>> {
+        self.good.lock().expect("no holder of this lock panics")
     }
 
     fn connect_to<In: Transport>(
@@ -102,7 +102,7 @@ impl<In: Transport> Connector<In> for EachAddress {
                     Err(Error::Timeout(_)) => has_timed_out = true,
                     Err(error) => last = error,
                 }
-                self.forget(address);
+                self.good().retain(|other| *other != address);
             }
             if !has_timed_out || addresses.is_empty() {
                 return Err(last);
