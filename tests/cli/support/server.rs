@@ -214,6 +214,8 @@ fn accept(listener: &TcpListener, script: Script, tls: Option<&Arc<ServerConfig>
                 break;
             }
             stream.set_nodelay(true).expect("a socket");
+            // Wine may keep the connection of a killed program open.
+            stream.set_read_timeout(Some(LIMIT)).expect("a socket");
             let connection = state.connections.fetch_add(1, Ordering::SeqCst);
             state.open.lock().expect("a lock").insert(connection, stream.try_clone().expect("a socket"));
             let script = &script;
