@@ -104,7 +104,7 @@ impl Kind {
     }
 
     /// Whether the same request may succeed later. A single failure can still be final: see [`Failure::is_final`].
-    pub const fn is_retried(self) -> bool {
+    pub const fn is_retryable(self) -> bool {
         matches!(
             self,
             Kind::InstanceStarting
@@ -199,8 +199,9 @@ impl Failure {
         }
     }
 
-    pub fn is_retried(&self) -> bool {
-        self.kind.is_retried() && !self.is_final
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.kind.is_retryable() && !self.is_final
     }
 }
 
@@ -251,7 +252,7 @@ mod tests {
     #[test]
     fn kinds_that_end_a_run_are_not_retried() {
         for kind in Kind::ALL {
-            assert!(!(kind.ends_run() && kind.is_retried()), "{}", kind.code());
+            assert!(!(kind.ends_run() && kind.is_retryable()), "{}", kind.code());
         }
     }
 

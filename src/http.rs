@@ -174,7 +174,7 @@ impl Agent {
         limit: usize,
         body: &mut Vec<u8>,
     ) -> Result<Answer, HttpError> {
-        self.read(url, call, until, |mut answer, reader| {
+        self.call_with_body(url, call, until, |mut answer, reader| {
             // An error of the body is the result of the call.
             let _ = reader.take(limit as u64 + 1).read_to_end(body);
             answer.complete = body.len() <= limit;
@@ -185,7 +185,7 @@ impl Agent {
 
     /// Makes a call and passes the answer, without its body, and a reader of the body to `read`. If the body breaks
     /// off, the call fails, whatever `read` returns.
-    pub fn read<T>(
+    pub fn call_with_body<T>(
         &self,
         url: &str,
         call: Request<'_>,

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         // The payload may hold anything; the place is enough to find the bug.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let what = format!("greenavatar: error: a bug in greenavatar, at {place}");
-        Output::default().print(what + "\n  hint: please report it with the command that you ran");
+        Output::default().write_stderr(what + "\n  hint: please report it with the command that you ran");
         std::process::exit(EXIT_BUG.into());
     }));
     platform::enable_colors();

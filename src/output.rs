@@ -174,7 +174,7 @@ impl Output {
     /// Under `-v`, prints what is sent or answered.
     pub fn wire(&self, line: impl FnOnce() -> String) {
         if self.options.verbose {
-            self.print(sanitize(&line()));
+            self.write_stderr(sanitize(&line()));
         }
     }
 
@@ -267,7 +267,7 @@ impl Output {
         match (self.options.quiet, self.options.json) {
             (true, _) => {}
             (false, true) => self.object("tally", tally),
-            (false, false) => self.print(format!("greenavatar: {}", sanitize(&text))),
+            (false, false) => self.write_stderr(format!("greenavatar: {}", sanitize(&text))),
         }
     }
 
@@ -287,16 +287,16 @@ impl Output {
         if let Some(hint) = hint {
             text.push_str(&format!("\n  hint: {}", sanitize(hint)));
         }
-        self.print(text);
+        self.write_stderr(text);
     }
 
     fn object(&self, key: &str, body: &impl Serialize) {
         let body = serde_json::to_string(body).expect("strings and numbers can be serialized");
-        self.print(sanitize_json(format!("{{\"{key}\":{body}}}")));
+        self.write_stderr(sanitize_json(format!("{{\"{key}\":{body}}}")));
     }
 
     /// Prints whole lines on standard error. An error is ignored: there is no place left to report it.
-    pub fn print(&self, text: String) {
+    pub fn write_stderr(&self, text: String) {
         let text = Masked::new(text + "\n");
         self.around_bar(&io::stderr(), || {
             let _ = write_all(&mut io::stderr().lock(), text.as_str().as_bytes());

@@ -58,7 +58,7 @@ impl Status {
     }
 
     /// Whether the chat got an answer: none, hidden and no-account are answers.
-    pub const fn went_well(self) -> bool {
+    pub const fn is_answer(self) -> bool {
         !matches!(self, Status::TimedOut | Status::Failed | Status::Invalid)
     }
 }

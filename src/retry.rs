@@ -24,7 +24,7 @@ impl RetryPolicy {
     /// final, or the retries are used up.
     pub fn pause_after(&mut self, failure: &Failure) -> Option<Duration> {
         self.failed += 1;
-        (failure.is_retried() && self.failed <= self.retries)
+        (failure.is_retryable() && self.failed <= self.retries)
             .then(|| pause(self.failed, failure.retry_after, fastrand::f64()))
     }
 

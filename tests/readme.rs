@@ -173,7 +173,7 @@ fn the_table_of_code_words_is_that_of_the_program() {
     }
     let real: Vec<_> = Kind::ALL
         .iter()
-        .map(|kind| (kind.code().to_owned(), kind.exit().to_string(), kind.is_retried(), kind.ends_run()))
+        .map(|kind| (kind.code().to_owned(), kind.exit().to_string(), kind.is_retryable(), kind.ends_run()))
         .collect();
     assert_eq!(documented, real);
 }

@@ -324,7 +324,7 @@ impl Reading<'_> {
         let Ok(chat) = ChatId::parse(&row.chat_id, Rule::Lenient) else { return true };
         match row.status {
             // It failed, or its wait ended: it is requested again.
-            status if !status.went_well() || row.error.is_some() => {
+            status if !status.is_answer() || row.error.is_some() => {
                 self.requested.remove(&chat.key());
             }
             _ if !counts => {}

@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
         }
         if let Some(status) = line.status {
             // A picture that was found and not downloaded is a failure.
-            let is_failed = line.failure.is_some() && status.went_well();
+            let is_failed = line.failure.is_some() && status.is_answer();
             self.tally.count(if is_failed { Status::Failed } else { status }, line.change);
             self.has_news |= !line.text.as_str().is_empty() || line.failure.is_some();
             match line.failure {

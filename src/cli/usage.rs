@@ -31,7 +31,7 @@ pub fn print(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if error.kind() == ErrorKind::MissingRequiredArgument && missing.iter().any(|name| name.contains("<CHAT_ID>")) {
         text.push_str("\n  hint: name a chat like 11001234567@c.us, a file with --from FILE, or - for standard input");
     }
-    output.print(text);
+    output.write_stderr(text);
     EXIT_USAGE
 }
 

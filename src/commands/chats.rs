@@ -23,8 +23,8 @@ use crate::settings::{Error, Flags, Settings};
 use crate::shutdown::StopFlag;
 
 impl ListArgs {
-    /// The sources of chats: arguments, then files, in their order.
-    pub fn origins(&self, flags: &Flags) -> Result<Vec<Source>, Error> {
+    /// The sources named on the command line: arguments, then files. [`ListArgs::add_contacts`] adds the account's chats.
+    pub fn sources(&self, flags: &Flags) -> Result<Vec<Source>, Error> {
         let is_stdin = |text: &OsString| text == "-";
         let named = self.chats.iter().filter(|chat| is_stdin(chat)).count()
             + self.from.iter().filter(|path| *path == Path::new("-")).count()
@@ -43,10 +43,10 @@ impl ListArgs {
 
     /// Checks that no file is both read and written, or written twice. `others`: files that the command writes besides
     /// the journal and standard output.
-    pub fn check_files(&self, origins: &[Source], others: &[(&str, Option<&Path>)]) -> Result<(), Error> {
-        let mut files = Files::of_streams(origins.iter().any(|origin| matches!(origin, Source::Stdin)))?;
-        for origin in origins {
-            if let Source::File(path) = origin {
+    pub fn check_files(&self, sources: &[Source], others: &[(&str, Option<&Path>)]) -> Result<(), Error> {
+        let mut files = Files::of_streams(sources.iter().any(|source| matches!(source, Source::Stdin)))?;
+        for source in sources {
+            if let Source::File(path) = source {
                 files.add("list", path, false)?;
             }
         }
@@ -103,13 +103,13 @@ impl ListArgs {
     /// [`JournalFilter`].
     pub fn open(
         &self,
-        origins: Vec<Source>,
+        sources: Vec<Source>,
         command: &str,
         settings: &Settings,
         accepted_is_done: bool,
         pictures: Option<&Pictures<'_>>,
     ) -> Result<OpenList, Error> {
-        check_stdin(&origins, settings)?;
+        check_stdin(&sources, settings)?;
         let id_instance = &settings.instance.id;
         let filter = JournalFilter { command, id_instance, max_age: self.max_age, accepted_is_done, pictures };
         let open = |path| Journal::open(path, filter, Timestamp::now());
@@ -117,7 +117,7 @@ impl ListArgs {
             Some(state) => (Some(state.journal), Some(state.done), state.requested),
             None => (None, None, Vec::new()),
         };
-        Ok(OpenList { list: Input::open(origins, self.rule(settings)?, done)?, journal, requested })
+        Ok(OpenList { list: Input::open(sources, self.rule(settings)?, done)?, journal, requested })
     }
 }
 
@@ -146,9 +146,9 @@ impl OpenList {
 
 /// Fails if both the token and a list are read from standard input. Checked once the settings are read: the token's
 /// source may be a variable.
-pub fn check_stdin(origins: &[Source], settings: &Settings) -> Result<(), Error> {
-    let is_stdin = |origin: &Source| matches!(origin, Source::Stdin);
-    if settings.token_is_from_stdin() && origins.iter().any(is_stdin) { Err(stdin_named_twice()) } else { Ok(()) }
+pub fn check_stdin(sources: &[Source], settings: &Settings) -> Result<(), Error> {
+    let is_stdin = |source: &Source| matches!(source, Source::Stdin);
+    if settings.token_is_from_stdin() && sources.iter().any(is_stdin) { Err(stdin_named_twice()) } else { Ok(()) }
 }
 
 pub fn stdin_named_twice() -> Error {

@@ -1,4 +1,4 @@
-//! `get`: asks with getAvatar, prints the answers and saves the pictures.
+//! `get`: asks with getAvatar, prints the answers, and saves, prints or draws the pictures.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -42,8 +42,8 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
         (None, None) if matches!(print, Print::Drawing(_)) => Some(Destination::Memory),
         (None, None) => None,
     };
-    let mut origins = args.chats.origins(context.flags)?;
-    args.chats.check_files(&origins, &[("picture", args.output.as_deref().filter(|_| !is_stdout))])?;
+    let mut sources = args.chats.sources(context.flags)?;
+    args.chats.check_files(&sources, &[("picture", args.output.as_deref().filter(|_| !is_stdout))])?;
     let session = context.open()?;
     let settings = &session.settings;
     let mut config = args.chats.run_config(settings.retries);
@@ -58,11 +58,11 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
         .transpose()?;
     let client = session.client(config.concurrency, context);
     let stop = StopFlag::default();
-    args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
+    args.chats.add_contacts(&mut sources, &client, settings, &stop, context)?;
     let job = GetJob { args, client, pictures, print, output };
     let has_files = args.save.dir.is_some() || (args.output.is_some() && !is_stdout);
     let files = job.pictures.as_ref().filter(|_| has_files);
-    let open = args.chats.open(origins, "get", settings, true, files)?;
+    let open = args.chats.open(sources, "get", settings, true, files)?;
     if is_stdout {
         let no_lines = context.output.without_lines();
         return open.run(config, &job, None, &stop, &no_lines);

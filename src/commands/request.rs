@@ -27,16 +27,16 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.save.dir.is_some() && args.wait.is_none() {
         return Err(Error::Usage("--dir needs --wait; `greenavatar get` saves pictures at once".into()));
     }
-    let mut origins = args.chats.origins(context.flags)?;
-    args.chats.check_files(&origins, &[("spool", args.spool.as_deref())])?;
+    let mut sources = args.chats.sources(context.flags)?;
+    args.chats.check_files(&sources, &[("spool", args.spool.as_deref())])?;
     let session = context.open()?;
     let settings = &session.settings;
     let mut config = args.chats.run_config(settings.retries);
     let client = session.client(config.concurrency, context);
     let stop = StopFlag::default();
     if args.dry_run {
-        check_stdin(&origins, settings)?;
-        let list = Input::open(origins, args.chats.rule(settings)?, None)?;
+        check_stdin(&sources, settings)?;
+        let list = Input::open(sources, args.chats.rule(settings)?, None)?;
         let open = OpenList { list, journal: None, requested: Vec::new() };
         config = RunConfig { rate: 0.0, concurrency: 1, has_summary: false, ..config };
         let no_lines = context.output.without_lines();
@@ -44,9 +44,9 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     }
     let saver = session.saver(&args.save, config.concurrency, context)?;
     config.saved_to = args.save.dir.clone();
-    args.chats.add_contacts(&mut origins, &client, settings, &stop, context)?;
+    args.chats.add_contacts(&mut sources, &client, settings, &stop, context)?;
     let pictures = saver.as_ref().map(|saver| &saver.pictures);
-    let open = args.chats.open(origins, "request", settings, args.wait.is_none(), pictures)?;
+    let open = args.chats.open(sources, "request", settings, args.wait.is_none(), pictures)?;
     let Some(wait) = args.wait else {
         let job = Request { client, has_accepted: AtomicBool::new(false) };
         let result = open.run(config, &job, None, &stop, context.output);

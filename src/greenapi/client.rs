@@ -122,13 +122,13 @@ impl<'a> Client<'a> {
         self.output.wire(|| format!("> GET {url}"));
         let began = Instant::now();
         let has_begun = Cell::new(false);
-        let result = self.agent.read(&url, Request::Get, None, |mut answer, body| {
+        let result = self.agent.call_with_body(&url, Request::Get, None, |mut answer, body| {
             let mut body = BufReader::new(body.take(LIST_LIMIT));
             has_begun.set((200..=299).contains(&answer.status) && begins_a_list(&mut body));
             if has_begun.get() {
                 return Ok(read_list(body, list, emit));
             }
-            // `Agent::read` returns an error of the body itself.
+            // `Agent::call_with_body` returns an error of the body itself.
             let _ = body.take(ANSWER_LIMIT as u64).read_to_end(&mut answer.body);
             Err(answer)
         });

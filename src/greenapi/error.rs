@@ -64,7 +64,7 @@ pub fn failure_of(answer: &Answer) -> Option<Failure> {
         failure = failure.hint(UNKNOWN_REASON);
     }
     failure.http_status = Some(answer.status);
-    if kind.is_retried() {
+    if kind.is_retryable() {
         failure.retry_after = answer.retry_after();
     }
     Some(failure)

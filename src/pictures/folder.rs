@@ -174,7 +174,7 @@ impl<'a> Folder<'a> {
     /// Syncs a directory, so that a new name in it survives a loss of power. Warns once if its file system cannot.
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         match platform::sync_dir(dir) {
-            Err(error) if platform::cannot_sync_dirs(&error) => {
+            Err(error) if platform::is_dir_sync_unsupported(&error) => {
                 if !self.has_warned.swap(true, Ordering::Relaxed) {
                     let (dir, error) = (dir.to_string_lossy(), error.to_string().to_lowercase());
                     let what = format!("cannot sync the directory {dir}: {error}");

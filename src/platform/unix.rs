@@ -1,4 +1,4 @@
-//! Linux, macOS and other Unix systems.
+//! The functions of `platform` on Linux, macOS and other Unix systems.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
@@ -97,7 +97,7 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Whether an error means that a directory cannot be opened or synced on its file system, such as CIFS, NFS or WSL's.
-pub fn cannot_sync_dirs(error: &io::Error) -> bool {
+pub fn is_dir_sync_unsupported(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::InvalidInput

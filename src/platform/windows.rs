@@ -1,4 +1,4 @@
-//! Windows.
+//! The functions of `platform` on Windows.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IsTerminal};
@@ -72,7 +72,7 @@ pub fn sync_dir(_dir: &Path) -> io::Result<()> {
 }
 
 /// `false`: [`sync_dir`] does not fail.
-pub fn cannot_sync_dirs(_error: &io::Error) -> bool {
+pub fn is_dir_sync_unsupported(_error: &io::Error) -> bool {
     false
 }
 

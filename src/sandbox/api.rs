@@ -1,4 +1,5 @@
-//! The methods: checks of credentials, rate and parameters, and the answers.
+//! The methods: checks of credentials, rate and parameters, and the answers. The last three digits of a chat id choose
+//! what happens to it.
 
 use std::time::Duration;
 
@@ -126,7 +127,7 @@ async fn get_avatar(context: &RequestContext<'_>, method: &str) -> Reply {
     if method == "getAvatar" || is_cut_off {
         let reply = Reply::json(200, avatar(scenario, &picture_url(state.now())));
         // The same body for both methods: getAvatarAsync has none that could be cut off.
-        return if is_cut_off { reply.cut_off() } else { reply };
+        return if is_cut_off { reply.truncated() } else { reply };
     }
     let results = match scenario {
         904 => 0,

@@ -43,7 +43,7 @@ impl Reply {
     }
 
     /// Announces the whole body, sends half of it and closes the connection.
-    pub fn cut_off(self) -> Reply {
+    pub fn truncated(self) -> Reply {
         Reply { is_cut_off: true, ..self }
     }
 

@@ -1,4 +1,5 @@
-//! What a sandbox remembers: its clock, the notification queue and the calls that count against the rate limits.
+//! What a sandbox remembers: its clock, the notification queue, the calls that count against the rate limits, and how
+//! often each chat was requested.
 //!
 //! Instants are durations since the start, by a clock that tests can advance.
 

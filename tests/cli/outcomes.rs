@@ -259,9 +259,9 @@ fn three_retries_are_the_default() {
 #[test]
 fn only_failures_that_may_pass_are_retried() {
     in_parallel(rows(), |(status, body, code, exit, _)| {
-        let is_retried = ["instance-starting", "too-many-requests", "client-closed-request", "server-error"];
+        let is_retryable = ["instance-starting", "too-many-requests", "client-closed-request", "server-error"];
         let server = Server::with(move |_| Answer::status(status).header("Retry-After", "0").body(body.as_str()))
-            .times(if is_retried.contains(&code) { 2 } else { 1 });
+            .times(if is_retryable.contains(&code) { 2 } else { 1 });
         Cli::request(&server, ["--retries", "1", "--rate", "0", CHAT])
             .exits(exit)
             .stdout(format!("{CHAT}\tfailed\t{code}\n"))
