@@ -158,7 +158,7 @@ impl Failure {
             .hint("raise the limit on processes: `ulimit -u` shows it")
     }
 
-    /// Adds what caused it.
+    /// Adds what caused it, to a failure without causes.
     pub fn because(self, cause: impl Into<anyhow::Error>) -> Failure {
         Failure { error: cause.into().context(self.error.to_string()), ..self }
     }

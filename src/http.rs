@@ -164,7 +164,8 @@ impl Agent {
         }
     }
 
-    /// Makes a call and appends the answer's body to `body`, at most `limit` bytes; [`Answer::body`] stays empty.
+    /// Makes a call and puts the answer's body into `body`, which is empty, up to `limit` bytes, also if the call then
+    /// fails; [`Answer::body`] stays empty.
     /// Redirects are answers like any other. The call ends with a timeout at `until`.
     pub fn call(
         &self,

@@ -129,7 +129,7 @@ impl Output {
 
     /// Writes text to standard output and flushes it.
     pub fn write(&self, text: &Masked) -> Result<(), Error> {
-        self.write_picture(text.as_str().as_bytes())
+        self.write_bytes(text.as_str().as_bytes())
     }
 
     /// Writes the last text of a run. If its reader is gone, all work is done nevertheless.
@@ -141,8 +141,8 @@ impl Output {
         }
     }
 
-    /// Writes a picture, or what makes a terminal show it, to standard output.
-    pub fn write_picture(&self, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes bytes, such as a picture, to standard output and flushes it.
+    pub fn write_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }

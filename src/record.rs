@@ -18,7 +18,6 @@ use crate::token::Masked;
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// GREEN-API accepted the request; the result may arrive later, as a notification.
-    #[default]
     Accepted,
     Found,
     /// There is no picture, or no account: the service's answer is the same.
@@ -29,6 +28,7 @@ pub enum Status {
     NoAccount,
     /// The wait ended without a result.
     TimedOut,
+    #[default]
     Failed,
     /// The text is not a chat id.
     Invalid,

@@ -141,7 +141,9 @@ impl Feed {
         let got = match &mut self.source {
             Source::Direct(file) => {
                 self.buffer.resize(before + CHUNK, 0);
-                read(file, &mut self.buffer[before..]).map(|got| self.buffer.truncate(before + got))
+                let got = read(file, &mut self.buffer[before..]);
+                self.buffer.truncate(before + *got.as_ref().unwrap_or(&0));
+                got.map(drop)
             }
             Source::Thread(receiver) => {
                 let received = match deadline {

@@ -210,8 +210,7 @@ impl Journal {
 
 /// Syncs a new file's name, so that it survives a power cut, if the file system can do that.
 fn sync_name(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let _ = platform::sync_dir(folder);
+    let _ = platform::sync_dir(platform::parent(path));
 }
 
 /// Opens the file, creating it if needed, and locks it.
@@ -232,7 +231,8 @@ fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
         }
         Err(TryLockError::Error(error)) => {
             let what = format!("the file system does not support locks: cannot lock the journal {name}");
-            return Err(Failure::caused(Kind::OutputFailed, anyhow::Error::from(error).context(what))
+            return Err(Failure::new(Kind::OutputFailed, what)
+                .because(error)
                 .hint("name a journal on a local file system"));
         }
     }
@@ -240,8 +240,7 @@ fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
 }
 
 fn output_failed(name: &str, error: io::Error) -> Failure {
-    let error = anyhow::Error::from(error).context(format!("the journal {name} cannot be written"));
-    Failure::caused(Kind::OutputFailed, error)
+    Failure::new(Kind::OutputFailed, format!("the journal {name} cannot be written")).because(error)
 }
 
 /// The parts of a line that matter.

@@ -23,7 +23,7 @@ use crate::token::Masked;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Events that share one sync and one write.
 const MOST_AT_ONCE: usize = 1024;
-/// The shortest time between two syncs of the journal, unless a thread waits for one: appending waits for the disk too.
+/// The shortest time from a sync of the journal to one for a line that no thread waits for: so more lines share one.
 const SYNC_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Where the lines and messages of a run go.
@@ -147,8 +147,7 @@ impl<'a> Writer<'a> {
         loop {
             match events.recv_timeout(SLICE) {
                 Ok(first) => {
-                    let is_awaited = matches!(&first, Event::Line(line) if line.written.is_some());
-                    if self.context.journal.is_some() && !is_awaited {
+                    if self.context.journal.is_some() && matches!(&first, Event::Line(line) if line.written.is_none()) {
                         thread::sleep(SYNC_INTERVAL.saturating_sub(self.synced.elapsed()));
                     }
                     self.write([first].into_iter().chain(events.try_iter()).take(MOST_AT_ONCE).collect());
@@ -181,12 +180,12 @@ impl<'a> Writer<'a> {
             }
         }
         let has_lines = batch.iter().any(|event| matches!(event, Event::Line(_) | Event::Answered));
-        if let Some(journal) = self.context.journal.filter(|_| has_lines && !self.is_broken)
-            && let Err(failure) = journal.sync()
-        {
-            self.break_off(Error::Failure(failure));
+        if let Some(journal) = self.context.journal.filter(|_| has_lines && !self.is_broken) {
+            if let Err(failure) = journal.sync() {
+                self.break_off(Error::Failure(failure));
+            }
+            self.synced = Instant::now();
         }
-        self.synced = Instant::now();
         self.print(&text);
         for event in batch {
             match event {

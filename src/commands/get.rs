@@ -153,9 +153,9 @@ impl GetJob<'_> {
                 }
                 Ok(())
             }
-            Print::Picture => match self.output.write_picture(picture) {
+            Print::Picture => match self.output.write_bytes(picture) {
                 Err(Error::Failure(failure)) => Err(failure),
-                _ => Ok(()),
+                Ok(()) | Err(Error::BrokenPipe | Error::Usage(_)) => Ok(()),
             },
         }
     }

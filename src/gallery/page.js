@@ -41,7 +41,7 @@ function showMore() {
 
 let byName;
 function update() {
-  byName ??= chats.toSorted((a, b) => b.isNamed - a.isNamed || compare(a.name, b.name));
+  byName ??= [...chats].sort((a, b) => b.isNamed - a.isNamed || compare(a.name, b.name));
   const query = search.value.trim();
   waiting = (order.value === "name" ? byName : chats).filter(matcher(query));
   const found = waiting.length;

@@ -62,7 +62,7 @@ fn write_chat(page: &mut String, chat: &Chat, prefix: &str) {
     let shown = name.as_deref().unwrap_or(id);
     page.push_str(&format!("<li id=\"{id}\">"));
     match &chat.current {
-        Some(picture) => write_picture(page, picture, prefix, 160, &format!("Picture of {shown}")),
+        Some(picture) => write_bytes(page, picture, prefix, 160, &format!("Picture of {shown}")),
         None => {
             let initials = html(&initials(chat.id.name().unwrap_or_default()));
             let _ = write!(page, "<div class=\"initials\" aria-hidden=\"true\"><bdi>{initials}</bdi></div>");
@@ -85,7 +85,7 @@ fn write_chat(page: &mut String, chat: &Chat, prefix: &str) {
         for picture in &chat.earlier {
             page.push_str("<li>");
             let day = picture.saved.strftime("%Y-%m-%d");
-            write_picture(page, picture, prefix, 40, &format!("Earlier picture of {shown}, {day}"));
+            write_bytes(page, picture, prefix, 40, &format!("Earlier picture of {shown}, {day}"));
             page.push_str("</li>");
         }
         page.push_str("</ul>");
@@ -93,7 +93,7 @@ fn write_chat(page: &mut String, chat: &Chat, prefix: &str) {
     page.push_str("</li>\n");
 }
 
-fn write_picture(page: &mut String, picture: &Picture, prefix: &str, size: u32, text: &str) {
+fn write_bytes(page: &mut String, picture: &Picture, prefix: &str, size: u32, text: &str) {
     let url = url(&picture.path);
     let _ = write!(
         page,

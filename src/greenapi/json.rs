@@ -1,12 +1,43 @@
 //! Reads JSON leniently: keys may be missing, unknown, repeated or in any order.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
-/// The keys of an object and the JSON texts of their values; of a repeated key the last one. A value that is not used may
-/// contain a number out of range or a broken escape.
-pub struct Object<'a>(HashMap<String, &'a RawValue>);
+/// The keys of an object and the JSON texts of their values; of a repeated key the last one. A key or value that is not
+/// used may contain a number out of range or half a surrogate pair.
+pub struct Object<'a>(HashMap<Key, &'a RawValue>);
+
+/// A key as bytes, as which serde_json also reads text that is not Unicode.
+#[derive(PartialEq, Eq, Hash)]
+struct Key(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Key, E> {
+                Ok(Key(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl<'a> Object<'a> {
     /// Reads an object; `None` if the text is not one.
@@ -16,7 +47,7 @@ impl<'a> Object<'a> {
 
     /// The JSON text of a key's value.
     pub fn value(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).map(|value| value.get())
+        self.0.get(name.as_bytes()).map(|value| value.get())
     }
 
     /// The URL in `urlAvatar`, or `None` for any of the values that mean no picture. An error if it is neither.

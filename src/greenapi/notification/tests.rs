@@ -41,7 +41,7 @@ fn the_documented_forms_are_read() {
 fn unknown_repeated_escaped_and_reordered_keys_are_read() {
     let info = avatar(
         r#" {"avatarInfo":{"urlAvatar":"undefined","new":1e999,"chatId":"x@lid","\u0063hatId":"y@lid","n":"\ud800"},
-            "big":123456789012345678901234567890,"timestamp":1,"timestamp":"2","instanceData":{"idInstance":"1"}} "#,
+            "\udfff":null,"big":123456789012345678901234567890,"timestamp":1,"timestamp":"2","instanceData":{"idInstance":"1"}} "#,
     );
     assert_eq!(info, AvatarInfo { chat_id: "y@lid".into(), timestamp: Some(2), ..AvatarInfo::default() });
 }

@@ -3,6 +3,13 @@
 use crate::support::{CHAT, Cli};
 
 #[test]
+fn a_command_gets_the_credentials_of_its_sandbox() {
+    let script = r#""$0" sandbox --id-instance 4711 --api-token-instance my-own-token -- \
+        sh -c 'echo $GREEN_API_ID_INSTANCE $GREEN_API_TOKEN_INSTANCE'"#;
+    Cli::new().shell(script).stdout("4711 my-own-token\n").any_stderr().run();
+}
+
+#[test]
 fn eval_gets_the_lines_and_a_sandbox_in_the_background() {
     for lines in [r#"eval "$("$0" sandbox --detach)""#, r#"eval `"$0" sandbox --detach`"#] {
         // Within this half second a sandbox that watched the wrong process would end.
