@@ -96,7 +96,7 @@ fn compare(url: &str, place: &Path, synced: bool) {
     for (name, times) in others {
         if !times.is_empty() {
             let theirs = median(times);
-            println!("{name:<24}{:>8.0} ms   {:.2} (at least 1)", theirs * 1e3, theirs / seconds);
+            println!("{name:<24}{:>8.0} ms   {:.2}", theirs * 1e3, theirs / seconds);
         }
     }
     let memory = |list| cost(&ours(list, &fresh())).map_or(f64::NAN, |cost| cost.memory);
