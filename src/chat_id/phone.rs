@@ -1,5 +1,5 @@
-//! Phone numbers as people write them: their digits, if the text has exactly one possible reading, and
-//! the trunk prefixes of countries.
+//! Phone numbers as people write them: their digits, if the text has exactly one possible reading, and the trunk
+//! prefixes of countries.
 //!
 //! Used for the hints of a mistyped chat id and for the numbers of an address book. No table of number ranges: only
 //! the lengths of country codes and their trunk prefixes are known.

@@ -10,7 +10,7 @@ use std::io::{self, BufReader, Read};
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::Object;
+use super::json::{Lossy, Object};
 use crate::chat_id::{ChatId, Rule};
 
 /// The largest list that is read: 256 MiB.
@@ -72,27 +72,12 @@ pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(),
 fn chat_of(element: &RawValue) -> Option<ChatId> {
     let fields = Object::parse(element.get().as_bytes())?;
     let text = |key: &str| {
-        let text = serde_json::Deserializer::from_str(fields.value(key)?).deserialize_bytes(Lossy).ok()?;
+        let Lossy(text) = serde_json::from_str(fields.value(key)?).ok()?;
         Some(text).filter(|text| !text.trim().is_empty())
     };
     let id = text("newChatId").or_else(|| text("id")).or_else(|| text("chatId"))?;
     let chat = ChatId::parse(id.trim(), Rule::Lenient).ok()?;
     Some(chat.named(text("contactName").or_else(|| text("name")).map(String::into_boxed_str)))
-}
-
-/// Reads a JSON string. Half a surrogate pair becomes U+FFFD.
-struct Lossy;
-
-impl Visitor<'_> for Lossy {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<String, E> {
-        Ok(String::from_utf8_lossy(bytes).into_owned())
-    }
 }
 
 /// Visits the elements of the array one by one.

@@ -9,32 +9,32 @@ use serde_json::value::RawValue;
 
 /// The keys of an object and the JSON texts of their values; of a repeated key the last one. A key or value that is not
 /// used may contain a number out of range or half a surrogate pair.
-pub struct Object<'a>(HashMap<Key, &'a RawValue>);
+pub struct Object<'a>(HashMap<Lossy, &'a RawValue>);
 
-/// A key as bytes, as which serde_json also reads text that is not Unicode.
+/// A JSON string in which half a surrogate pair becomes U+FFFD.
 #[derive(PartialEq, Eq, Hash)]
-struct Key(Vec<u8>);
+pub struct Lossy(pub String);
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+impl<'de> Deserialize<'de> for Lossy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lossy, D::Error> {
         struct Bytes;
         impl Visitor<'_> for Bytes {
-            type Value = Key;
+            type Value = Lossy;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
+                f.write_str("a string")
             }
 
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Key, E> {
-                Ok(Key(bytes.to_vec()))
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Lossy, E> {
+                Ok(Lossy(String::from_utf8_lossy(bytes).into_owned()))
             }
         }
         deserializer.deserialize_bytes(Bytes)
     }
 }
 
-impl Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
+impl Borrow<str> for Lossy {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -47,7 +47,7 @@ impl<'a> Object<'a> {
 
     /// The JSON text of a key's value.
     pub fn value(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name.as_bytes()).map(|value| value.get())
+        self.0.get(name).map(|value| value.get())
     }
 
     /// The URL in `urlAvatar`, or `None` for any of the values that mean no picture. An error if it is neither.

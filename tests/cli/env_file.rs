@@ -92,7 +92,7 @@ fn a_malformed_line_is_reported_without_its_text() {
     for line in ["this is hunter2secret", "GREEN_API_X='hunter2secret", "X=hunter2secret more"] {
         let text = format!("{}{line}\n", env_file(&server));
         let cli = Cli::new().file(".env", text).args(["request", CHAT]).secret("hunter2secret");
-        refused(cli, 78, "/work/.env, line 4: ");
+        refused(cli, 78, "/here/.env, line 4: ");
     }
     let cli = Cli::new().file(".env", "A=1\nbad hunter2secret\n").args(["--json", "request", CHAT]);
     let output = cli.secret("hunter2secret").exits(78).any_stderr().run();

@@ -17,7 +17,7 @@ pub mod inputs;
 pub mod journal;
 pub mod webhook;
 
-/// The token that answers echo. In the input a byte 1 stands for it: fifty digits are not found by chance.
+/// The token that answers echo. The input has a byte 1 in its place, since random input rarely has these fifty digits.
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef01";
 
 fn assert_notification(notification: &Notification) {

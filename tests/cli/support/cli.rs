@@ -33,7 +33,7 @@ impl Cli {
     /// The program without any settings.
     pub fn new() -> Cli {
         let home = tempfile::Builder::new().prefix("greenavatar-test").tempdir().expect("a temporary directory");
-        std::fs::create_dir(home.path().join("work")).expect("a directory");
+        std::fs::create_dir(home.path().join("here")).expect("a directory");
         Cli {
             script: None,
             args: Vec::new(),
@@ -110,7 +110,7 @@ impl Cli {
 
     /// The directory in which the program runs.
     pub fn dir(&self) -> PathBuf {
-        self.home.path().join("work")
+        self.home.path().join("here")
     }
 
     /// Writes a file that only its owner can read. The name is relative to the program's directory.

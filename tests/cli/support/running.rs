@@ -142,7 +142,7 @@ pub struct Output {
 impl Output {
     /// The content of a file; the name is relative to the program's directory.
     pub fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.home.path().join("work").join(name)).expect(name)
+        std::fs::read_to_string(self.home.path().join("here").join(name)).expect(name)
     }
 
     /// Whether only the owner can read the file.
@@ -152,7 +152,7 @@ impl Output {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join("work").join(name)
+        self.home.path().join("here").join(name)
     }
 }
 
