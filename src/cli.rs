@@ -39,6 +39,7 @@ Examples:
 #[command(after_help = help::footer(&format!("{EXAMPLES}\n\nOptions of a command: greenavatar get -h\n{}", help::CREDENTIALS)))]
 #[command(after_long_help = help::with_service(&[EXAMPLES]))]
 #[command(arg_required_else_help = true, disable_help_flag = true, disable_version_flag = true)]
+#[command(arg = standard("version", 'V', ArgAction::Version, "Print the version"))]
 pub struct Cli {
     #[command(flatten)]
     pub output: OutputFlags,
@@ -80,35 +81,56 @@ impl Cli {
     pub fn parse_arguments(arguments: &[OsString]) -> Result<Cli, u8> {
         usage::register_secrets(arguments);
         let matches = help::group_commands(Cli::definition()).try_get_matches_from(arguments);
-        let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+        let cli = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
         cli.map_err(|error| usage::print(&error, arguments))
     }
 
     /// The command line, for completions and the manual too.
     pub fn definition() -> clap::Command {
-        Cli::command().mut_subcommands(|command| match command.get_name() {
-            "get" => command.defer(|command| globals_last(GetArgs::augment_args(command))),
-            "request" => command.defer(|command| globals_last(RequestArgs::augment_args(command))),
-            "receive" => command.defer(|command| globals_last(ReceiveArgs::augment_args(command))),
-            "contacts" => command.defer(|command| globals_last(ContactsArgs::augment_args(command))),
-            _ => command,
+        // clap would copy a global option into all commands: instead, each command adds its own when it is built.
+        Cli::command().mut_args(|arg| arg.global(false)).mut_subcommands(|command| match command.get_name() {
+            "get" => command.defer(client::<GetArgs>),
+            "request" => command.defer(client::<RequestArgs>),
+            "contacts" => command.defer(client::<ContactsArgs>),
+            "receive" => command.defer(client::<ReceiveArgs>),
+            "doctor" => command.defer(client::<DoctorArgs>),
+            "gallery" => command.defer(local::<GalleryArgs>),
+            "completions" => command.defer(local::<CompletionsArgs>),
+            "man" => command.defer(local::<ManArgs>),
+            "listen" => command.defer(|command| with_some::<ListenArgs>(command, &["env-file", "no-env-file"])),
+            _ => command.defer(|command| with_some::<SandboxArgs>(command, &["id-instance", "api-token-instance"])),
         })
     }
 }
 
-/// Moves the options of all commands behind the command's own: help shows headings in the order of their first options.
-fn globals_last(command: clap::Command) -> clap::Command {
-    let mut args: Vec<Arg> = command.get_arguments().cloned().collect();
-    args.sort_by_key(Arg::is_global_set);
-    let mut args = args.into_iter();
-    command.mut_args(|_| args.next().expect("as many as before"))
+/// A command that calls the service.
+fn client<A: Args>(command: clap::Command) -> clap::Command {
+    globals(A::augment_args(command))
 }
 
-/// How the output looks.
+/// A command that uses no settings.
+fn local<A: Args>(command: clap::Command) -> clap::Command {
+    with_some::<A>(command, &[])
+}
+
+/// A command that uses only some settings: help does not show the others.
+fn with_some<A: Args>(command: clap::Command, used: &[&str]) -> clap::Command {
+    globals(A::augment_args(command)).mut_args(|arg| {
+        let is_setting = matches!(arg.get_help_heading(), Some("Settings" | "Network"));
+        let is_used = used.contains(&arg.get_id().as_str());
+        if is_setting && !is_used { arg.hide(true) } else { arg }
+    })
+}
+
+/// Adds the options of all commands behind the command's own: help shows headings in the order of their first options.
+fn globals(command: clap::Command) -> clap::Command {
+    Flags::augment_args(OutputFlags::augment_args(command))
+}
+
+// How the output looks. Not a doc comment, which would become the help of the commands that take these options.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 #[command(arg = standard("help", 'h', ArgAction::Help, "Print help; --help prints all of it").global(true))]
-#[command(arg = standard("version", 'V', ArgAction::Version, "Print the version"))]
 pub struct OutputFlags {
     /// Print one JSON object a line
     #[arg(long, global = true)]

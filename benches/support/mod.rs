@@ -4,12 +4,13 @@
 
 #![allow(dead_code, missing_docs)]
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -97,10 +98,18 @@ pub fn request_end(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= head + length).then_some(head + length)
 }
 
-/// The program with a clean environment and credentials for a server: the release build, or GREENAVATAR_BIN.
+/// The program with a clean environment and credentials for a server: a copy of the release build, or GREENAVATAR_BIN.
+///
+/// A copy, as an installed program is one: the kernel maps what the linker wrote in smaller pieces.
 pub fn greenavatar(url: &str) -> Command {
-    let program = std::env::var_os("GREENAVATAR_BIN");
-    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_greenavatar").into()));
+    static PROGRAM: LazyLock<OsString> = LazyLock::new(|| {
+        std::env::var_os("GREENAVATAR_BIN").unwrap_or_else(|| {
+            let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("greenavatar");
+            std::fs::copy(env!("CARGO_BIN_EXE_greenavatar"), &copy).expect("copied");
+            copy.into()
+        })
+    });
+    let mut command = Command::new(&*PROGRAM);
     command.env_clear().env("GREEN_API_URL", url);
     command.env("GREEN_API_ID_INSTANCE", "1101000001").env("GREEN_API_TOKEN_INSTANCE", TOKEN);
     command

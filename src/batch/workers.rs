@@ -23,8 +23,9 @@ use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::shutdown::{self, SLICE};
 
-/// Events that may wait for the writer. Workers wait for a slow reader of standard output, so that memory is bounded.
-const WAITING_EVENTS: usize = 1024;
+/// Events of each worker that may wait for the writer. Workers wait for a slow reader of standard output, so that memory
+/// is bounded.
+const WAITING_EVENTS: usize = 64;
 /// Files that a worker has open at most: two connections, a picture and its directory.
 const FILES_OF_A_WORKER: u64 = 4;
 /// Files that are open besides: the standard streams, a list, a journal, a spool, locks and a connection to a queue.
@@ -46,7 +47,7 @@ pub fn run(
     let most = workers_within(platform::open_file_limit());
     let workers = input.known_length().unwrap_or(usize::MAX).min(config.concurrency).min(most).max(1);
     let mut writer = Writer::new(config.clone(), context, || input.count_ahead());
-    let (events, receiver) = sync_channel(WAITING_EVENTS);
+    let (events, receiver) = sync_channel(workers * WAITING_EVENTS);
     let state = RunState {
         only_changes: config.only_changes,
         context,

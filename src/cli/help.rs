@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
-use clap::{Arg, Command};
+use clap::Command;
 
 use crate::failure::{EXIT_BUG, EXIT_SOME_FAILED, EXIT_USAGE, Kind};
 
@@ -64,10 +65,10 @@ pub fn with_service(texts: &[&str]) -> String {
 /// The end of `--help` of a command: `texts`, then the sections that each manual page has.
 pub fn sections(texts: &[&str], environment: &str, files: &str) -> String {
     let texts = texts.join("\n\n");
-    format!("{texts}\n\nEnvironment:\n  {environment}\n\nFiles:\n  {files}\n\nExit status:\n{}", exit_status())
+    format!("{texts}\n\nEnvironment:\n  {environment}\n\nFiles:\n  {files}\n\nExit status:\n{}", *EXIT_STATUS)
 }
 
-fn exit_status() -> String {
+static EXIT_STATUS: LazyLock<String> = LazyLock::new(|| {
     let mut rows = BTreeMap::from([
         (0, vec!["success; none, hidden and no-account are answers, too"]),
         (EXIT_SOME_FAILED, vec!["some chats of several failed"]),
@@ -84,14 +85,7 @@ fn exit_status() -> String {
     }
     text + "  A run for one chat id has the status of its error code. A run for several has 1,\n  \
             or the status of the error code that ended it."
-}
-
-/// Hides an option of all commands from the help of a command that does not use it. `used`: settings that it uses.
-pub fn hide_unused(arg: Arg, used: &[&str]) -> Arg {
-    let is_setting = matches!(arg.get_help_heading(), Some("Settings" | "Network"));
-    let is_used = used.contains(&arg.get_id().as_str());
-    if is_setting && !is_used { arg.hide(true) } else { arg }
-}
+});
 
 /// Makes the main help list the commands in their groups, which clap itself cannot do.
 pub fn group_commands(cli: Command) -> Command {

@@ -207,7 +207,6 @@ DIR/index.html         the page, unless -o names another file
 
 /// Write an HTML page that shows the pictures in DIR; needs no credentials and sends nothing
 #[derive(Debug, Args)]
-#[command(mut_args = |arg| help::hide_unused(arg, &[]))]
 #[command(after_help = help::footer(""))]
 #[command(after_long_help = help::sections(&[GALLERY_HELP], help::NO_COLOR, GALLERY_FILES))]
 pub struct GalleryArgs {

@@ -68,7 +68,6 @@ const LISTEN_FILES: &str = "\
 
 /// Run the webhook endpoint that receives the results of request
 #[derive(Debug, Args)]
-#[command(mut_args = |arg| help::hide_unused(arg, &["env-file", "no-env-file"]))]
 #[command(after_help = help::footer(LISTEN_CREDENTIALS))]
 #[command(after_long_help = help::sections(&[LISTEN_HELP, help::STATUSES], LISTEN_ENVIRONMENT, LISTEN_FILES))]
 pub struct ListenArgs {

@@ -52,7 +52,6 @@ getWaSettings. --id-instance and --api-token-instance set its credentials.";
 
 /// Run a local mock of GREEN-API to try commands on and to rehearse errors
 #[derive(Debug, Args)]
-#[command(mut_args = |arg| help::hide_unused(arg, &["id-instance", "api-token-instance"]))]
 #[command(after_help = help::footer(""))]
 #[command(after_long_help = help::sections(&[SANDBOX_HELP], help::NO_COLOR, "none are read or written"))]
 pub struct SandboxArgs {
@@ -102,7 +101,6 @@ const COMPLETIONS_FILES: &str = "\
 
 /// Print the completion script of a shell
 #[derive(Debug, Args)]
-#[command(mut_args = |arg| help::hide_unused(arg, &[]))]
 #[command(after_help = COMPLETIONS_HELP, arg_required_else_help = true)]
 #[command(after_long_help = help::sections(&[COMPLETIONS_HELP], help::NO_COLOR, COMPLETIONS_FILES))]
 pub struct CompletionsArgs {
@@ -118,7 +116,6 @@ Examples:
 
 /// Print the manual page, or write one for each command
 #[derive(Debug, Args)]
-#[command(mut_args = |arg| help::hide_unused(arg, &[]))]
 #[command(after_help = MAN_HELP)]
 #[command(after_long_help = help::sections(&[MAN_HELP], help::NO_COLOR, "~/.local/share/man/man1/  where man looks for a user's pages"))]
 pub struct ManArgs {

@@ -24,8 +24,9 @@ use signal_hook::{flag, low_level};
 /// `ulimit -f` becomes a write error.
 pub fn take_over_signals(signal: &Arc<AtomicUsize>) {
     let has_come = Arc::new(AtomicBool::new(false));
+    let ignored = ignored_signals();
     for number in [SIGINT, SIGTERM] {
-        if is_ignored(number) {
+        if ignored >> (number - 1) & 1 == 1 {
             continue;
         }
         // Actions run in the order in which they were registered: the first signal finds the flag unset.
@@ -36,13 +37,12 @@ pub fn take_over_signals(signal: &Arc<AtomicUsize>) {
     let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
-/// Whether the parent had the signal ignored (SigIgn in proc_pid_status(5)), as `nohup` and a shell's `&` do. Only
-/// Linux has that file; elsewhere it cannot be known without `unsafe`.
-fn is_ignored(signal: i32) -> bool {
+/// The signals that the parent had ignored, as `nohup` and a shell's `&` do: bit 0 is signal 1 (SigIgn in
+/// proc_pid_status(5)). Only Linux has that file; elsewhere they cannot be known without `unsafe`.
+fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Ends the process by the signal, so that a shell, a loop and systemd see what happened.
