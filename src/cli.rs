@@ -1,22 +1,28 @@
-//! The command line: commands, options and their help. [`crate::commands`] carries them out.
+//! The command line: commands, options and their help; in this file, those of `get`, `request` and `receive`.
+//! [`crate::commands`] carries them out.
 
+pub mod contacts;
 mod help;
-pub mod pictures;
-pub mod results;
+pub mod listen;
 mod settings;
 pub mod setup;
 mod usage;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 
-use self::pictures::{ContactsArgs, GalleryArgs, GetArgs, RequestArgs};
-use self::results::{ListenArgs, ReceiveArgs};
+use self::contacts::{ContactsArgs, GalleryArgs};
+use self::listen::ListenArgs;
 use self::setup::{CompletionsArgs, DoctorArgs, ManArgs, SandboxArgs};
+use crate::duration::{parse_duration, parse_timeout};
+use crate::greenapi::contacts::List;
 use crate::output::Color;
+use crate::pictures::url::AllowedHost;
 use crate::platform;
 use crate::settings::Flags;
 
@@ -125,6 +131,187 @@ fn with_some<A: Args>(command: clap::Command, used: &[&str]) -> clap::Command {
 /// Adds the options of all commands behind the command's own: help shows headings in the order of their first options.
 fn globals(command: clap::Command) -> clap::Command {
     Flags::augment_args(OutputFlags::augment_args(command))
+}
+
+/// The chats, how fast they are requested, and where they are recorded: the same for every list.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Chat ids, like 11001234567@c.us or 120363043968066561@g.us; - reads standard input
+    #[arg(value_name = "CHAT_ID", required_unless_present_any = ["from", "contacts"])]
+    pub chats: Vec<OsString>,
+    /// Read chat ids from FILE, one a line; a tab and a name may follow
+    #[arg(long, value_name = "FILE", help_heading = "List")]
+    pub from: Vec<PathBuf>,
+    /// Take the account's contacts: all (default), people, groups or recent
+    #[arg(long, value_name = "WHICH", help_heading = "List", hide_possible_values = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "all", conflicts_with_all = ["chats", "from"])]
+    #[arg(value_parser = PossibleValuesParser::new(["all", "people", "groups", "recent"]).map(|word| list(&word)))]
+    pub contacts: Option<List>,
+    /// Also accept 7 to 16 digits and @lid [env: GREEN_API_LENIENT]
+    #[arg(long, help_heading = "List", hide_short_help = true)]
+    pub lenient: bool,
+    /// Record results in FILE and skip chats already done; run again to resume
+    #[arg(long, value_name = "FILE", help_heading = "Resume")]
+    pub journal: Option<PathBuf>,
+    /// Skip only chats done within DURATION, such as 20h for a nightly job
+    #[arg(long, value_name = "DURATION", help_heading = "Resume", hide_short_help = true)]
+    #[arg(value_parser = parse_duration, requires = "journal")]
+    pub max_age: Option<Duration>,
+    /// Requests a second, retries included; 0: no limit
+    #[arg(long, value_name = "N", help_heading = "Pace", value_parser = parse_rate, default_value = "10")]
+    pub rate: f64,
+    /// Requests at a time, each on its own connection
+    #[arg(long, value_name = "N", help_heading = "Pace", default_value = "8")]
+    #[arg(value_parser = value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// Stop after N chats in a row for which the service was unavailable; 0: never
+    #[arg(long, value_name = "N", help_heading = "Pace", hide_short_help = true, default_value = "20")]
+    pub give_up_after: u32,
+}
+
+/// Where pictures are saved, and from which hosts: the same for every command that saves them.
+#[derive(Debug, Args)]
+pub struct SaveArgs {
+    /// Save pictures in DIR, created if missing, as <chatId>.jpg, .png or .webp
+    #[arg(long, value_name = "DIR", help_heading = "Save")]
+    pub dir: Option<PathBuf>,
+    /// Keep replaced and gone pictures in DIR/history/<chatId>/, named by save time
+    #[arg(long, help_heading = "Save", requires = "dir")]
+    pub history: bool,
+    /// Also download from HOST, even at a private address; by http only if HOST is this machine
+    #[arg(long, value_name = "HOST", help_heading = "Save", hide_short_help = true, value_parser = AllowedHost::parse)]
+    pub allow_host: Vec<AllowedHost>,
+}
+
+const GET_HELP: &str = "\
+Examples:
+  greenavatar get 11001234567@c.us
+  greenavatar get 11001234567@c.us -o picture.jpg
+  greenavatar get 11001234567@c.us --show
+  greenavatar get --from contacts.txt --dir avatars --history --only-changes
+
+Changes:
+  new         there was no file before
+  changed     the file had another picture
+  unchanged   the file has this picture already and is not written
+  gone        there is a file from before, but no picture now
+  (with --dir or -o FILE)
+
+Pictures are downloaded by https from *.whatsapp.net. Other hosts need
+--allow-host, unless GREEN_API_URL is on this machine and they are the same
+server. A picture is a complete JPEG, PNG or WebP file of at most 5 MiB.
+With --journal, a chat with a picture is done as long as its file is there.
+Anyone who has the URL of a picture can open it until it expires.";
+
+/// Get profile pictures with getAvatar, which answers at once, and save them
+#[derive(Debug, Args)]
+#[command(after_help = help::footer(help::CREDENTIALS))]
+#[command(after_long_help = help::with_service(&[GET_HELP, help::STATUSES]))]
+#[command(group = clap::ArgGroup::new("destination").args(["output", "dir"]))]
+pub struct GetArgs {
+    /// Save the picture of one chat as FILE; - writes it to standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Save", conflicts_with = "history")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub save: SaveArgs,
+    /// Print only new, changed and gone pictures and failures, otherwise nothing
+    #[arg(long, help_heading = "Save", requires = "dir", conflicts_with = "output")]
+    pub only_changes: bool,
+    /// Skip chats that have a picture in DIR
+    #[arg(long, help_heading = "Save", requires = "dir", conflicts_with = "output")]
+    pub skip_existing: bool,
+    /// Draw the pictures in the terminal
+    #[arg(long, help_heading = "Save")]
+    pub show: bool,
+    #[command(flatten)]
+    pub chats: ListArgs,
+}
+
+const REQUEST_HELP: &str = "\
+Examples:
+  greenavatar request 11001234567@c.us 120363043968066561@g.us
+  greenavatar request - --journal done.ndjson < contacts.txt
+  greenavatar request --wait --fallback --dir avatars 11001234567@c.us
+  greenavatar request --dry-run 11001234567@c.us
+  greenavatar --sandbox request 11001234466@c.us   rehearse a quota error
+
+GREEN-API answers getAvatarAsync with a status only and sends the picture's
+URL later, as a notification. GREEN-API's documentation marks the method as
+\"not used\" and the notification as \"temporarily not working\", so a result may
+never arrive. --wait takes results off the queue; --fallback then asks with
+getAvatar, as `greenavatar get` does, for chats without a result.";
+
+/// Ask for profile pictures with getAvatarAsync; the results arrive later, as notifications
+#[derive(Debug, Args)]
+#[command(after_help = help::footer(help::CREDENTIALS))]
+#[command(after_long_help = help::with_service(&[REQUEST_HELP, help::STATUSES]))]
+pub struct RequestArgs {
+    /// Wait for each result for up to DURATION after its request [default: 2m]
+    #[arg(long, value_name = "DURATION", help_heading = "Results", value_parser = parse_timeout)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "2m")]
+    pub wait: Option<Duration>,
+    /// Ask with getAvatar for chats without a result at the end of their wait
+    #[arg(long, help_heading = "Results", requires = "wait")]
+    pub fallback: bool,
+    /// Move other programs' notifications from the queue to FILE, one a line
+    #[arg(long, value_name = "FILE", help_heading = "Results", requires = "wait")]
+    pub spool: Option<PathBuf>,
+    #[command(flatten)]
+    pub save: SaveArgs,
+    #[command(flatten)]
+    pub chats: ListArgs,
+    /// Print the equivalent curl commands and send nothing
+    #[arg(long, help_heading = "Output", conflicts_with = "contacts")]
+    pub dry_run: bool,
+}
+
+const RECEIVE_HELP: &str = "\
+Examples:
+  greenavatar receive                                  until the queue is empty
+  greenavatar --json receive --idle 2m                 until 2 minutes without a result
+  greenavatar receive --follow --spool others.ndjson   until a signal
+  greenavatar receive --dir avatars                    save the pictures
+
+A notification is deleted only after its picture is saved and its line is
+written. A notification that is not a result (AvatarInfo) belongs to another
+program: without --spool the run stops there and deletes nothing. The queue
+keeps notifications for 24 hours.";
+
+/// Take results off the notification queue (receiveNotification, deleteNotification)
+#[derive(Debug, Args)]
+#[command(after_help = help::footer(help::CREDENTIALS))]
+#[command(after_long_help = help::with_service(&[RECEIVE_HELP, help::STATUSES]))]
+pub struct ReceiveArgs {
+    /// Continue when the queue is empty, until a signal
+    #[arg(long)]
+    pub follow: bool,
+    /// Continue when the queue is empty, until there was no result for DURATION
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    pub idle: Option<Duration>,
+    /// Stop after N results; repeated results do not count
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub max: Option<u64>,
+    /// Move other programs' notifications from the queue to FILE, one a line
+    #[arg(long, value_name = "FILE")]
+    pub spool: Option<PathBuf>,
+    #[command(flatten)]
+    pub save: SaveArgs,
+}
+
+fn list(word: &str) -> List {
+    let groups = match word {
+        "people" => Some(false),
+        "groups" => Some(true),
+        _ => None,
+    };
+    List { is_recent: word == "recent", groups }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate == 0.0 || (0.001..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number of requests a second, such as 10 or 0.5; 0 lifts the limit".into()),
+    }
 }
 
 // How the output looks. Not a doc comment, which would become the help of the commands that take these options.

@@ -18,8 +18,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::batch::workers;
-use crate::cli::pictures::SaveArgs;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, SaveArgs};
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
 use crate::http::{Agent, Options};

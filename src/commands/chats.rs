@@ -11,7 +11,7 @@ use crate::batch::journal::{Journal, JournalFilter, Requested};
 use crate::batch::workers;
 use crate::batch::writer::{RunConfig, RunContext};
 use crate::chat_id::Rule;
-use crate::cli::pictures::ListArgs;
+use crate::cli::ListArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::contacts::{self, account};

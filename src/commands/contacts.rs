@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::batch::feed::Feed;
 use crate::chat_id::ChatId;
-use crate::cli::pictures::ContactsArgs;
+use crate::cli::contacts::ContactsArgs;
 use crate::commands::Context;
 use crate::commands::chats::stdin_named_twice;
 use crate::commands::files::Files;

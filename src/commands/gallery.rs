@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::batch::input::{Entry, Input, Next, Source};
 use crate::chat_id::{ChatId, Rule};
-use crate::cli::pictures::GalleryArgs;
+use crate::cli::contacts::GalleryArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::failure::{Error, Failure, Kind};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::batch::job::{Attempt, Job, RunHandle};
 use crate::chat_id::ChatId;
-use crate::cli::pictures::GetArgs;
+use crate::cli::GetArgs;
 use crate::commands::Context;
 use crate::failure::Failure;
 use crate::greenapi::client::Client;

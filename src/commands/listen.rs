@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::results::ListenArgs;
+use crate::cli::listen::ListenArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::failure::{Failure, Kind};

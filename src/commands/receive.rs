@@ -1,6 +1,6 @@
 //! `receive`: takes results off the notification queue and deletes each after its line is written.
 
-use crate::cli::results::ReceiveArgs;
+use crate::cli::ReceiveArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::results::lock::Lock;

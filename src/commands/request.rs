@@ -9,7 +9,7 @@ use crate::batch::job::{Attempt, Job, RunHandle};
 use crate::batch::workers;
 use crate::batch::writer::RunConfig;
 use crate::chat_id::ChatId;
-use crate::cli::pictures::RequestArgs;
+use crate::cli::RequestArgs;
 use crate::commands::Context;
 use crate::commands::chats::{OpenList, check_stdin};
 use crate::failure::Failure;

@@ -1,47 +1,11 @@
-//! `receive` and `listen`, which collect the results of `request`.
+//! `listen`, which receives the results of `request` as a server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, value_parser};
 
 use super::help;
-use super::pictures::SaveArgs;
-use crate::duration::parse_timeout;
-
-const RECEIVE_HELP: &str = "\
-Examples:
-  greenavatar receive                                  until the queue is empty
-  greenavatar --json receive --idle 2m                 until 2 minutes without a result
-  greenavatar receive --follow --spool others.ndjson   until a signal
-  greenavatar receive --dir avatars                    save the pictures
-
-A notification is deleted only after its picture is saved and its line is
-written. A notification that is not a result (AvatarInfo) belongs to another
-program: without --spool the run stops there and deletes nothing. The queue
-keeps notifications for 24 hours.";
-
-/// Take results off the notification queue (receiveNotification, deleteNotification)
-#[derive(Debug, Args)]
-#[command(after_help = help::footer(help::CREDENTIALS))]
-#[command(after_long_help = help::with_service(&[RECEIVE_HELP, help::STATUSES]))]
-pub struct ReceiveArgs {
-    /// Continue when the queue is empty, until a signal
-    #[arg(long)]
-    pub follow: bool,
-    /// Continue when the queue is empty, until there was no result for DURATION
-    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
-    pub idle: Option<Duration>,
-    /// Stop after N results; repeated results do not count
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
-    pub max: Option<u64>,
-    /// Move other programs' notifications from the queue to FILE, one a line
-    #[arg(long, value_name = "FILE")]
-    pub spool: Option<PathBuf>,
-    #[command(flatten)]
-    pub save: SaveArgs,
-}
 
 const LISTEN_HELP: &str = "\
 Examples:
