@@ -13,6 +13,7 @@ use crate::commands::files::Files;
 use crate::failure::{Error, Failure, Kind};
 use crate::gallery::{self, page};
 use crate::output::Output;
+use crate::pictures::download::Format;
 use crate::pictures::folder;
 use crate::platform::parent;
 use crate::shutdown::{self, SLICE};
@@ -24,6 +25,9 @@ pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     let file = args.output.clone().unwrap_or_else(|| args.dir.join("index.html"));
     if file == Path::new("-") {
         return Err(Error::Usage("-o needs a file: the links in the page are relative to it".into()));
+    }
+    if Format::ALL.iter().any(|format| file.extension().is_some_and(|extension| extension == format.extension())) {
+        return Err(Error::Usage("-o names a picture, which the page would replace: name an HTML file".into()));
     }
     let names = args.names.as_deref();
     let is_stdin = names == Some(Path::new("-"));

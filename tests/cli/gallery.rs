@@ -168,6 +168,15 @@ fn a_page_that_cannot_be_written_leaves_the_old_one() {
 }
 
 #[test]
+fn a_page_does_not_replace_a_picture() {
+    let picture = "d/11001234567@c.us.jpg";
+    let cli = Cli::new().file(picture, JPEG);
+    let output = cli.again().args(["gallery", "d", "-o", picture]).exits(2).any_stderr().run();
+    assert!(output.stderr.contains("-o names a picture"), "{}", output.stderr);
+    assert_eq!(fs::read(cli.dir().join(picture)).expect("the picture"), JPEG);
+}
+
+#[test]
 fn only_its_owner_can_read_the_page() {
     let output = with(&[]).stdout("d/index.html\n").run();
     assert!(output.is_private("d/index.html"));
