@@ -123,9 +123,10 @@ impl RunHandle<'_> {
         self.state.fallback_changed.notify_one();
     }
 
-    /// Waits until a request may be sent. Returns `false` if none may be any more.
-    pub fn await_turn(&self) -> bool {
-        lock(&self.state.limiter).arrive(Instant::now());
+    /// Waits until a request may be sent. Returns `false` if none may be any more. `is_retry`: the worker has sent a
+    /// request about this chat before.
+    pub fn await_turn(&self, is_retry: bool) -> bool {
+        lock(&self.state.limiter).arrive(Instant::now(), is_retry);
         let _turn = lock(&self.state.turn);
         loop {
             let now = Instant::now();
@@ -149,7 +150,7 @@ impl RunHandle<'_> {
 
     /// Sends one more request about a chat, in its turn.
     pub fn request_again(&self, chat: &ChatId) -> Result<Record, Failure> {
-        if !self.await_turn() {
+        if !self.await_turn(true) {
             let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
             return Err(Failure { is_final: true, ..ended });
         }

@@ -13,6 +13,8 @@ pub struct RateLimiter {
     granted: u32,
     /// Time in which a request could have been sent but no worker was free.
     lost: Duration,
+    /// Such a time before retries: it is lost only if another chat was waiting for a worker.
+    maybe_lost: Duration,
 }
 
 /// Smaller losses are not reported.
@@ -22,7 +24,14 @@ impl RateLimiter {
     /// At most `rate` requests a second; 0: no limit.
     pub fn new(rate: f64) -> RateLimiter {
         let interval = if rate > 0.0 { Duration::from_secs_f64(1.0 / rate) } else { Duration::ZERO };
-        RateLimiter { interval, next: None, paused_until: None, granted: 0, lost: Duration::ZERO }
+        RateLimiter {
+            interval,
+            granted: 0,
+            next: None,
+            paused_until: None,
+            lost: Duration::ZERO,
+            maybe_lost: Duration::ZERO,
+        }
     }
 
     /// Returns how long to wait before asking again. Zero: a request may be sent now, and its slot is taken.
@@ -41,17 +50,26 @@ impl RateLimiter {
         Duration::ZERO
     }
 
-    /// A worker is free and will ask. The time since the next slot was due is lost.
-    pub fn arrive(&mut self, now: Instant) {
+    /// A worker is free and will ask. The time since the next slot was due is lost; if the worker was not free because of
+    /// a pause before a retry, only once a worker comes with another chat.
+    pub fn arrive(&mut self, now: Instant, is_retry: bool) {
         if let Some(slot) = self.next {
             let due = self.paused_until.map_or(slot, |until| slot.max(until));
-            self.lost += now.saturating_duration_since(due);
-            self.excuse(now);
+            self.maybe_lost += now.saturating_duration_since(due);
+            self.skip_to(now);
+        }
+        if !is_retry {
+            self.lost += std::mem::take(&mut self.maybe_lost);
         }
     }
 
     /// The worker had nothing to send until now: the time before is not lost.
     pub fn excuse(&mut self, now: Instant) {
+        self.maybe_lost = Duration::ZERO;
+        self.skip_to(now);
+    }
+
+    fn skip_to(&mut self, now: Instant) {
         let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
         self.next = self.next.map(|slot| slot.max(earliest));
     }
@@ -132,13 +150,14 @@ mod tests {
     fn time_is_lost_while_no_worker_is_free() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let run = |times: &[u64], excused: bool| {
+        // Of the requests at these times, those after the first are retries, `retries` of them.
+        let run = |times: &[u64], excused: bool, retries: usize| {
             let mut limiter = RateLimiter::new(10.0);
-            for time in times {
+            for (index, time) in times.iter().enumerate() {
                 if excused {
                     limiter.excuse(at(*time));
                 }
-                limiter.arrive(at(*time));
+                limiter.arrive(at(*time), (1..=retries).contains(&index));
                 let mut now = at(*time);
                 while let wait @ 1.. = limiter.acquire(now).as_micros() {
                     now += Duration::from_micros(wait as u64);
@@ -146,14 +165,16 @@ mod tests {
             }
             limiter.was_late()
         };
-        assert!(!run(&[0, 10, 20, 30, 40, 250, 300, 500], false), "a worker is there in time");
-        assert!(run(&[0, 400, 800, 1_200], false));
-        assert!(!run(&[0, 400, 800, 1_200], true), "the list was waited for");
-        assert!(!run(&[0, 400], false), "too little to be mentioned");
+        assert!(!run(&[0, 10, 20, 30, 40, 250, 300, 500], false, 0), "a worker is there in time");
+        assert!(run(&[0, 400, 800, 1_200], false, 0));
+        assert!(!run(&[0, 400, 800, 1_200], true, 0), "the list was waited for");
+        assert!(!run(&[0, 400, 800, 1_200], false, 3), "no other chat was left");
+        assert!(run(&[0, 400, 800, 1_200], false, 2), "another chat waited for a worker");
+        assert!(!run(&[0, 400], false, 0), "too little to be mentioned");
         let mut limiter = RateLimiter::new(0.0);
-        limiter.arrive(start);
+        limiter.arrive(start, false);
         limiter.acquire(start);
-        limiter.arrive(at(9_000));
+        limiter.arrive(at(9_000), false);
         assert!(!limiter.was_late(), "there is no rate to reach");
     }
 }

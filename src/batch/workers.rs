@@ -259,7 +259,7 @@ impl Worker<'_> {
         let output = self.handle.output();
         let mut wait = None;
         let result = loop {
-            if !self.handle.await_turn() {
+            if !self.handle.await_turn(attempts > 0) {
                 match last {
                     Some(failure) => break Err(failure),
                     None if is_fallback => self.cancel(chat),

@@ -1,6 +1,8 @@
 //! Lists from arguments, standard input and files: their syntax, encodings and names, and pipes that stay open.
 
-use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, json, jsons};
+use std::collections::HashSet;
+
+use crate::support::{Answer, CHAT, Cli, GROUP, Server, chat, in_parallel, json, jsons};
 
 pub fn lines(chats: &[&str]) -> String {
     chats.iter().map(|chat| format!("{chat}\taccepted\n")).collect()
@@ -259,4 +261,22 @@ fn the_summary_of_a_list_whose_workers_were_all_busy_names_the_option() {
     };
     assert!(run("1").ends_with("5 accepted; all workers were busy: a higher --concurrency takes less time\n"));
     assert!(run("8").ends_with("5 accepted\n"));
+}
+
+#[test]
+fn a_pause_before_a_retry_is_not_a_lack_of_workers_if_no_chat_waits_for_one() {
+    let run = |workers, chats: usize| {
+        let mut known = HashSet::new();
+        let server = Server::with(move |request| {
+            Answer::status(if known.insert(request.body.clone()) { 503 } else { 200 }).header("Retry-After", "1")
+        })
+        .times(2 * chats);
+        let cli = Cli::request(&server, ["--concurrency", workers]).args((0..chats).map(chat));
+        cli.any_stdout().any_stderr().run().stderr
+    };
+    in_parallel([("8", 2, false), ("2", 2, false), ("1", 2, true)], |(workers, chats, is_hint_wanted)| {
+        let hint = if is_hint_wanted { "; all workers were busy: a higher --concurrency takes less time" } else { "" };
+        let stderr = run(workers, chats);
+        assert!(stderr.ends_with(&format!("greenavatar: {chats} accepted{hint}\n")), "{workers}: {stderr}");
+    });
 }
