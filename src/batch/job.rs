@@ -57,8 +57,11 @@ pub trait BackgroundTask: Sync {
     /// Ends a wait of [`BackgroundTask::run`], from another thread: the run stops.
     fn interrupt(&self);
 
-    /// The run ended before a re-queued chat was requested.
-    fn cancel(&self, chat: &ChatId, run: &RunHandle<'_>);
+    /// Takes the chats that it has not reported yet: the run is cut off, even if [`BackgroundTask::run`] still works.
+    fn take_unfinished(&self) -> Vec<ChatId>;
+
+    /// The line of a chat that the run ended before, and why. `reason`: the failure that stopped the run, if one did.
+    fn unfinished(&self, chat: &ChatId, reason: Option<(Kind, String)>) -> (Record, Failure);
 }
 
 /// What the threads of a run share.
@@ -105,11 +108,6 @@ impl RunHandle<'_> {
 
     pub fn output(&self) -> &Output {
         self.state.context.output
-    }
-
-    /// The failure that stopped the run, if one did.
-    pub fn stop_reason(&self) -> Option<(Kind, String)> {
-        self.state.reason.get().cloned()
     }
 
     /// Whether every chat of the list was requested. Until then more chats may be waited for.
@@ -180,9 +178,11 @@ impl RunHandle<'_> {
         self.send(record, failure, RowOf::Unsolicited, false, true)
     }
 
-    /// Prints a chat's line without journaling it: the next run still waits for the result.
-    pub fn print_only(&self, record: &Record, failure: Failure) -> bool {
-        self.send(record, Some(failure), RowOf::Nothing, true, true)
+    /// Prints the line of a chat that the run ended before, without journaling it: the next run still waits for the
+    /// result.
+    pub fn cancel(&self, chat: &ChatId, background: &dyn BackgroundTask) {
+        let (record, failure) = background.unfinished(chat, self.state.reason.get().cloned());
+        self.send(&record, Some(failure), RowOf::Nothing, true, true);
     }
 
     /// Journals a line that is not printed.

@@ -94,8 +94,16 @@ pub fn run(
         // The cut-off: what still runs is not waited for.
         for slot in &in_flight {
             let flight = slot.try_lock().ok().and_then(|mut slot| slot.take());
-            if let Some(flight) = flight.filter(|flight| job.on_give_up(&flight.chat)) {
+            // As at any other failure: see `request_and_report`.
+            if let Some(flight) = flight.filter(|flight| flight.is_fallback || job.on_give_up(&flight.chat)) {
                 writer.print_cut_off(&flight.record(), cut_off_failure());
+            }
+        }
+        if let Some(background) = background {
+            let requeued = std::mem::take(&mut lock(&state.fallback).chats);
+            for chat in background.take_unfinished().into_iter().chain(requeued) {
+                let (record, failure) = background.unfinished(&chat, state.reason.get().cloned());
+                writer.print_cut_off(&record, failure);
             }
         }
         writer.finish(input.try_lock().ok().as_deref_mut(), false)?;
@@ -120,7 +128,7 @@ fn run_background(background: &dyn BackgroundTask, state: &RunState<'_>, handle:
         if handle.stop().is_set() { std::mem::take(&mut fallback.chats) } else { VecDeque::new() }
     };
     state.fallback_changed.notify_all();
-    left.iter().for_each(|chat| background.cancel(chat, handle));
+    left.iter().for_each(|chat| handle.cancel(chat, background));
 }
 
 fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 'scope) -> io::Result<()> {
@@ -154,6 +162,7 @@ fn cut_off_failure() -> Failure {
 /// A chat that a worker is working on.
 struct InFlight {
     chat: ChatId,
+    is_fallback: bool,
     attempts: u32,
     began: Option<Instant>,
 }
@@ -210,7 +219,7 @@ impl Worker<'_> {
 
     /// Tells the background task that the run ended before a re-queued chat was requested.
     fn cancel(&self, chat: &ChatId) {
-        self.background.iter().for_each(|background| background.cancel(chat, &self.handle));
+        self.background.iter().for_each(|background| self.handle.cancel(chat, *background));
     }
 
     /// Waits for the list's next entry; serves re-queued chats while a pipe is silent.
@@ -246,7 +255,7 @@ impl Worker<'_> {
     }
 
     fn request(&self, chat: &ChatId, is_fallback: bool) {
-        *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), attempts: 0, began: None });
+        *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), is_fallback, attempts: 0, began: None });
         self.request_and_report(chat, is_fallback);
         *lock(self.in_flight) = None;
     }
@@ -270,7 +279,7 @@ impl Worker<'_> {
             drop(wait.take());
             let began = *began.get_or_insert_with(Instant::now);
             attempts += 1;
-            *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), attempts, began: Some(began) });
+            *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), is_fallback, attempts, began: Some(began) });
             let attempt = match (is_fallback, attempts) {
                 (true, _) => Attempt::Fallback,
                 (false, 1) => Attempt::First,

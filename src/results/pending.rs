@@ -31,6 +31,8 @@ pub struct PendingRequests {
     /// Min-heap of deadlines. Entries of removed or re-queued chats are skipped.
     deadlines: BinaryHeap<Reverse<(Instant, ChatKey)>>,
     last_deadline: Option<Instant>,
+    /// The chat whose result came last, until its line is about to be printed.
+    answered: Option<ChatId>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl PendingRequests {
         self.chats.remove(&chat.key()).is_some()
     }
 
-    /// Finds what a result is. The chat that it answers is removed.
+    /// Finds what a result is. The chat that it answers is removed, and kept for [`PendingRequests::take_answered`].
     pub fn match_result(&mut self, info: &AvatarInfo) -> Match {
         let Ok(chat) = ChatId::parse(&info.chat_id, Rule::Lenient) else {
             return Match::Unmatched;
@@ -76,7 +78,13 @@ impl PendingRequests {
             return Match::Stale;
         }
         // The one that was requested: it has its name.
-        self.chats.remove(&chat.key()).map_or(Match::Unmatched, |request| Match::Answer(request.chat))
+        self.answered = self.chats.remove(&chat.key()).map(|request| request.chat);
+        self.answered.clone().map_or(Match::Unmatched, Match::Answer)
+    }
+
+    /// Takes the chat that the last result answered. `None`: [`PendingRequests::drain`] came first.
+    pub fn take_answered(&mut self) -> Option<ChatId> {
+        self.answered.take()
     }
 
     /// Removes the chats whose deadline is over, the earliest first.
@@ -109,10 +117,10 @@ impl PendingRequests {
         self.last_deadline
     }
 
-    /// Removes every chat, in no order.
+    /// Removes every chat without a line, in no order.
     pub fn drain(&mut self) -> impl Iterator<Item = ChatId> {
         self.deadlines.clear();
-        self.chats.drain().map(|(_, request)| request.chat)
+        self.answered.take().into_iter().chain(self.chats.drain().map(|(_, request)| request.chat))
     }
 }
 
@@ -216,5 +224,18 @@ mod tests {
         pending.insert(chat(SECOND), 0);
         assert_eq!(pending.drain().collect::<Vec<_>>(), [chat(SECOND)]);
         assert!(pending.chats.is_empty());
+    }
+
+    #[test]
+    fn an_answered_chat_is_either_taken_or_drained() {
+        let mut pending = PendingRequests::default();
+        for is_taken in [true, false] {
+            pending.insert(chat(FIRST), 0);
+            assert_eq!(pending.match_result(&result("11001234567@c.us", None)), Match::Answer(chat(FIRST)));
+            let taken = if is_taken { pending.take_answered() } else { None };
+            assert_eq!(taken.is_some(), is_taken);
+            assert_eq!(pending.drain().count(), usize::from(!is_taken));
+            assert_eq!(pending.take_answered(), None);
+        }
     }
 }

@@ -124,13 +124,18 @@ impl<'a> Collector<'a> {
                 if failure.kind.ends_run() {
                     run.end(failure);
                 }
-                if let Match::Answer(chat) = found {
-                    self.cancel(&chat, run);
+                if let Match::Answer(_) = found
+                    && let Some(chat) = lock(&self.pending).take_answered()
+                {
+                    run.cancel(&chat, self);
                 }
                 false
             }
-            (Ok(failure), Match::Answer(chat)) => {
-                run.record_and_flush(&record.named_as(&chat), failure.or_else(|| message.info.failure()))
+            (Ok(failure), Match::Answer(_)) => {
+                let answered = lock(&self.pending).take_answered();
+                answered.is_some_and(|chat| {
+                    run.record_and_flush(&record.named_as(&chat), failure.or_else(|| message.info.failure()))
+                })
             }
             (Ok(failure), _) => !is_printed || run.record_unsolicited(&record, failure),
         };
@@ -230,23 +235,25 @@ impl BackgroundTask for Collector<'_> {
         while !run.has_requested_all() && !is_cut_off() {
             drop(self.accepted.wait_timeout(lock(&self.pending), SLICE));
         }
-        let left: Vec<_> = lock(&self.pending).drain().collect();
-        left.iter().for_each(|chat| self.cancel(chat, run));
+        self.take_unfinished().iter().for_each(|chat| run.cancel(chat, self));
     }
 
     fn interrupt(&self) {
         self.poll.agent.shutdown();
     }
 
-    /// Prints the line of a chat that is no longer waited for. The journal keeps it as requested: the next run waits
-    /// on.
-    fn cancel(&self, chat: &ChatId, run: &RunHandle<'_>) {
-        let failure = match run.stop_reason() {
+    fn take_unfinished(&self) -> Vec<ChatId> {
+        lock(&self.pending).drain().collect()
+    }
+
+    /// The journal keeps the chat as requested: the next run waits on.
+    fn unfinished(&self, chat: &ChatId, reason: Option<(Kind, String)>) -> (Record, Failure) {
+        let failure = match reason {
             Some((kind, message)) => Failure::new(kind, message),
             None => Failure::new(Kind::NoResult, "the run ended before a notification arrived"),
         };
         let error = Some(failure.body());
         let record = Record { error, ..Record::new(chat.as_str(), Status::TimedOut) };
-        run.print_only(&record.named_as(chat), failure);
+        (record.named_as(chat), failure)
     }
 }

@@ -9,9 +9,11 @@ use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Signal;
 
+use crate::result_pictures::found;
 use crate::support::pictures::{JPEG, picture, picture_service};
+use crate::support::queue::{method, now};
 use crate::support::system::SIGNALS;
-use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Output, Running, Server, chat, in_parallel, json, jsons};
+use crate::support::{Answer, CHAT, Cli, GROUP, Gate, Output, Queue, Running, Server, chat, in_parallel, json, jsons};
 
 /// A service that holds its answers until the gate opens. Only the group is answered at once, by a failure to retry in
 /// 30 seconds: the program prints its line as soon as it has noticed a signal.
@@ -277,4 +279,39 @@ fn a_pipe_without_a_reader_does_not_hold_up_the_end() {
     server.wait_for(1);
     ends_soon_after_the_cut_off(running);
     drop(reader);
+}
+
+#[test]
+fn every_chat_that_is_waited_for_has_its_line_at_the_cut_off() {
+    // The call that gets no answer, how it is shown, and the status of the first chat.
+    let cases = [
+        ("p.jpg", "> GET {}/p.jpg", "timed-out"),
+        ("deleteNotification", "> DELETE {}/", "found"),
+        ("getAvatar", "/getAvatar/", "failed"),
+    ];
+    in_parallel(cases, |(stuck, shown, status)| {
+        let queue = Queue::default();
+        let server = Server::with(move |seen| match seen.path.ends_with(stuck) || method(seen) == stuck {
+            true => Answer::raw("").then_silence(),
+            false if seen.path.ends_with("p.jpg") => picture(JPEG),
+            false if method(seen) == "getAvatarAsync" => {
+                if stuck != "getAvatar" && seen.chat() == chat(1) {
+                    let host = format!("http://{}", seen.header("host").expect("a host"));
+                    queue.push(found(&seen.chat(), now(), &host, "p.jpg"));
+                }
+                Answer::status(200)
+            }
+            false => queue.answer(seen).expect("a queue's method"),
+        });
+        let wait = if stuck == "getAvatar" { "--wait=1s" } else { "--wait=60s" };
+        let args = ["-v", "--rate=0", "--concurrency=1", wait, "--fallback", "--dir=d", "--json", &chat(1), &chat(2)];
+        let running = Cli::request(&server, args).dies(15).any_stdout().any_stderr().start();
+        running.wait_for_stderr(&shown.replace("{}", &server.url()));
+        let output = ends_at_the_cut_off(running, Signal::TERM);
+        let lines = jsons(&output.stdout);
+        let mut lines: Vec<_> = lines.iter().map(|line| (&line["chatId"], &line["status"])).collect();
+        lines.sort_by_key(|line| line.0.to_string());
+        let (first, second) = (chat(1).into(), chat(2).into());
+        assert_eq!(lines, [(&first, &status.into()), (&second, &"timed-out".into())], "{stuck}");
+    });
 }
