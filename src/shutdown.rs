@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::platform;
 pub use crate::platform::die;
 
@@ -80,17 +80,31 @@ pub fn be_patient() {
 
 /// Whether a run must end before its work is done, because of a failure or a signal.
 #[derive(Debug, Default)]
-pub struct StopFlag(AtomicBool);
+pub struct StopFlag {
+    is_set: AtomicBool,
+    reason: OnceLock<(Kind, String)>,
+}
 
 impl StopFlag {
     /// Asks the run to end.
     pub fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.is_set.store(true, Ordering::SeqCst);
+    }
+
+    /// Asks the run to end because of a failure.
+    pub fn set_because(&self, failure: &Failure) {
+        let _ = self.reason.set((failure.kind, failure.message()));
+        self.set();
+    }
+
+    /// The kind and the message of the first failure that ended the run.
+    pub fn reason(&self) -> Option<&(Kind, String)> {
+        self.reason.get()
     }
 
     /// Whether nothing new may be started.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst) || signal().is_some()
+        self.is_set.load(Ordering::SeqCst) || signal().is_some()
     }
 
     /// Sleeps until `until`. Returns `false` as soon as the flag is set.

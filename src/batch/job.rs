@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::batch::journal::RowOf;
 use crate::batch::rate::RateLimiter;
-use crate::batch::writer::{Event, Line, RunContext, StopReason};
+use crate::batch::writer::{Event, Line, RunContext};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
@@ -60,8 +60,8 @@ pub trait BackgroundTask: Sync {
     /// Takes the chats that it has not reported yet: the run is cut off, even if [`BackgroundTask::run`] still works.
     fn take_unfinished(&self) -> Vec<ChatId>;
 
-    /// The line of a chat that the run ended before, and why. `reason`: the failure that stopped the run, if one did.
-    fn unfinished(&self, chat: &ChatId, reason: Option<(Kind, String)>) -> (Record, Failure);
+    /// The line of a chat that the run ended before, and why.
+    fn unfinished(&self, chat: &ChatId, stop: &StopFlag) -> (Record, Failure);
 }
 
 /// What the threads of a run share.
@@ -69,7 +69,6 @@ pub struct RunState<'a> {
     /// Whether only lines are printed that report a failure or a change of a picture.
     pub only_changes: bool,
     pub context: RunContext<'a>,
-    pub reason: StopReason,
     pub limiter: Mutex<RateLimiter>,
     /// Held by the worker that waits for the next request's time; the others wait for it without waking up.
     pub turn: Mutex<()>,
@@ -181,7 +180,7 @@ impl RunHandle<'_> {
     /// Prints the line of a chat that the run ended before, without journaling it: the next run still waits for the
     /// result.
     pub fn cancel(&self, chat: &ChatId, background: &dyn BackgroundTask) {
-        let (record, failure) = background.unfinished(chat, self.state.reason.get().cloned());
+        let (record, failure) = background.unfinished(chat, self.stop());
         self.send(&record, Some(failure), RowOf::Nothing, true, true);
     }
 
@@ -197,8 +196,7 @@ impl RunHandle<'_> {
 
     /// Ends the run because of a failure that is not one chat's.
     pub fn end(&self, failure: Failure) {
-        let _ = self.state.reason.set((failure.kind, failure.message()));
-        self.stop().set();
+        self.stop().set_because(&failure);
         self.report(Event::End(failure));
     }
 

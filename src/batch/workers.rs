@@ -51,7 +51,6 @@ pub fn run(
     let state = RunState {
         only_changes: config.only_changes,
         context,
-        reason: writer.reason(),
         limiter: Mutex::new(RateLimiter::new(config.rate)),
         turn: Mutex::new(()),
         busy: AtomicUsize::new(workers),
@@ -102,7 +101,7 @@ pub fn run(
         if let Some(background) = background {
             let requeued = std::mem::take(&mut lock(&state.fallback).chats);
             for chat in background.take_unfinished().into_iter().chain(requeued) {
-                let (record, failure) = background.unfinished(&chat, state.reason.get().cloned());
+                let (record, failure) = background.unfinished(&chat, context.stop);
                 writer.print_cut_off(&record, failure);
             }
         }

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,9 +52,6 @@ pub struct RunConfig {
     pub saved_to: Option<PathBuf>,
 }
 
-/// The failure that stopped the run: its kind and its message, for chats that were still waited for.
-pub type StopReason = Arc<OnceLock<(Kind, String)>>;
-
 /// What the threads of a run report to the writer.
 pub enum Event {
     Line(Line),
@@ -99,7 +95,6 @@ pub struct Writer<'a> {
     in_a_row: u32,
     given_up: Option<Failure>,
     ended_by: Option<Failure>,
-    reason: StopReason,
     last_failure: Option<Kind>,
     /// Chats that were taken from the list and not requested.
     untried: u64,
@@ -123,7 +118,6 @@ impl<'a> Writer<'a> {
             in_a_row: 0,
             given_up: None,
             ended_by: None,
-            reason: StopReason::default(),
             last_failure: None,
             untried: 0,
             is_incomplete: false,
@@ -132,11 +126,6 @@ impl<'a> Writer<'a> {
             has_news: false,
             synced: Instant::now(),
         }
-    }
-
-    /// Why the run stopped, for the other threads.
-    pub fn reason(&self) -> StopReason {
-        Arc::clone(&self.reason)
     }
 
     /// Deals with events until all senders are gone. Returns `false` if the cut-off came first. Calls `interrupt` once
@@ -200,7 +189,7 @@ impl<'a> Writer<'a> {
                 Event::Incomplete => self.is_incomplete = true,
                 Event::End(failure) => {
                     self.context.output.failure(&failure);
-                    self.stop(&failure);
+                    self.context.stop.set_because(&failure);
                     self.ended_by.get_or_insert(failure);
                 }
                 Event::Unwritten(failure) => {
@@ -270,22 +259,17 @@ impl<'a> Writer<'a> {
     fn note_failure(&mut self, failure: Failure) {
         self.last_failure = Some(failure.kind);
         if failure.kind.ends_run() {
-            self.stop(&failure);
+            self.context.stop.set_because(&failure);
             self.ended_by.get_or_insert(failure);
         } else if failure.kind.means_service_down() && !was_cut_off(&failure) {
             self.in_a_row += 1;
             if self.in_a_row == self.config.give_up_after && !self.config.is_single {
-                self.stop(&failure);
+                self.context.stop.set_because(&failure);
                 self.given_up = Some(failure);
             }
         } else if failure.kind != Kind::InvalidChatId {
             self.in_a_row = 0;
         }
-    }
-
-    fn stop(&self, failure: &Failure) {
-        let _ = self.reason.set((failure.kind, failure.message()));
-        self.context.stop.set();
     }
 
     /// Prints the line of a chat whose request was cut off.

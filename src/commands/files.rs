@@ -9,16 +9,9 @@ use crate::failure::{Failure, Kind};
 use crate::platform::parent;
 use crate::text::sanitize;
 
+/// Each file with its name in messages, such as `the journal done.ndjson`, and whether it is written.
 #[derive(Debug, Default)]
-pub struct Files(Vec<Named>);
-
-#[derive(Debug)]
-struct Named {
-    /// How messages name it, such as `the journal done.ndjson`.
-    name: String,
-    is_output: bool,
-    identity: Identity,
-}
+pub struct Files(Vec<(String, bool, Identity)>);
 
 /// Identifies a file: an existing one by its handle, a new one by its path.
 #[derive(Debug, PartialEq)]
@@ -49,12 +42,12 @@ impl Files {
 
     fn add_identity(&mut self, name: String, is_output: bool, identity: Option<Identity>) -> Result<(), Failure> {
         let Some(identity) = identity else { return Ok(()) };
-        let is_same = |other: &&Named| other.identity == identity && (other.is_output || is_output);
-        if let Some(other) = self.0.iter().find(is_same) {
-            let what = format!("{name} and {} are the same file", other.name);
+        let is_same = |(_, is_written, other): &&(_, bool, Identity)| *other == identity && (*is_written || is_output);
+        if let Some((other, ..)) = self.0.iter().find(is_same) {
+            let what = format!("{name} and {other} are the same file");
             return Err(Failure::new(Kind::BadSettings, what).hint("use a different file for each; nothing was sent"));
         }
-        self.0.push(Named { name, is_output, identity });
+        self.0.push((name, is_output, identity));
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ use crate::greenapi::client::Client;
 use crate::output::{Output, Wait};
 use crate::pictures::url;
 use crate::record::{Record, Status};
-use crate::shutdown::{self, SLICE};
+use crate::shutdown::{self, SLICE, StopFlag};
 
 /// How long the queue is polled before anything is sent. An empty queue answers only after five seconds, but a
 /// notification is returned at once.
@@ -247,9 +247,9 @@ impl BackgroundTask for Collector<'_> {
     }
 
     /// The journal keeps the chat as requested: the next run waits on.
-    fn unfinished(&self, chat: &ChatId, reason: Option<(Kind, String)>) -> (Record, Failure) {
-        let failure = match reason {
-            Some((kind, message)) => Failure::new(kind, message),
+    fn unfinished(&self, chat: &ChatId, stop: &StopFlag) -> (Record, Failure) {
+        let failure = match stop.reason() {
+            Some((kind, message)) => Failure::new(*kind, message.clone()),
             None => Failure::new(Kind::NoResult, "the run ended before a notification arrived"),
         };
         let error = Some(failure.body());
