@@ -164,22 +164,20 @@ impl Agent {
         }
     }
 
-    /// Makes a call and puts the answer's body into `body`, which is empty, up to `limit` bytes, also if the call then
-    /// fails; [`Answer::body`] stays empty.
-    /// Redirects are answers like any other. The call ends with a timeout at `until`.
+    /// Makes a call and reads up to `limit` bytes of the answer's body. Redirects are answers like any other. The call
+    /// ends with a timeout at `until`.
     pub fn call(
         &self,
         url: &str,
         call: Request<'_>,
         until: Option<Instant>,
         limit: usize,
-        body: &mut Vec<u8>,
     ) -> Result<Answer, HttpError> {
-        self.call_with_body(url, call, until, |mut answer, reader| {
+        self.call_with_body(url, call, until, |mut answer, body| {
             // An error of the body is the result of the call.
-            let _ = reader.take(limit as u64 + 1).read_to_end(body);
-            answer.complete = body.len() <= limit;
-            body.truncate(limit);
+            let _ = body.take(limit as u64 + 1).read_to_end(&mut answer.body);
+            answer.complete = answer.body.len() <= limit;
+            answer.body.truncate(limit);
             answer
         })
     }

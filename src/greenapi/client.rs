@@ -218,9 +218,7 @@ impl<'a> Client<'a> {
             format!("> {verb} {url} {body}").trim_end().to_owned()
         });
         let began = Instant::now();
-        let mut body = Vec::new();
-        let result = self.agent.call(&url, request, until, limit, &mut body);
-        let result = result.map(|answer| Answer { body, ..answer });
+        let result = self.agent.call(&url, request, until, limit);
         self.output.wire(|| match &result {
             Ok(answer) => {
                 let body = self.shown(method, &answer.body);

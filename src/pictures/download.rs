@@ -106,24 +106,23 @@ pub fn download(
     output: &Output,
 ) -> Result<(Format, Vec<u8>), DownloadError> {
     output.wire(|| format!("> GET {}", target.url));
-    let mut bytes = Vec::new();
-    let until = Some(Instant::now() + timeout);
-    let result = agent.call(target.url, Request::Get, until, SIZE_LIMIT, &mut bytes);
+    let result = agent.call(target.url, Request::Get, Some(Instant::now() + timeout), SIZE_LIMIT);
     output.wire(|| match &result {
-        Ok(answer) => format!("< {} {} bytes", answer.status, bytes.len()),
-        Err(error) => format!("< nothing after {} bytes: {error:?}", bytes.len()),
+        Ok(answer) => format!("< {} {} bytes", answer.status, answer.body.len()),
+        Err(error) => format!("< nothing: {error:?}"),
     });
     let answer = result.map_err(|error| http_failure(error, &target.origin.host, timeout))?;
-    match Format::of(&bytes) {
+    let body = &answer.body;
+    match Format::of(body) {
         Some(format) if answer.status == 200 && answer.complete => {
-            if format.is_complete(&bytes) {
-                return Ok((format, bytes));
+            if format.is_complete(body) {
+                return Ok((format, answer.body));
             }
             let why = anyhow::anyhow!("a {} without its end", format.extension());
             Err(Failure::new(Kind::BadPicture, "the picture is incomplete").because(why).into())
         }
         format => {
-            let text = if format.is_some() { &[] } else { &bytes[..bytes.len().min(TEXT_LIMIT)] };
+            let text = if format.is_some() { &[] } else { &body[..body.len().min(TEXT_LIMIT)] };
             let mut error = refusal(answer.status, format.is_some(), text);
             error.failure.retry_after = answer.retry_after();
             Err(error)
