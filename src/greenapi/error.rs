@@ -65,7 +65,7 @@ pub fn failure_of(answer: &Answer) -> Option<Failure> {
     }
     failure.http_status = Some(answer.status);
     if kind.is_retryable() {
-        failure.retry_after = answer.retry_after();
+        failure.retry_after = answer.retry_after;
     }
     Some(failure)
 }

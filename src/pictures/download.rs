@@ -124,7 +124,7 @@ pub fn download(
         format => {
             let text = if format.is_some() { &[] } else { &body[..body.len().min(TEXT_LIMIT)] };
             let mut error = refusal(answer.status, format.is_some(), text);
-            error.failure.retry_after = answer.retry_after();
+            error.failure.retry_after = answer.retry_after;
             Err(error)
         }
     }
