@@ -91,8 +91,9 @@ impl Card {
         if self.text.len() > LONGEST_RECORD {
             return sink(self.line, Err(TOO_LONG));
         }
-        let text = format!("BEGIN:VCARD\n{}END:VCARD\n", self.text);
-        let Entry::VCard(card) = Parser::new(&text).entry() else {
+        let text = format!("{}END:VCARD\n", self.text);
+        // Not `entry`, with which its parser of calendars would be linked.
+        let Entry::VCard(card) = Parser::new(&text).vcard() else {
             return sink(self.line, Err("a vCard that cannot be parsed"));
         };
         let name = name_of(&card);
