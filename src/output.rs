@@ -239,6 +239,12 @@ impl Output {
         }
     }
 
+    /// Prints the failure of a chat that has no result line as an object.
+    pub fn json_chat_failure(&self, chat: &str, failure: &Failure) {
+        let body = failure.body();
+        self.object("error", &ErrorBody { message: format!("{chat}: {}", body.message), ..body });
+    }
+
     fn failure_of(&self, what: &str, failure: &Failure) {
         let mut causes = failure.causes();
         let message = format!("{what}: {}", causes.next().unwrap_or_default());

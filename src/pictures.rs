@@ -84,10 +84,7 @@ impl<'a> Pictures<'a> {
 
     /// Downloads a picture, again if that may help.
     fn download(&self, url: &str, stop: &StopFlag) -> Result<(Format, Vec<u8>), DownloadError> {
-        let target = url::check(url, &self.options.allowed).map_err(|why| {
-            Failure::new(Kind::BadPicture, format!("picture URL rejected: {why}"))
-                .hint("--allow-host HOST allows a host")
-        })?;
+        let target = url::check(url, &self.options.allowed)?;
         let agent = self.agent(&target)?;
         let Options { http, retries, time_limit, .. } = &self.options;
         let (mut retries, began) = (RetryPolicy::new(*retries), Instant::now());

@@ -247,8 +247,7 @@ impl<'a> Writer<'a> {
     fn report_failure(&self, chat: &str, failure: &Failure) {
         let output = self.context.output;
         if output.is_json() && output.is_silent() {
-            // It is not in a result line.
-            output.failure(failure);
+            output.json_chat_failure(chat, failure);
         } else if self.config.is_single {
             output.chat_failure(chat, failure);
         } else {
@@ -336,8 +335,11 @@ impl<'a> Writer<'a> {
     }
 
     fn giving_up(&self, failure: Failure) -> Failure {
-        let chats = self.config.give_up_after;
-        let error = failure.error.context(format!("service unavailable for {chats} chats in a row"));
+        let chats = match self.config.give_up_after {
+            1 => "1 chat".to_owned(),
+            count => format!("{count} chats in a row"),
+        };
+        let error = failure.error.context(format!("service unavailable for {chats}"));
         Failure::caused(failure.kind, error).hint("--give-up-after N tries more chats, 0 all of them")
     }
 }

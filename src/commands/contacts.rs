@@ -85,8 +85,10 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
             if summary.has_bad_utf8 {
                 output.warn(&format!("{name} has names that are not UTF-8"), "save the file as UTF-8");
             }
-            if summary.without_number > 0 {
-                output.note(&format!("{name}: {} entries without a number", summary.without_number));
+            match summary.without_number {
+                0 => {}
+                1 => output.note(&format!("{name}: 1 entry without a number")),
+                count => output.note(&format!("{name}: {count} entries without a number")),
             }
             Ok::<_, Failure>(())
         };

@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::failure::{Failure, Kind};
 use crate::http::origin::{Origin, split_host};
 use crate::record::Record;
 
@@ -89,24 +90,26 @@ pub struct Target<'a> {
     pub is_allowed: bool,
 }
 
-/// Checks whether a URL is allowed. The error does not contain the URL and can be printed.
-pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, String> {
+/// Checks whether a URL is allowed. The error does not contain the URL.
+pub fn check<'a>(url: &'a str, allowed: &[AllowedHost]) -> Result<Target<'a>, Failure> {
+    let rejected = |why: &str| Failure::new(Kind::BadPicture, format!("picture URL rejected: {why}"));
     if url.len() > URL_LIMIT {
-        return Err("it is too long".to_owned());
+        return Err(rejected("it is too long"));
     }
     // Every parser agrees on a URL of these characters, if on any.
     if !url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`')) {
-        return Err("invalid URL: it has characters that are not allowed in a URL".to_owned());
+        return Err(rejected("invalid URL: it has characters that are not allowed in a URL"));
     }
     let url = url.split('#').next().unwrap_or_default();
-    let origin = Origin::parse(url).filter(|origin| is_host(&origin.host)).ok_or("invalid URL")?;
+    let origin = Origin::parse(url).filter(|origin| is_host(&origin.host)).ok_or_else(|| rejected("invalid URL"))?;
+    if !origin.is_https && !origin.is_loopback() {
+        return Err(rejected("it is not https"));
+    }
     let is_allowed = allowed.iter().any(|host| host.is(&origin));
     let is_whatsapps = origin.port == 443 && origin.host.ends_with(PICTURE_HOSTS);
     if !is_allowed && !is_whatsapps {
-        return Err(format!("{} is not a host of WhatsApp and not allowed by --allow-host", origin.authority()));
-    }
-    if !origin.is_https && !origin.is_loopback() {
-        return Err("it is not https".to_owned());
+        let why = format!("{} is not a host of WhatsApp and not allowed by --allow-host", origin.authority());
+        return Err(rejected(&why).hint("--allow-host HOST allows a host"));
     }
     Ok(Target { url, origin, is_allowed })
 }

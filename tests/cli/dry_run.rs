@@ -1,6 +1,6 @@
 //! `--dry-run` prints the equivalent curl commands and sends nothing.
 
-use crate::support::{CHAT, Cli, Server};
+use crate::support::{CHAT, Cli, Server, json};
 
 #[test]
 fn an_invalid_chat_id_has_no_command() {
@@ -18,4 +18,14 @@ fn a_dry_run_does_not_create_the_journal() {
     let path = cli.dir().join("j");
     cli.any_stdout().run();
     assert!(!path.exists());
+}
+
+/// There is no result line that could say it.
+#[test]
+fn an_error_object_names_the_chat_id() {
+    let list = format!("{CHAT}\nnonsense\n");
+    let cli = Cli::request(&Server::unasked(), ["--dry-run", "--json", "--from", "list"]).file("list", list);
+    let output = cli.exits(1).any_stdout().any_stderr().run();
+    let error = &json(&output.stderr)["error"];
+    assert_eq!((&error["code"], &error["message"]), (&"invalid-chat-id".into(), &"nonsense: not a chat id".into()));
 }
