@@ -14,7 +14,8 @@ pub mod receive;
 pub mod request;
 pub mod sandbox;
 
-use std::io;
+use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::batch::workers;
@@ -22,13 +23,14 @@ use crate::cli::{Cli, Command, SaveArgs};
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
 use crate::http::{Agent, Options};
-use crate::output::Output;
+use crate::output::{Output, Wait};
 use crate::pictures::folder::Destination;
 use crate::pictures::url::AllowedHost;
 use crate::pictures::{self, Pictures};
 use crate::results::queue::CALL_TIMEOUT;
 use crate::results::save::{DOWNLOAD_LIMIT, Saver};
 use crate::sandbox::{Config, Sandbox};
+use crate::settings::precedence::shown_input;
 use crate::settings::{Error, Flags, Settings};
 use crate::token::Token;
 
@@ -111,6 +113,12 @@ impl Session {
     fn client_with<'a>(&'a self, options: Options, context: &Context<'a>) -> Client<'a> {
         Client::new(&self.settings.instance, Agent::new(&options), options.timeout, context.output)
     }
+}
+
+/// Shows on a terminal that an input is read, which may be a slow pipe; not if a person types it there.
+fn show_reading(path: &Path, output: &Output) -> Option<Wait> {
+    let is_typed = path == Path::new("-") && io::stdin().is_terminal();
+    (!is_typed).then(|| output.wait(format!("reading {}", shown_input(path)), None))
 }
 
 impl Context<'_> {

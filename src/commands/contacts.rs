@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::batch::feed::Feed;
 use crate::chat_id::ChatId;
 use crate::cli::contacts::ContactsArgs;
-use crate::commands::Context;
 use crate::commands::chats::stdin_named_twice;
 use crate::commands::files::Files;
+use crate::commands::{Context, show_reading};
 use crate::contacts::{self, account};
 use crate::failure::{EXIT_SOME_FAILED, Error, Failure, Kind};
 use crate::greenapi::contacts::List;
@@ -67,6 +67,7 @@ fn convert(args: &ContactsArgs, printer: &mut Printer<'_>) -> Result<u8, Error> 
         let mut read = || {
             let mut feed = if is_stdin(path) { Feed::stdin()? } else { Feed::open(path)? };
             let name = feed.name.clone();
+            let _wait = show_reading(path, output);
             let summary =
                 contacts::read(&mut feed, args.country_code.as_deref(), &mut |line, contact| match contact {
                     Ok(chat) if recent.insert(&chat.key()) => printer.print(&chat),

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::batch::input::{Entry, Input, Next, Source};
 use crate::chat_id::{ChatId, Rule};
 use crate::cli::contacts::GalleryArgs;
-use crate::commands::Context;
 use crate::commands::files::Files;
+use crate::commands::{Context, show_reading};
 use crate::failure::{Error, Failure, Kind};
 use crate::gallery::{self, page};
 use crate::output::Output;
@@ -68,6 +68,7 @@ fn check_files(names: Option<&Path>, page: &Path, is_stdin: bool) -> Result<(), 
 fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
     let source = if path == Path::new("-") { Source::Stdin } else { Source::File(path.to_owned()) };
     let mut input = Input::open(vec![source], Rule::Lenient, None)?;
+    let wait = show_reading(path, output);
     let (mut named, mut invalid) = (Vec::new(), Vec::new());
     while shutdown::signal().is_none() {
         match input.next(Some(Instant::now() + SLICE))? {
@@ -77,6 +78,7 @@ fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
             Next::End => break,
         }
     }
+    drop(wait);
     if let Some(first) = invalid.first() {
         let (count, name) = (invalid.len(), path.to_string_lossy());
         let what = match count {

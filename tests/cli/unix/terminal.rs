@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::support::queue::method;
-use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat};
+use crate::support::{Answer, CHAT, Cli, GROUP, Queue, Server, chat, in_parallel};
 
 /// A terminal, and a thread that reads what is written to it.
 fn terminal() -> (File, JoinHandle<String>) {
@@ -149,6 +149,25 @@ fn a_wait_shows_what_it_waits_for() {
     });
     let output = progress(Cli::on(&server).args(["get", CHAT]).exits(76), ">lines");
     assert!(output.contains("waiting for GREEN-API's answer"), "{output:?}");
+}
+
+#[test]
+fn a_slow_input_is_named() {
+    in_parallel(
+        [(["contacts", "--from"], "-"), (["contacts", "--from"], "pipe"), (["gallery", "--names"], "-")],
+        |case| {
+            let ([command, option], file) = case;
+            let cli = Cli::new().args([command, option, file]).args((command == "gallery").then_some("."));
+            assert!(
+                std::process::Command::new("mkfifo").arg(cli.dir().join("pipe")).status().expect("it runs").success()
+            );
+            // The pipe has a writer for two seconds.
+            let output = progress(cli, ">lines <pipe & sleep 2 >pipe; wait");
+            let name = if file == "-" { "standard input" } else { file };
+            assert!(output.contains(&format!("reading {name}")), "{command}: {output:?}");
+            assert!(output.ends_with("\u{1b}[2K"), "{output:?}");
+        },
+    );
 }
 
 #[test]
