@@ -22,8 +22,10 @@ use crate::token::Masked;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Events that share one sync and one write.
 const MOST_AT_ONCE: usize = 1024;
-/// The shortest time from a sync of the journal to one for a line that no thread waits for: so more lines share one.
+/// The shortest time from one batch to the next, unless a thread waits for a line: so more lines share a sync of the
+/// journal, or a write.
 const SYNC_INTERVAL: Duration = Duration::from_millis(10);
+const WRITE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Where the lines and messages of a run go.
 #[derive(Clone, Copy)]
@@ -104,7 +106,6 @@ pub struct Writer<'a> {
     is_broken: bool,
     /// Whether the line of a chat was printed.
     has_news: bool,
-    synced: Instant,
 }
 
 impl<'a> Writer<'a> {
@@ -124,7 +125,6 @@ impl<'a> Writer<'a> {
             output_error: None,
             is_broken: false,
             has_news: false,
-            synced: Instant::now(),
         }
     }
 
@@ -133,13 +133,16 @@ impl<'a> Writer<'a> {
     pub fn receive(&mut self, events: &Receiver<Event>, interrupt: &dyn Fn()) -> bool {
         let mut is_interrupted = false;
         let mut wait = None;
+        let interval = if self.context.journal.is_some() { SYNC_INTERVAL } else { WRITE_INTERVAL };
+        let mut next = Instant::now();
         loop {
             match events.recv_timeout(SLICE) {
                 Ok(first) => {
-                    if self.context.journal.is_some() && matches!(&first, Event::Line(line) if line.written.is_none()) {
-                        thread::sleep(SYNC_INTERVAL.saturating_sub(self.synced.elapsed()));
+                    if !matches!(&first, Event::Line(line) if line.written.is_some()) {
+                        thread::sleep(next.saturating_duration_since(Instant::now()));
                     }
                     self.write([first].into_iter().chain(events.try_iter()).take(MOST_AT_ONCE).collect());
+                    next = Instant::now() + interval;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return true,
@@ -169,11 +172,10 @@ impl<'a> Writer<'a> {
             }
         }
         let has_lines = batch.iter().any(|event| matches!(event, Event::Line(_) | Event::Answered));
-        if let Some(journal) = self.context.journal.filter(|_| has_lines && !self.is_broken) {
-            if let Err(failure) = journal.sync() {
-                self.break_off(Error::Failure(failure));
-            }
-            self.synced = Instant::now();
+        if let Some(journal) = self.context.journal.filter(|_| has_lines && !self.is_broken)
+            && let Err(failure) = journal.sync()
+        {
+            self.break_off(Error::Failure(failure));
         }
         self.print(&text);
         for event in batch {
