@@ -87,10 +87,13 @@ impl Settings {
             return Err(Failure::new(Kind::BadSettings, message).hint(format!("write it as {shorter}")).into());
         }
         let url = parse(url, parse_url, "an API URL, like https://api.green-api.com", CONSOLE)?;
-        let (Some(id), Some(token)) = (&id, token) else {
-            return Err(missing(if id.is_none() { "no instance is given" } else { "no token is given" }).into());
+        let id = id.map(|id| parse(id, parse_id, "the number of an instance: 1 to 20 digits", CONSOLE)).transpose()?;
+        // Last, so that a malformed flag is a usage error whatever is missing.
+        let (id, token) = match (id, token) {
+            (Some(id), Some(token)) => (id, token),
+            (None, _) => return Err(missing("no instance is given").into()),
+            (_, None) => return Err(missing("no token is given").into()),
         };
-        let id = parse(id.clone(), parse_id, "the number of an instance: 1 to 20 digits", CONSOLE)?;
         forbid_plain_http(&url.value, flags.insecure_http)?;
         forbid_strange_host(&url, &token.source)?;
         let mut http = http_options(flags);

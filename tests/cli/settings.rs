@@ -246,7 +246,10 @@ fn a_malformed_flag_is_a_usage_error() {
             ("--retries", "many"),
         ],
         |(flag, value)| {
-            Cli::on(&server).arg("request").arg(format!("{flag}={value}")).arg(CHAT).exits(2).stderr_has(flag).run();
+            // Also if other settings are missing.
+            for cli in [Cli::on(&server), Cli::new()] {
+                cli.arg("request").arg(format!("{flag}={value}")).arg(CHAT).exits(2).stderr_has(flag).run();
+            }
         },
     );
 }
