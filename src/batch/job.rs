@@ -57,7 +57,8 @@ pub trait BackgroundTask: Sync {
     /// Ends a wait of [`BackgroundTask::run`], from another thread: the run stops.
     fn interrupt(&self);
 
-    /// Takes the chats that it has not reported yet: the run is cut off, even if [`BackgroundTask::run`] still works.
+    /// Takes the chats that have no line yet. Called when the run is over or cut off; then
+    /// [`BackgroundTask::run`] may still work.
     fn take_unfinished(&self) -> Vec<ChatId>;
 
     /// The line of a chat that the run ended before, and why.
@@ -175,13 +176,6 @@ impl RunHandle<'_> {
     /// Like [`RunHandle::record_and_flush`], for a result that this run did not request: it is not counted.
     pub fn record_unsolicited(&self, record: &Record, failure: Option<Failure>) -> bool {
         self.send(record, failure, RowOf::Unsolicited, false, true)
-    }
-
-    /// Prints the line of a chat that the run ended before, without journaling it: the next run still waits for the
-    /// result.
-    pub fn cancel(&self, chat: &ChatId, background: &dyn BackgroundTask) {
-        let (record, failure) = background.unfinished(chat, self.stop());
-        self.send(&record, Some(failure), RowOf::Nothing, true, true);
     }
 
     /// Journals a line that is not printed.

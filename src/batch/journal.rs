@@ -108,8 +108,6 @@ pub enum RowOf {
     Command,
     /// One of `receive`: a result that the run did not request does not make its chat done.
     Unsolicited,
-    /// Not journaled.
-    Nothing,
 }
 
 /// A journal that this run has locked.
@@ -161,7 +159,6 @@ impl Journal {
         let tail = match row {
             RowOf::Command => &self.tail,
             RowOf::Unsolicited => &self.unsolicited_tail,
-            RowOf::Nothing => return Ok(()),
         };
         json.pop();
         json.push_str(tail);

@@ -62,7 +62,7 @@ pub fn run(
     thread::scope(|scope| {
         let worker = |in_flight| {
             let handle = RunHandle::new(&state, job, events.clone());
-            Worker { input: &input, state: &state, job, background, retries: config.retries, handle, in_flight }
+            Worker { input: &input, state: &state, job, retries: config.retries, handle, in_flight }
         };
         // First, so that nothing is requested without a thread that collects the results.
         if let Some(background) = background {
@@ -86,24 +86,25 @@ pub fn run(
         }
         drop(events);
         let interrupt = || background.iter().for_each(|background| background.interrupt());
-        if writer.receive(&receiver, &interrupt) {
-            let is_slow = lock(&state.limiter).was_late();
-            return writer.finish(Some(&mut *lock(&input)), is_slow);
-        }
-        // The cut-off: what still runs is not waited for.
-        for slot in &in_flight {
-            let flight = slot.try_lock().ok().and_then(|mut slot| slot.take());
-            // As at any other failure: see `request_and_report`.
-            if let Some(flight) = flight.filter(|flight| flight.is_fallback || job.on_give_up(&flight.chat)) {
-                writer.print_cut_off(&flight.record(), cut_off_failure());
+        let is_over = writer.receive(&receiver, &interrupt);
+        if !is_over {
+            // The cut-off: what still runs is not waited for.
+            for slot in &in_flight {
+                let flight = slot.try_lock().ok().and_then(|mut slot| slot.take());
+                // As at any other failure: see `request_and_report`.
+                if let Some(flight) = flight.filter(|flight| flight.is_fallback || job.on_give_up(&flight.chat)) {
+                    writer.print_unfinished([(flight.record(), cut_off_failure())]);
+                }
             }
         }
         if let Some(background) = background {
             let requeued = std::mem::take(&mut lock(&state.fallback).chats);
-            for chat in background.take_unfinished().into_iter().chain(requeued) {
-                let (record, failure) = background.unfinished(&chat, context.stop);
-                writer.print_cut_off(&record, failure);
-            }
+            let chats = requeued.into_iter().chain(background.take_unfinished());
+            writer.print_unfinished(chats.map(|chat| background.unfinished(&chat, context.stop)));
+        }
+        if is_over {
+            let is_slow = lock(&state.limiter).was_late();
+            return writer.finish(Some(&mut *lock(&input)), is_slow);
         }
         writer.finish(input.try_lock().ok().as_deref_mut(), false)?;
         shutdown::die(shutdown::signal().expect("only a signal has a cut-off"))
@@ -121,13 +122,8 @@ pub fn check_threads(count: usize) -> Result<(), Failure> {
 
 fn run_background(background: &dyn BackgroundTask, state: &RunState<'_>, handle: &RunHandle<'_>) {
     background.run(handle);
-    let left = {
-        let mut fallback = lock(&state.fallback);
-        fallback.is_closed = true;
-        if handle.stop().is_set() { std::mem::take(&mut fallback.chats) } else { VecDeque::new() }
-    };
+    lock(&state.fallback).is_closed = true;
     state.fallback_changed.notify_all();
-    left.iter().for_each(|chat| handle.cancel(chat, background));
 }
 
 fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 'scope) -> io::Result<()> {
@@ -179,7 +175,6 @@ struct Worker<'a> {
     input: &'a Mutex<Input>,
     state: &'a RunState<'a>,
     job: &'a dyn Job,
-    background: Option<&'a dyn BackgroundTask>,
     retries: u32,
     handle: RunHandle<'a>,
     /// The chat that it is working on, for the writer at the cut-off.
@@ -214,11 +209,6 @@ impl Worker<'_> {
             let Some(chat) = lock(&self.state.fallback).chats.pop_front() else { return };
             self.request(&chat, true);
         }
-    }
-
-    /// Tells the background task that the run ended before a re-queued chat was requested.
-    fn cancel(&self, chat: &ChatId) {
-        self.background.iter().for_each(|background| self.handle.cancel(chat, *background));
     }
 
     /// Waits for the list's next entry; serves re-queued chats while a pipe is silent.
@@ -270,7 +260,7 @@ impl Worker<'_> {
             if !self.handle.await_turn(attempts > 0) {
                 match last {
                     Some(failure) => break Err(failure),
-                    None if is_fallback => self.cancel(chat),
+                    None if is_fallback => lock(&self.state.fallback).chats.push_front(chat.clone()),
                     None => self.handle.report(Event::Untried),
                 }
                 return;

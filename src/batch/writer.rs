@@ -273,13 +273,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Prints the line of a chat whose request was cut off.
-    pub fn print_cut_off(&mut self, record: &Record, failure: Failure) {
-        let text = record.line(self.context.output);
-        let status = Some(record.status);
-        let line =
-            Line { text, chat_id: record.chat_id.clone(), status, change: None, failure: Some(failure), written: None };
-        self.write(vec![Event::Line(line)]);
+    /// Prints the lines of chats that the run ended before. They are not journaled: the next run takes them up.
+    pub fn print_unfinished(&mut self, lines: impl IntoIterator<Item = (Record, Failure)>) {
+        let output = self.context.output;
+        let line = |(record, failure): (Record, Failure)| {
+            Event::Line(Line {
+                text: record.line(output),
+                status: Some(record.status),
+                chat_id: record.chat_id,
+                change: None,
+                failure: Some(failure),
+                written: None,
+            })
+        };
+        self.write(lines.into_iter().map(line).collect());
     }
 
     /// Prints the summary. Returns the exit status, or the error of standard output or the journal. `list`: what

@@ -21,7 +21,7 @@ use crate::greenapi::client::Client;
 use crate::output::{Output, Wait};
 use crate::pictures::url;
 use crate::record::{Record, Status};
-use crate::shutdown::{self, SLICE, StopFlag};
+use crate::shutdown::{SLICE, StopFlag};
 
 /// How long the queue is polled before anything is sent. An empty queue answers only after five seconds, but a
 /// notification is returned at once.
@@ -120,14 +120,9 @@ impl<'a> Collector<'a> {
         let save = |saver: &Saver<'_>| saver.save_result(&message.info, &mut record, run.stop());
         let saved = self.saver.as_ref().filter(|_| is_printed).map_or(Ok(None), save);
         let is_written = match (saved, found) {
-            (Err(failure), found) => {
+            (Err(failure), _) => {
                 if failure.kind.ends_run() {
                     run.end(failure);
-                }
-                if let Match::Answer(_) = found
-                    && let Some(chat) = lock(&self.pending).take_answered()
-                {
-                    run.cancel(&chat, self);
                 }
                 false
             }
@@ -230,12 +225,6 @@ impl BackgroundTask for Collector<'_> {
         if let Err(failure) = lock(&self.queue).delete_pending(Some(Instant::now() + LAST_DELETION)) {
             run.end(failure);
         }
-        // A request in flight at the end of the run may still fail, and then has another line.
-        let is_cut_off = || shutdown::cut_off().is_some_and(|cut_off| Instant::now() >= cut_off);
-        while !run.has_requested_all() && !is_cut_off() {
-            drop(self.accepted.wait_timeout(lock(&self.pending), SLICE));
-        }
-        self.take_unfinished().iter().for_each(|chat| run.cancel(chat, self));
     }
 
     fn interrupt(&self) {

@@ -315,3 +315,50 @@ fn every_chat_that_is_waited_for_has_its_line_at_the_cut_off() {
         assert_eq!(lines, [(&first, &status.into()), (&second, &"timed-out".into())], "{stuck}");
     });
 }
+
+#[test]
+fn chats_that_wait_for_a_fallback_at_a_signal_have_a_line() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let mut fallbacks = 0;
+    let server = Queue::default().serve_with(move |seen, _| {
+        fallbacks += usize::from(method(seen) == "getAvatar");
+        match (method(seen), fallbacks) {
+            ("getAvatar", 1) => Answer::status(503).header("Retry-After", "30"),
+            // Takes over a second: then no other chat waits for its result any more.
+            ("getAvatar", 2) => {
+                Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n").then_drip(r#"{"urlAvatar":"","x":"12"}"#)
+            }
+            ("getAvatar", _) => Answer::status(200).body(r#"{"urlAvatar":""}"#).held(&held),
+            _ => Answer::status(200),
+        }
+    });
+    let server = server.opening(&gate);
+    let args = ["--rate=0", "--concurrency=2", "--wait=200ms", "--fallback"];
+    let cli = Cli::request(&server, args).args((0..9).map(chat)).dies(15).any_stdout().any_stderr();
+    let running = cli.start();
+    running.wait_for_lines(1);
+    running.signal(Signal::TERM);
+    // The line of the chat that was to be asked for again in 30 seconds: the signal was noticed.
+    running.wait_for_lines(2);
+    gate.open();
+    let stdout = running.finish().stdout;
+    assert!((0..9).all(|n| stdout.matches(&chat(n)).count() == 1), "{stdout}");
+}
+
+#[test]
+fn a_long_wait_is_reported_to_its_last_chat_at_the_cut_off() {
+    let queue = Queue::default();
+    let server = queue.serve_with(|seen, _| match seen.chat() == GROUP {
+        true => Answer::raw("").then_silence(),
+        false => Answer::status(200),
+    });
+    let list: String = (0..3000).map(|n| chat(n) + "\n").chain([GROUP.to_owned()]).collect();
+    let args = ["-v", "--rate=0", "--wait=60s", "--journal=j", "--from=list"];
+    let cli = Cli::request(&server, args).file("list", list).dies(15).any_stdout().any_stderr();
+    let running = cli.start();
+    running.wait_for_stderr(&format!(r#"{{"chatId":"{GROUP}"}}"#));
+    let output = ends_at_the_cut_off(running, Signal::TERM);
+    assert_eq!(output.stdout.lines().count(), 3001);
+    assert!(output.stderr.ends_with("3000 timed out, 1 failed\n"), "{}", output.stderr.lines().last().unwrap_or(""));
+}
