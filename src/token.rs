@@ -122,15 +122,18 @@ fn masked(text: &str, masks_digits: impl Fn(&[u8]) -> bool) -> Option<String> {
     if secrets.is_empty() {
         return None;
     }
-    let (decoded, starts) = decode(text);
     let mut found = Vec::new();
-    for secret in secrets.iter() {
-        for part in parts_of(secret, &decoded) {
-            let is_spared = part.len() < secret.len()
-                && decoded[part.clone()].iter().all(u8::is_ascii_digit)
-                && !masks_digits(&decoded[part.end..]);
-            if !is_spared {
-                found.push(part);
+    let readings: &[bool] = if text.contains(['%', '\\']) { &[true, false] } else { &[true] };
+    for is_escaped in readings {
+        let (decoded, starts) = decode(text, *is_escaped);
+        for secret in secrets.iter() {
+            for part in parts_of(secret, &decoded) {
+                let is_spared = part.len() < secret.len()
+                    && decoded[part.clone()].iter().all(u8::is_ascii_digit)
+                    && !masks_digits(&decoded[part.end..]);
+                if !is_spared {
+                    found.push(starts[part.start]..starts[part.end]);
+                }
             }
         }
     }
@@ -142,8 +145,8 @@ fn masked(text: &str, masks_digits: impl Fn(&[u8]) -> bool) -> Option<String> {
     let mut done = 0;
     for part in found {
         // A secret need not be ASCII, so that a part of it may begin or end within a character.
-        let start = (0..=starts[part.start]).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let end = (starts[part.end]..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        let start = (0..=part.start).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end = (part.end..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         if start >= done {
             out.push_str(&text[done..start]);
             out.push_str(MASK);
@@ -180,20 +183,25 @@ fn parts_of(secret: &[u8], text: &[u8]) -> Vec<Range<usize>> {
     parts
 }
 
-/// The text's bytes in lower case with `\u00xx` and `%xx` decoded, and the place in the text at which each begins; the
-/// last place is the text's end.
-fn decode(text: &str) -> (Vec<u8>, Vec<usize>) {
+/// The text's bytes in lower case, and the place in the text at which each begins; the last place is the text's end.
+/// `is_escaped`: with `\u00xx` and `%xx` decoded. Otherwise their digits may begin a part; that of `\u00xx` is masked as
+/// a whole then, since the rest of it would not be JSON.
+fn decode(text: &str, is_escaped: bool) -> (Vec<u8>, Vec<usize>) {
     let bytes = text.as_bytes();
     let (mut decoded, mut starts) = (Vec::with_capacity(bytes.len()), Vec::with_capacity(bytes.len() + 1));
     let mut at = 0;
     while at < bytes.len() {
         let (byte, length) = match bytes[at] {
-            b'%' => hex_pair(&bytes[at + 1..]).map_or((b'%', 1), |byte| (byte, 3)),
+            b'%' if is_escaped => hex_pair(&bytes[at + 1..]).map_or((b'%', 1), |byte| (byte, 3)),
             b'\\' => decode_escape(&bytes[at..]),
             byte => (byte, 1),
         };
-        decoded.push(byte.to_ascii_lowercase());
-        starts.push(at);
+        let read: &[u8] = match bytes[at..at + length] {
+            [b'\\', .., high, low] if !is_escaped && length > 2 => &[b'\\', high, low],
+            _ => &[byte],
+        };
+        decoded.extend(read.iter().map(u8::to_ascii_lowercase));
+        starts.extend(read.iter().map(|_| at));
         at += length;
     }
     starts.push(bytes.len());
@@ -263,6 +271,15 @@ mod tests {
             ("qponmlk", "qponmlk"),
             ("qponmlk mlkjihg", "qponmlk mlkjihg"),
             (r#"{"a":"\nmlkjihg"}"#, r#"{"a":"\nmlkjihg"}"#),
+        ] {
+            assert_eq!(masked(secret, text), shown, "{text}");
+        }
+        // Digits of an escape may be those of a part.
+        let secret = "ab45cd78efgh";
+        for (text, shown) in [
+            ("%ab45cd78 %45cd78efgh", "%*** %***"),
+            (r#"{"a":"\u00ab45cd78efgh","b":"x\\u0045cd78efg"}"#, r#"{"a":"***","b":"x***"}"#),
+            ("%45cd78e", "%45cd78e"),
         ] {
             assert_eq!(masked(secret, text), shown, "{text}");
         }

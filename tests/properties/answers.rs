@@ -150,7 +150,9 @@ pub fn token(bytes: &[u8]) {
         let mut parts = (0..=TOKEN.len() - 8).map(|at| &TOKEN[at..at + 8]);
         parts.any(|part| text.contains(part) && part.bytes().any(|b| b.is_ascii_alphabetic()))
     };
-    assert!(!has_part(masked.as_str()), "{masked:?}");
+    // The letter of an escape of JSON is not part of the word that follows.
+    let words = masked.as_str().replace("\\b", " ").replace("\\f", " ");
+    assert!(!has_part(&words), "{masked:?}");
     if !has_part(&text) && !text.contains(['\\', '%']) {
         assert_eq!(masked.as_str(), text);
     }
