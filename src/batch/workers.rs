@@ -25,7 +25,7 @@ use crate::shutdown::{self, SLICE};
 
 /// Events of each worker that may wait for the writer. Workers wait for a slow reader of standard output, so that memory
 /// is bounded.
-const WAITING_EVENTS: usize = 64;
+const WAITING_EVENTS: usize = 16;
 /// Files that a worker has open at most: two connections, a picture and its directory.
 const FILES_OF_A_WORKER: u64 = 4;
 /// Files that are open besides: the standard streams, a list, a journal, a spool, locks and a connection to a queue.

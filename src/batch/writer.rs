@@ -21,7 +21,7 @@ use crate::token::Masked;
 /// How long after the cut-off the background task can still report results.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Events that share one sync and one write.
-const MOST_AT_ONCE: usize = 1024;
+const MOST_AT_ONCE: usize = 256;
 /// The shortest time from one batch to the next, unless a thread waits for a line: so more lines share a sync of the
 /// journal, or a write.
 const SYNC_INTERVAL: Duration = Duration::from_millis(10);
