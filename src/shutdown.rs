@@ -18,7 +18,7 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// The longest sleep without a check of the flag.
 pub const SLICE: Duration = Duration::from_millis(50);
 /// The time after the cut-off in which a run writes its last results.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_millis(1500);
 
 /// The number of the signal that came; 0: none.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);

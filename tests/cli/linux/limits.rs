@@ -49,7 +49,8 @@ fn with_few_threads_there_are_fewer_workers_but_every_chat_has_a_line() {
         return;
     }
     let run = |limit: u32, server: &Server| {
-        let user = 54_320 + limit;
+        // No other test's, nor that of another run of this one at the same time.
+        let user = 1_000_000 + 10 * std::process::id() + limit;
         let script = format!(
             r#"chmod 755 .. && chmod 777 . && cp "$0" ga || exit 99
             exec setpriv --reuid={user} --clear-groups prlimit --nproc={limit} env HOME="$PWD" ./ga "$@""#
