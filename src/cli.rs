@@ -103,8 +103,8 @@ impl Cli {
             "gallery" => command.defer(local::<GalleryArgs>),
             "completions" => command.defer(local::<CompletionsArgs>),
             "man" => command.defer(local::<ManArgs>),
-            "listen" => command.defer(|command| with_some::<ListenArgs>(command, &["env-file", "no-env-file"])),
-            _ => command.defer(|command| with_some::<SandboxArgs>(command, &["id-instance", "api-token-instance"])),
+            "listen" => command.defer(|command| with_settings::<ListenArgs>(command, &["env-file", "no-env-file"])),
+            _ => command.defer(|command| with_settings::<SandboxArgs>(command, &["id-instance", "api-token-instance"])),
         })
     }
 }
@@ -116,11 +116,11 @@ fn client<A: Args>(command: clap::Command) -> clap::Command {
 
 /// A command that uses no settings.
 fn local<A: Args>(command: clap::Command) -> clap::Command {
-    with_some::<A>(command, &[])
+    with_settings::<A>(command, &[])
 }
 
 /// A command that uses only some settings: help does not show the others.
-fn with_some<A: Args>(command: clap::Command, used: &[&str]) -> clap::Command {
+fn with_settings<A: Args>(command: clap::Command, used: &[&str]) -> clap::Command {
     globals(A::augment_args(command)).mut_args(|arg| {
         let is_setting = matches!(arg.get_help_heading(), Some("Settings" | "Network"));
         let is_used = used.contains(&arg.get_id().as_str());

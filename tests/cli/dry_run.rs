@@ -20,7 +20,7 @@ fn a_dry_run_does_not_create_the_journal() {
     assert!(!path.exists());
 }
 
-/// There is no result line that could say it.
+/// No result line is printed, so the error has the chat id.
 #[test]
 fn an_error_object_names_the_chat_id() {
     let list = format!("{CHAT}\nnonsense\n");
