@@ -17,7 +17,8 @@ pub struct Deduplicator {
     /// A ring: `oldest` is replaced next once it is full.
     hashes: Vec<u64>,
     oldest: usize,
-    /// Where in `hashes` a hash is: two bytes each, where a set would hold all of it again.
+    /// Where in `hashes` a hash is: two bytes each, where a set would hold all of it again. Places of replaced hashes
+    /// stay until the table is full; then it is filled anew, and does not grow.
     places: HashTable<u16>,
 }
 
@@ -32,18 +33,29 @@ impl Deduplicator {
         if self.holds(hash) {
             return false;
         }
+        if self.hashes.len() == 1 {
+            // A single chat needs no room for more; a list takes less memory when nothing grows step by step.
+            self.hashes.reserve_exact(CAPACITY - 1);
+            self.places.reserve(CAPACITY - 1, |place| self.hashes[usize::from(*place)]);
+        }
         let place = self.oldest;
         self.oldest = (place + 1) % CAPACITY;
         if self.hashes.len() < CAPACITY {
             self.hashes.push(hash);
         } else {
-            let old = std::mem::replace(&mut self.hashes[place], hash);
-            if let Ok(entry) = self.places.find_entry(old, |other| usize::from(*other) == place) {
-                entry.remove();
-            }
+            self.hashes[place] = hash;
         }
-        self.places.insert_unique(hash, place as u16, |place| self.hashes[usize::from(*place)]);
+        if self.places.len() == self.places.capacity() {
+            self.places.clear();
+            (0..self.hashes.len()).for_each(|place| self.add(place));
+        } else {
+            self.add(place);
+        }
         true
+    }
+
+    fn add(&mut self, place: usize) {
+        self.places.insert_unique(self.hashes[place], place as u16, |place| self.hashes[usize::from(*place)]);
     }
 
     fn holds(&self, hash: u64) -> bool {
@@ -68,10 +80,10 @@ mod tests {
     #[test]
     fn memory_stays_bounded() {
         let mut recent = Deduplicator::default();
-        for key in 0..20 * CAPACITY {
-            recent.insert(&key);
-        }
-        assert_eq!((recent.hashes.len(), recent.places.len()), (CAPACITY, CAPACITY));
-        assert!(recent.hashes.capacity() <= CAPACITY);
+        let mut memory_after = |keys: std::ops::Range<usize>| {
+            keys.for_each(|key| assert!(recent.insert(&key)));
+            (recent.hashes.capacity(), recent.places.allocation_size())
+        };
+        assert_eq!(memory_after(0..CAPACITY), memory_after(CAPACITY..20 * CAPACITY));
     }
 }
