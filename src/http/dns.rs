@@ -4,7 +4,7 @@
 //! literal itself and caches the rest, for a minute so that a run of days notices a change.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -61,10 +61,10 @@ impl CachingResolver {
 impl Resolver for CachingResolver {
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().ok_or(Error::HostNotFound)?;
-        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("https") => 443,
             Some(scheme) if scheme.starts_with("socks") => 1080,
-            _ => default,
+            _ => 80,
         });
         let mut found = self.empty();
         if let Ok(literal) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -138,21 +138,15 @@ fn is_public(address: IpAddr) -> bool {
                 || (a == 192 && b == 0 && c == 0)
                 || (a == 198 && (18..20).contains(&b)))
         }
-        IpAddr::V6(v6) => {
-            if let Some(v4) = v6.to_ipv4_mapped() {
-                return is_public(IpAddr::V4(v4));
+        IpAddr::V6(v6) => match v6.segments() {
+            // ::ffff:0:0/96, 64:ff9b::/96 and 2002::/16 carry an IPv4 address that the system or a gateway may reach.
+            [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+                is_public(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into())
             }
-            let s = v6.segments();
-            // 64:ff9b::/96 and 2002::/16 carry an IPv4 address that a gateway may reach.
-            if s[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-                return is_public(IpAddr::V4(std::net::Ipv4Addr::from((u32::from(s[6]) << 16) | u32::from(s[7]))));
-            }
-            if s[0] == 0x2002 {
-                return is_public(IpAddr::V4(std::net::Ipv4Addr::from((u32::from(s[1]) << 16) | u32::from(s[2]))));
-            }
-            // Public addresses are in 2000::/3, without 2001:db8::/32 (documentation) and 2001::/32 (Teredo).
-            (s[0] & 0xe000) == 0x2000 && !(s[0] == 0x2001 && (s[1] == 0xdb8 || s[1] == 0))
-        }
+            // Documentation and Teredo.
+            [0x2001, 0xdb8 | 0, ..] => false,
+            [first, ..] => first & 0xe000 == 0x2000,
+        },
     }
 }
 
