@@ -102,11 +102,10 @@ const CHECK_URL: &str = "check that --api-url is the apiUrl in GREEN-API's conso
 pub fn http_failure(error: HttpError, timeout: Duration) -> Failure {
     let caused =
         |kind, what: &'static str, cause: &str| Failure::new(kind, what).because(anyhow::Error::msg(redact(cause)));
-    let is_final = matches!(error, HttpError::Interrupted | HttpError::Tls { .. } | HttpError::NotPublic(_));
+    let is_final = error.is_final();
     let failure = match error {
         HttpError::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", show_duration(timeout)))
             .hint("use a longer --timeout"),
-        HttpError::Interrupted => Failure::new(Kind::Timeout, "the run was interrupted and the request was cut off"),
         HttpError::Unreachable(why) => {
             caused(Kind::Unreachable, "no answer", &why).hint("check the network, the proxy variables and --api-url")
         }

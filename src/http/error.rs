@@ -9,7 +9,6 @@ use super::tls;
 #[derive(Debug)]
 pub enum HttpError {
     Timeout,
-    Interrupted,
     /// No connection, or one that broke off.
     Unreachable(String),
     /// The server's certificate is bad, or the server does not speak TLS.
@@ -21,6 +20,13 @@ pub enum HttpError {
     NotPublic(IpAddr),
     /// The answer is not HTTP, or its header is too long.
     NotHttp(String),
+}
+
+impl HttpError {
+    /// Whether the same call would fail again.
+    pub fn is_final(&self) -> bool {
+        matches!(self, HttpError::Tls { .. } | HttpError::NotPublic(_))
+    }
 }
 
 impl fmt::Display for HttpError {
@@ -82,7 +88,6 @@ fn io_error(error: &io::Error) -> HttpError {
     }
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => HttpError::Timeout,
-        io::ErrorKind::Interrupted => HttpError::Interrupted,
         io::ErrorKind::ConnectionRefused => HttpError::Unreachable("connection refused".into()),
         _ if is_broken(error) => HttpError::Unreachable("the connection was lost".into()),
         _ => HttpError::Unreachable(error.to_string()),

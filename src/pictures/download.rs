@@ -165,27 +165,25 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
 fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
     let incomplete = format!("incomplete download from {host}");
     let caused = |kind, what: String, why: &str| Failure::new(kind, what).because(anyhow::Error::msg(redact(why)));
-    let (is_final, failure) = match error {
+    let is_final = error.is_final();
+    let failure = match error {
         HttpError::Timeout => {
             let seconds = (timeout.as_secs_f64() * 10.0).round() / 10.0;
-            let failure = Failure::new(Kind::Timeout, format!("{incomplete} within {seconds} s"));
-            (false, failure.hint("use a longer --timeout"))
+            Failure::new(Kind::Timeout, format!("{incomplete} within {seconds} s")).hint("use a longer --timeout")
         }
-        HttpError::Interrupted => (true, Failure::new(Kind::Timeout, format!("{incomplete}: the run was interrupted"))),
         HttpError::Unreachable(why) => {
-            let failure = caused(Kind::Unreachable, incomplete, &why);
-            (false, failure.hint("check the network and the proxy variables"))
+            caused(Kind::Unreachable, incomplete, &why).hint("check the network and the proxy variables")
         }
         HttpError::Tls { message, hint } => {
-            (true, caused(Kind::Unreachable, format!("no secure connection to {host}"), &message).hint(hint))
+            caused(Kind::Unreachable, format!("no secure connection to {host}"), &message).hint(hint)
         }
         HttpError::NotPublic(address) => {
             let what = format!("picture URL rejected: {host} resolves to {address}, which is not a public address");
             let hint = format!("a VPN or a blocking resolver may have answered; --allow-host {host} allows it");
-            (true, Failure::new(Kind::BadPicture, what).hint(hint))
+            Failure::new(Kind::BadPicture, what).hint(hint)
         }
         HttpError::NotHttp(why) => {
-            (false, caused(Kind::UnexpectedResponse, format!("the answer of {host} is not valid HTTP"), &why))
+            caused(Kind::UnexpectedResponse, format!("the answer of {host} is not valid HTTP"), &why)
         }
     };
     Failure { is_final, ..failure }
