@@ -22,7 +22,7 @@ use crate::batch::workers;
 use crate::cli::{Cli, Command, SaveArgs};
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
-use crate::http::{Agent, Options};
+use crate::http::Options;
 use crate::output::{Output, Wait};
 use crate::pictures::folder::Destination;
 use crate::pictures::url::AllowedHost;
@@ -60,7 +60,7 @@ pub struct Context<'a> {
 /// The settings and, with `--sandbox`, the sandbox that they belong to.
 pub struct Session {
     pub settings: Settings,
-    _sandbox: Option<Sandbox>,
+    sandbox: Option<Sandbox>,
 }
 
 impl Session {
@@ -90,7 +90,7 @@ impl Session {
             allowed: allowed.iter().cloned().chain(own_host).collect(),
             http: Options { connections, ..http.clone() },
             // The sandbox in this process is reached without a proxy.
-            env: if self._sandbox.is_some() { |_| None } else { |name| std::env::var(name).ok() },
+            env: if self.sandbox.is_some() { |_| None } else { |name| std::env::var(name).ok() },
             retries: *retries,
             time_limit,
         };
@@ -111,7 +111,7 @@ impl Session {
     }
 
     fn client_with<'a>(&'a self, options: Options, context: &Context<'a>) -> Client<'a> {
-        Client::new(&self.settings.instance, Agent::new(&options), options.timeout, context.output)
+        Client::new(&self.settings.instance, &options, context.output)
     }
 }
 
@@ -125,7 +125,7 @@ impl Context<'_> {
     /// Reads the settings or, with `--sandbox`, starts a sandbox in this process.
     pub fn open(&self) -> Result<Session, Error> {
         if !self.flags.sandbox {
-            return Ok(Session { settings: Settings::read(self.flags, self.output)?, _sandbox: None });
+            return Ok(Session { settings: Settings::read(self.flags, self.output)?, sandbox: None });
         }
         let sandbox = start_sandbox(Config::default())?;
         let instance = Instance {
@@ -134,7 +134,7 @@ impl Context<'_> {
             token: Token::parse(sandbox.token()).expect("the sandbox's own token has a token's shape"),
         };
         self.output.note(&format!("sandbox at {}, nothing leaves this machine", instance.api_url));
-        Ok(Session { settings: Settings::of_sandbox(instance, self.flags), _sandbox: Some(sandbox) })
+        Ok(Session { settings: Settings::of_sandbox(instance, self.flags), sandbox: Some(sandbox) })
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::duration::show_duration;
 use crate::failure::{Error, Failure, Kind};
 use crate::greenapi::client::Client;
-use crate::http::{self, Agent, HttpError};
+use crate::http::{self, HttpError};
 use crate::output::Output;
 use crate::retry::RetryPolicy;
 use crate::settings::api_url::origin_of;
@@ -34,7 +34,7 @@ const CHECKS: [(&str, MakeCheck); 5] = [
 
 /// Makes all checks and prints a line for each. Returns the exit status of the first one that failed.
 pub fn run(settings: &Settings, output: &Output) -> Result<u8, Error> {
-    let client = Client::new(&settings.instance, Agent::new(&settings.http), settings.http.timeout, output);
+    let client = Client::new(&settings.instance, &settings.http, output);
     let mut doctor = Doctor { settings, client, state: None };
     let _wait = output.wait("waiting for GREEN-API's answer", None);
     let mut exit = 0;

@@ -12,7 +12,7 @@ use super::notification::Head;
 use super::state::{InstanceSettings, read_state, shown_settings};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
-use crate::http::{ANSWER_LIMIT, Agent, Answer, Request};
+use crate::http::{ANSWER_LIMIT, Agent, Answer, Options, Request};
 use crate::output::Output;
 use crate::token::{Token, redact};
 
@@ -40,9 +40,9 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// A client for an instance. `timeout` is the agent's time limit for a call.
-    pub fn new(instance: &'a Instance, agent: Agent, timeout: Duration, output: &'a Output) -> Client<'a> {
-        Client { instance, agent, timeout, output }
+    /// A client for an instance, with an agent of its own.
+    pub fn new(instance: &'a Instance, options: &Options, output: &'a Output) -> Client<'a> {
+        Client { instance, agent: Agent::new(options), timeout: options.timeout, output }
     }
 
     /// getAvatarAsync. Returns the HTTP status with which the request was accepted.
@@ -123,7 +123,7 @@ impl<'a> Client<'a> {
         let began = Instant::now();
         let has_begun = Cell::new(false);
         let result = self.agent.call_with_body(&url, Request::Get, None, |mut answer, body| {
-            let mut body = BufReader::new(body.take(LIST_LIMIT));
+            let mut body = BufReader::with_capacity(16 * 1024, body.take(LIST_LIMIT));
             has_begun.set((200..=299).contains(&answer.status) && begins_a_list(&mut body));
             if has_begun.get() {
                 return Ok(read_list(body, list, emit));
@@ -163,15 +163,14 @@ impl<'a> Client<'a> {
     /// getWaSettings. Returns the percentage of the account's history that the service has loaded, if the answer has it.
     /// At most one call a second is allowed.
     pub fn history_sync_progress(&self) -> Result<Option<u64>, Failure> {
-        // The answer contains the account's own picture.
-        let answer = self.call_up_to("getWaSettings", "", Request::Get, None, NOTIFICATION_LIMIT)?;
-        let json: serde_json::Value = serde_json::from_slice(&into_result(answer)?.body).unwrap_or_default();
+        let answer = into_result(self.call("getWaSettings", "", Request::Get)?)?;
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let progress = &json["historySyncProgress"];
         Ok(progress.as_u64().or_else(|| progress.as_str()?.parse().ok()))
     }
 
     /// Calls a method; `tail` follows the token in the URL.
-    pub fn call(&self, method: &str, tail: &str, request: Request<'_>) -> Result<Answer, Failure> {
+    fn call(&self, method: &str, tail: &str, request: Request<'_>) -> Result<Answer, Failure> {
         self.call_up_to(method, tail, request, None, ANSWER_LIMIT)
     }
 

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -47,9 +47,9 @@ impl List {
 pub type Emit<'a> = dyn FnMut(Option<ChatId>) -> bool + 'a;
 
 /// Reads a list. The error says why it is incomplete, without its text.
-pub fn read_list(body: impl Read, list: List, emit: &mut Emit<'_>) -> Result<(), String> {
+pub fn read_list(body: impl BufRead, list: List, emit: &mut Emit<'_>) -> Result<(), String> {
     let left = Cell::new(ELEMENT_LIMIT);
-    let reader = Limited { inner: BufReader::with_capacity(16 * 1024, body), left: &left };
+    let reader = Limited { inner: body, left: &left };
     let is_ended = Cell::new(false);
     let elements = Elements {
         left: &left,

@@ -4,7 +4,7 @@ use super::lock::Lock;
 use super::queue::{CALL_TIMEOUT, Queue};
 use super::spool::Spool;
 use crate::greenapi::client::{Client, Instance};
-use crate::http::{Agent, Options};
+use crate::http::Options;
 use crate::output::Output;
 use crate::shutdown::StopFlag;
 use crate::testing::Server;
@@ -37,10 +37,8 @@ impl Script {
         let home = tempfile::tempdir().expect("a directory");
         let lock = Lock::acquire_in(home.path(), &instance.api_url, &instance.id).expect("the lock");
         let output = Output::default();
-        let client = || {
-            let agent = Agent::new(&Options { timeout: CALL_TIMEOUT, ..Options::default() });
-            Client::new(&instance, agent, CALL_TIMEOUT, &output)
-        };
+        let options = Options { timeout: CALL_TIMEOUT, ..Options::default() };
+        let client = || Client::new(&instance, &options, &output);
         let (poll, delete, stop) = (client(), client(), StopFlag::default());
         work(&mut Queue::new(&poll, &delete, 2, spool, lock, &stop, &output));
         let first_line = |request: &String| {
