@@ -19,8 +19,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::batch::workers;
-use crate::cli::{Cli, Command, SaveArgs};
-use crate::failure::{Failure, Kind};
+use crate::cli::{Command, SaveArgs};
+use crate::failure::{Error, Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
 use crate::http::Options;
 use crate::output::{Output, Wait};
@@ -31,7 +31,7 @@ use crate::results::queue::CALL_TIMEOUT;
 use crate::results::save::{DOWNLOAD_LIMIT, Saver};
 use crate::sandbox::{Config, Sandbox};
 use crate::settings::precedence::shown_input;
-use crate::settings::{Error, Flags, Settings};
+use crate::settings::{Flags, Settings};
 use crate::token::Token;
 
 pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
@@ -46,8 +46,8 @@ pub fn run(command: &Command, context: &Context<'_>) -> Result<u8, Error> {
         Command::Gallery(args) => gallery::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Sandbox(args) => sandbox::run(args, context),
-        Command::Completions(args) => completions::run(args, Cli::definition(), context),
-        Command::Man(args) => man::run(args, Cli::definition(), context),
+        Command::Completions(args) => completions::run(args, context),
+        Command::Man(args) => man::run(args, context),
     }
 }
 

@@ -6,8 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat_id::ChatId;
-pub use crate::failure::ErrorBody;
-use crate::failure::{Failure, Kind};
+use crate::failure::{ErrorBody, Failure, Kind};
 use crate::greenapi::avatar::Avatar;
 use crate::output::Output;
 use crate::text::{sanitize, sanitize_json};

@@ -15,11 +15,11 @@ use crate::cli::ListArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
 use crate::contacts::{self, account};
-use crate::failure::Failure;
+use crate::failure::{Error, Failure};
 use crate::greenapi::client::Client;
 use crate::output::Output;
 use crate::pictures::Pictures;
-use crate::settings::{Error, Flags, Settings};
+use crate::settings::{Flags, Settings};
 use crate::shutdown::StopFlag;
 
 impl ListArgs {

@@ -7,7 +7,7 @@ use crate::batch::job::{Attempt, Job, RunHandle};
 use crate::chat_id::ChatId;
 use crate::cli::GetArgs;
 use crate::commands::Context;
-use crate::failure::Failure;
+use crate::failure::{Error, Failure};
 use crate::greenapi::client::Client;
 use crate::output::Output;
 use crate::pictures::Pictures;
@@ -16,7 +16,6 @@ use crate::pictures::folder::Destination;
 use crate::pictures::show::Canvas;
 use crate::pictures::url;
 use crate::record::Record;
-use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
 pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {

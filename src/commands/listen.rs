@@ -5,13 +5,13 @@ use std::path::Path;
 use crate::cli::listen::ListenArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Error, Failure, Kind};
 use crate::results::require_lines;
 use crate::results::spool::Spool;
 use crate::results::webhook::Server;
 use crate::results::webhook::auth::WebhookToken;
 use crate::results::webhook::writer::Writer;
-use crate::settings::{Error, read_first_line, webhook_token};
+use crate::settings::{read_first_line, webhook_token};
 
 pub fn run(args: &ListenArgs, context: &Context<'_>) -> Result<u8, Error> {
     let output = context.output;

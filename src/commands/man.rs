@@ -5,6 +5,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use crate::cli::Cli;
 use crate::cli::setup::ManArgs;
 use crate::commands::Context;
 use crate::failure::{Error, Failure, Kind};
@@ -13,9 +14,9 @@ use crate::token::{Masked, shown_path};
 /// When the manual was last changed.
 const DATE: &str = "2026-11-27";
 
-/// Prints the main page of `cli`, or writes all pages into a directory.
-pub fn run(args: &ManArgs, cli: Command, context: &Context<'_>) -> Result<u8, Error> {
-    let mut cli = cli.disable_help_subcommand(true).subcommand_help_heading("COMMANDS");
+/// Prints the main page, or writes all pages into a directory.
+pub fn run(args: &ManArgs, context: &Context<'_>) -> Result<u8, Error> {
+    let mut cli = Cli::definition().disable_help_subcommand(true).subcommand_help_heading("COMMANDS");
     cli.build();
     let Some(dir) = &args.dir else {
         context.output.write_last(&Masked::new(page(&cli)))?;

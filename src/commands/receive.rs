@@ -3,13 +3,13 @@
 use crate::cli::ReceiveArgs;
 use crate::commands::Context;
 use crate::commands::files::Files;
+use crate::failure::Error;
 use crate::results::lock::Lock;
 use crate::results::queue::Queue;
 use crate::results::receive::{StopCondition, receive_loop};
 use crate::results::save::Saver;
 use crate::results::spool::Spool;
 use crate::results::{record, require_lines};
-use crate::settings::Error;
 use crate::shutdown::{self, StopFlag};
 
 pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {

@@ -12,7 +12,7 @@ use crate::chat_id::ChatId;
 use crate::cli::RequestArgs;
 use crate::commands::Context;
 use crate::commands::chats::{OpenList, check_stdin};
-use crate::failure::Failure;
+use crate::failure::{Error, Failure};
 use crate::greenapi::client::Client;
 use crate::record::{Record, Status};
 use crate::results::lock::Lock;
@@ -20,7 +20,6 @@ use crate::results::queue::Queue;
 use crate::results::require_lines;
 use crate::results::spool::Spool;
 use crate::results::wait::Collector;
-use crate::settings::Error;
 use crate::shutdown::StopFlag;
 
 pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {

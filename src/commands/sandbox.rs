@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use crate::cli::setup::SandboxArgs;
 use crate::commands::{Context, start_sandbox};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Error, Failure, Kind};
 use crate::platform;
 use crate::sandbox::{Config, Sandbox};
-use crate::settings::Error;
 use crate::shutdown::{self, StopFlag};
 use crate::token::Masked;
 
