@@ -98,9 +98,7 @@ impl<'a> RunHandle<'a> {
     pub fn new(state: &'a RunState<'a>, job: &'a dyn Job, events: SyncSender<Event>) -> RunHandle<'a> {
         RunHandle { state, job, events }
     }
-}
 
-impl RunHandle<'_> {
     /// Whether the run is to end before its work is done.
     pub fn stop(&self) -> &StopFlag {
         self.state.context.stop
@@ -165,17 +163,17 @@ impl RunHandle<'_> {
     /// decided whether the run goes on.
     pub fn record_result(&self, record: &Record, failure: Option<Failure>) {
         let waits = failure.is_some();
-        self.send(record, failure, RowOf::Command, true, waits);
+        self.send(record, failure, RowOf::Command, waits);
     }
 
     /// Like [`RunHandle::record_result`], but returns when the line is flushed, and whether it is.
     pub fn record_and_flush(&self, record: &Record, failure: Option<Failure>) -> bool {
-        self.send(record, failure, RowOf::Command, true, true)
+        self.send(record, failure, RowOf::Command, true)
     }
 
     /// Like [`RunHandle::record_and_flush`], for a result that this run did not request: it is not counted.
     pub fn record_unsolicited(&self, record: &Record, failure: Option<Failure>) -> bool {
-        self.send(record, failure, RowOf::Unsolicited, false, true)
+        self.send(record, failure, RowOf::Unsolicited, true)
     }
 
     /// Journals a line that is not printed.
@@ -203,7 +201,7 @@ impl RunHandle<'_> {
         }
     }
 
-    fn send(&self, record: &Record, failure: Option<Failure>, row: RowOf, is_counted: bool, waits: bool) -> bool {
+    fn send(&self, record: &Record, failure: Option<Failure>, row: RowOf, waits: bool) -> bool {
         // Before it is printed, so that a kill costs at most one chat a worker. A line that the journal does not take
         // is printed all the same: it is the chat's result.
         self.journal(record, row);
@@ -214,7 +212,7 @@ impl RunHandle<'_> {
                 false => record.line(self.state.context.output),
             },
             chat_id: record.chat_id.clone(),
-            status: is_counted.then_some(record.status),
+            status: (row == RowOf::Command).then_some(record.status),
             change: record.change,
             failure,
             written: waits.then_some(written),
