@@ -16,7 +16,6 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use crate::failure::{Failure, Kind};
 use crate::platform::{check_stdin, stdin_file};
 use crate::shutdown::{self, SLICE};
-use crate::text::sanitize;
 
 const STDIN: &str = "standard input";
 const CHUNK: usize = 16 * 1024;
@@ -25,7 +24,7 @@ const CHUNK: usize = 16 * 1024;
 /// checked.
 pub struct Feed {
     source: Source,
-    /// The file's name for messages, escaped.
+    /// The file's name for messages.
     pub name: String,
     /// What was read, and how much of it is consumed.
     buffer: Vec<u8>,
@@ -61,7 +60,7 @@ impl Feed {
 
     /// Opens a file. A pipe is opened by the thread: it waits until a program opens the other end.
     pub fn open(path: &Path) -> Result<Feed, Failure> {
-        Feed::new(sanitize(&path.display().to_string()), || {
+        Feed::new(path.display().to_string(), || {
             let metadata = path.metadata()?;
             if metadata.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());

@@ -20,7 +20,6 @@ use crate::failure::{Failure, Kind};
 use crate::pictures::Pictures;
 use crate::platform;
 use crate::record::Status;
-use crate::text::sanitize;
 use crate::token::Masked;
 
 /// Longer than any journal line: a notification has at most 1 MiB, and a JSON escape makes six bytes of one.
@@ -114,7 +113,6 @@ pub enum RowOf {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    name: String,
     /// What is added to a line before its closing brace, up to the time.
     tail: String,
     unsolicited_tail: String,
@@ -124,16 +122,15 @@ pub struct Journal {
 impl Journal {
     /// Opens the file, creating it if needed, locks it, and checks every line.
     pub fn open(path: &Path, filter: JournalFilter<'_>, now: Timestamp) -> Result<JournalState, Failure> {
-        let name = sanitize(&path.display().to_string());
-        let unwritable = |error: io::Error| output_failed(&name, error);
-        let mut file = open_locked(path, &name)?;
+        let unwritable = |error: io::Error| output_failed(path, error);
+        let mut file = open_locked(path)?;
         // Read after locking: another run may have written until it released the lock.
         let length_before = file.metadata().map_err(unwritable)?.len();
         if length_before == 0 {
             sync_name(path);
         }
         let mut reading = Reading { filter, now, done: Done::default(), requested: BTreeMap::new() };
-        let length = reading.read(&file, &name)?;
+        let length = reading.read(&file, path)?;
         if length < length_before {
             file.set_len(length).map_err(unwritable)?;
         }
@@ -149,7 +146,7 @@ impl Journal {
         done.awaited.extend(requested.iter().map(|requested| requested.chat.key()));
         let (tail, unsolicited_tail) = (tail(filter.command), tail(UNSOLICITED_COMMAND));
         let path = path.to_owned();
-        let journal = Journal { path, name, tail, unsolicited_tail, file: Mutex::new((Arc::new(file), length)) };
+        let journal = Journal { path, tail, unsolicited_tail, file: Mutex::new((Arc::new(file), length)) };
         Ok(JournalState { journal, done, requested })
     }
 
@@ -168,7 +165,7 @@ impl Journal {
         let (file, length) = &mut *self.lock();
         if !platform::is_name_of(&self.path, file) {
             // [`Journal::sync`] will sync the new file only.
-            file.sync_data().map_err(|error| output_failed(&self.name, error))?;
+            file.sync_data().map_err(|error| output_failed(&self.path, error))?;
             (*file, *length) = self.reopen()?;
         }
         match (&**file).write_all(bytes) {
@@ -179,7 +176,7 @@ impl Journal {
             Err(error) => {
                 // Part of the line may be written, if the disk is full.
                 let _ = file.set_len(*length);
-                Err(output_failed(&self.name, error))
+                Err(output_failed(&self.path, error))
             }
         }
     }
@@ -187,8 +184,8 @@ impl Journal {
     /// Opens the journal anew after the file was removed or renamed, as by logrotate: the next run would not find lines
     /// in the old file.
     fn reopen(&self) -> Result<(Arc<File>, u64), Failure> {
-        let mut file = open_locked(&self.path, &self.name)?;
-        let length = file.seek(SeekFrom::End(0)).map_err(|error| output_failed(&self.name, error))?;
+        let mut file = open_locked(&self.path)?;
+        let length = file.seek(SeekFrom::End(0)).map_err(|error| output_failed(&self.path, error))?;
         sync_name(&self.path);
         Ok((Arc::new(file), length))
     }
@@ -197,7 +194,7 @@ impl Journal {
     pub fn sync(&self) -> Result<(), Failure> {
         // Without the lock, so that lines can be appended at the same time.
         let file = Arc::clone(&self.lock().0);
-        file.sync_data().map_err(|error| output_failed(&self.name, error))
+        file.sync_data().map_err(|error| output_failed(&self.path, error))
     }
 
     fn lock(&self) -> MutexGuard<'_, (Arc<File>, u64)> {
@@ -211,8 +208,9 @@ fn sync_name(path: &Path) {
 }
 
 /// Opens the file, creating it if needed, and locks it.
-fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
-    let unwritable = |error: io::Error| output_failed(name, error);
+fn open_locked(path: &Path) -> Result<File, Failure> {
+    let name = path.display();
+    let unwritable = |error: io::Error| output_failed(path, error);
     // Not in append mode, in which Windows cannot shorten a file.
     let opened = platform::private_file().read(true).write(true).create(true).truncate(false).open(path);
     let file = opened.map_err(unwritable)?;
@@ -236,8 +234,8 @@ fn open_locked(path: &Path, name: &str) -> Result<File, Failure> {
     Ok(file)
 }
 
-fn output_failed(name: &str, error: io::Error) -> Failure {
-    Failure::new(Kind::OutputFailed, format!("the journal {name} cannot be written")).because(error)
+fn output_failed(path: &Path, error: io::Error) -> Failure {
+    Failure::new(Kind::OutputFailed, format!("the journal {} cannot be written", path.display())).because(error)
 }
 
 /// The parts of a line that matter.
@@ -270,7 +268,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Reads all lines. Returns how many bytes of the file are whole lines.
-    fn read(&mut self, file: &File, name: &str) -> Result<u64, Failure> {
+    fn read(&mut self, file: &File, path: &Path) -> Result<u64, Failure> {
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         let (mut length, mut number) = (0, 0_u64);
@@ -278,7 +276,7 @@ impl Reading<'_> {
             line.clear();
             number += 1;
             let got = Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line);
-            let got = got.map_err(|error| output_failed(name, error))? as u64;
+            let got = got.map_err(|error| output_failed(path, error))? as u64;
             if got == 0 {
                 return Ok(length);
             }
@@ -296,7 +294,7 @@ impl Reading<'_> {
             if !(is_whole && self.add(&line)) {
                 return Err(Failure::new(
                     Kind::BadSettings,
-                    format!("{name} is not a journal: line {number} is not a journal line"),
+                    format!("{} is not a journal: line {number} is not a journal line", path.display()),
                 )
                 .hint("the file was not changed; use another file, or a new one"));
             }

@@ -7,7 +7,6 @@ use same_file::Handle;
 
 use crate::failure::{Failure, Kind};
 use crate::platform::parent;
-use crate::text::sanitize;
 
 /// Each file with its name in messages, such as `the journal done.ndjson`, and whether it is written.
 #[derive(Debug, Default)]
@@ -36,7 +35,7 @@ impl Files {
     /// Only regular files are compared: a terminal or `/dev/null` may be used twice, and opening a pipe would disturb
     /// it.
     pub fn add(&mut self, what: &str, path: &Path, is_output: bool) -> Result<(), Failure> {
-        let name = format!("the {what} {}", sanitize(&path.display().to_string()));
+        let name = format!("the {what} {}", path.display());
         self.add_identity(name, is_output, identity(path))
     }
 

@@ -8,7 +8,6 @@ use std::time::Instant;
 use crate::batch::feed::{Feed, Next};
 use crate::chat_id::{ChatId, Rule};
 use crate::failure::{Failure, Kind};
-use crate::text::sanitize;
 
 /// The longest line that may be an entry.
 const LONGEST_LINE: usize = 4096;
@@ -166,7 +165,7 @@ fn are_of_a_table(first: &[u8], second: &[u8]) -> bool {
 
 /// A path as a word of a shell's command line, not to be taken for an option.
 fn shell_word(path: &Path) -> String {
-    let mut path = sanitize(&path.display().to_string());
+    let mut path = path.display().to_string();
     if path.starts_with('-') {
         path.insert_str(0, "./");
     }
