@@ -22,7 +22,7 @@ use crate::batch::workers;
 use crate::cli::{Command, SaveArgs};
 use crate::failure::{Error, Failure, Kind};
 use crate::greenapi::client::{Client, Instance};
-use crate::http::Options;
+use crate::http::{Options, Origin};
 use crate::output::{Output, Wait};
 use crate::pictures::folder::Destination;
 use crate::pictures::url::AllowedHost;
@@ -85,12 +85,12 @@ impl Session {
         context: &Context<'a>,
     ) -> Result<Pictures<'a>, Failure> {
         let Settings { http, retries, instance, .. } = &self.settings;
-        let own_host = AllowedHost::loopback(&instance.api_url);
+        let own_host = AllowedHost::loopback(&instance.origin);
         let options = pictures::Options {
             allowed: allowed.iter().cloned().chain(own_host).collect(),
             http: Options { connections, ..http.clone() },
             // The sandbox in this process is reached without a proxy.
-            env: if self.sandbox.is_some() { |_| None } else { |name| std::env::var(name).ok() },
+            uses_proxy: self.sandbox.is_none(),
             retries: *retries,
             time_limit,
         };
@@ -130,6 +130,7 @@ impl Context<'_> {
         let sandbox = start_sandbox(Config::default())?;
         let instance = Instance {
             api_url: sandbox.api_url().to_owned(),
+            origin: Origin::parse(sandbox.api_url()).expect("a URL with an address"),
             id: sandbox.id_instance().to_owned(),
             token: Token::parse(sandbox.token()).expect("the sandbox's own token has a token's shape"),
         };

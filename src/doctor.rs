@@ -12,7 +12,6 @@ use crate::greenapi::client::Client;
 use crate::http::{self, HttpError};
 use crate::output::Output;
 use crate::retry::RetryPolicy;
-use crate::settings::api_url::origin_of;
 use crate::settings::{Settings, Source};
 use crate::shutdown::{self, StopFlag};
 use crate::text::sanitize;
@@ -161,12 +160,12 @@ fn check_name(settings: &Settings) -> Check {
     if let Some(proxy) = &settings.http.proxy {
         return Check::skipped(&format!("the proxy {} looks it up", proxy.describe()));
     }
-    let origin = origin_of(&settings.instance.api_url);
+    let origin = &settings.instance.origin;
     let host = &origin.host;
     if origin.address().is_some() {
         return Check::ok(format!("{host} is an address"));
     }
-    match http::look_up(&origin, settings.http.connect_timeout) {
+    match http::look_up(origin, settings.http.connect_timeout) {
         Ok(addresses) => {
             let addresses: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
             Check::ok(format!("{host} is {}", addresses.join(", ")))
@@ -201,8 +200,7 @@ fn check_connection(doctor: &mut Doctor<'_>) -> Check {
                 Some(proxy) => format!("through the proxy {}", proxy.describe()),
                 None => "directly".to_owned(),
             };
-            let is_https = origin_of(&doctor.settings.instance.api_url).is_https;
-            let tls = if is_https { "with a good certificate" } else { "without TLS" };
+            let tls = if doctor.settings.instance.origin.is_https { "with a good certificate" } else { "without TLS" };
             Check::ok(format!("an answer {way}, {tls}, after {took} ms"))
         }
     }

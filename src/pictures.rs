@@ -17,9 +17,8 @@ use self::download::{DownloadError, Format};
 use self::folder::{Destination, Folder};
 use self::url::{AllowedHost, Target};
 use crate::chat_id::ChatId;
-use crate::failure::{Failure, Kind};
-use crate::http::proxy::Proxy;
-use crate::http::{self, Agent};
+use crate::failure::Failure;
+use crate::http::{self, Agent, Proxy};
 use crate::output::Output;
 use crate::record::{Change, Record, Status};
 use crate::retry::RetryPolicy;
@@ -31,8 +30,8 @@ pub struct Options {
     pub allowed: Vec<AllowedHost>,
     /// Time limits, connections and certificates. Proxy and address rule depend on the picture's host.
     pub http: http::Options,
-    /// Looks up the proxy variables.
-    pub env: fn(&str) -> Option<String>,
+    /// Whether the environment's proxy is used.
+    pub uses_proxy: bool,
     pub retries: u32,
     /// The time that one download may take, with its retries.
     pub time_limit: Option<Duration>,
@@ -110,11 +109,8 @@ impl<'a> Pictures<'a> {
 
     /// The agent for a host. Through a proxy only scheme and host can be checked.
     fn agent(&self, target: &Target<'_>) -> Result<&Agent, Failure> {
-        let Options { env, http, .. } = &self.options;
-        let proxy = Proxy::for_host(target.origin.is_https, &target.origin.host, env).map_err(|variable| {
-            Failure::new(Kind::BadSettings, format!("{variable} is not a usable proxy"))
-                .hint("a proxy looks like http://proxy.example:3128")
-        })?;
+        let Options { uses_proxy, http, .. } = &self.options;
+        let proxy = if *uses_proxy { Proxy::of_environment(&target.origin)? } else { None };
         let way = match (&proxy, target.origin.is_https) {
             (None, _) => 0,
             (Some(_), true) => 1,
@@ -133,6 +129,8 @@ fn sha256(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Kind;
+    use crate::http::Origin;
 
     #[test]
     fn the_time_limit_is_for_all_attempts_together() {
@@ -142,9 +140,9 @@ mod tests {
         let url = format!("{}/x.jpg", server.url());
         let output = Output::default();
         let options = |time_limit| Options {
-            allowed: AllowedHost::loopback(&url).into_iter().collect(),
+            allowed: AllowedHost::loopback(&Origin::parse(&url).expect("a URL")).into_iter().collect(),
             http: http::Options::default(),
-            env: |_| None,
+            uses_proxy: false,
             retries: 3,
             time_limit: Some(time_limit),
         };

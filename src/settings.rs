@@ -12,7 +12,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::api_url::{forbid_plain_http, forbid_strange_host, origin_of, parse_url, without_method};
+use self::api_url::{forbid_plain_http, forbid_strange_host, parse_url, without_method};
 pub use self::precedence::{Source, Sourced};
 use self::precedence::{Sources, in_environment, shown_input, user_file};
 use crate::failure::{Error, Failure, Kind};
@@ -86,6 +86,7 @@ impl Settings {
             return Err(Failure::new(Kind::BadSettings, message).hint(format!("write it as {shorter}")).into());
         }
         let url = parse(url, parse_url, "an API URL, like https://api.green-api.com", CONSOLE)?;
+        let Sourced { value: (api_url, origin), source: url_source } = url;
         let id = id.map(|id| parse(id, parse_id, "the number of an instance: 1 to 20 digits", CONSOLE)).transpose()?;
         // Last, so that a malformed flag is a usage error whatever is missing.
         let (id, token) = match (id, token) {
@@ -93,16 +94,16 @@ impl Settings {
             (None, _) => return Err(missing("no instance is given").into()),
             (_, None) => return Err(missing("no token is given").into()),
         };
-        forbid_plain_http(&url.value, flags.insecure_http)?;
-        forbid_strange_host(&url, &token.source)?;
+        forbid_plain_http(&origin, flags.insecure_http)?;
+        forbid_strange_host(&origin, &url_source, &token.source)?;
         let mut http = http_options(flags);
         if let Some(path) = &flags.cacert {
             http.roots = http::read_roots(path)?;
         }
-        http.proxy = proxy_for(&url.value)?;
+        http.proxy = Proxy::of_environment(&origin)?;
         Ok(Settings {
-            instance: Instance { api_url: url.value, id: id.value, token: token.value },
-            url_source: url.source,
+            instance: Instance { api_url, origin, id: id.value, token: token.value },
+            url_source,
             id_source: id.source,
             token_source: token.source,
             http,
@@ -215,14 +216,4 @@ fn parse_bool(text: &str) -> Option<bool> {
 
 fn http_options(flags: &Flags) -> http::Options {
     http::Options { timeout: flags.timeout, connect_timeout: flags.connect_timeout, ..http::Options::default() }
-}
-
-/// The proxy for a URL, from the environment as curl reads it.
-fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
-    let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let origin = origin_of(url);
-    Proxy::for_host(origin.is_https, &origin.host, &env).map_err(|variable| {
-        Failure::new(Kind::BadSettings, format!("environment variable {variable} is not a proxy"))
-            .hint("write it like http://host:port or socks5h://user:password@host:port, with %23 for # and so on, or unset it")
-    })
 }

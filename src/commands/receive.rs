@@ -20,7 +20,7 @@ pub fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<u8, Error> {
     }
     let session = context.open()?;
     let settings = &session.settings;
-    let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
+    let lock = Lock::acquire(&settings.instance)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     let stop = StopFlag::default();
     let (poll, delete) = (session.poll_client(context), session.client(1, context));

@@ -60,7 +60,7 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     // Waits for the pending chats of an earlier run, too.
     let is_own = |chat: &ChatId| args.chats.chats.first().is_some_and(|own| own == chat.as_str());
     config.is_single &= open.requested.iter().all(|requested| is_own(&requested.chat));
-    let lock = Lock::acquire(&settings.instance.api_url, &settings.instance.id)?;
+    let lock = Lock::acquire(&settings.instance)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     let poll = session.poll_client(context);
     let queue = Queue::new(&poll, &client, settings.retries, spool, lock, &stop, context.output);

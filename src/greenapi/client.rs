@@ -12,7 +12,7 @@ use super::notification::Head;
 use super::state::{InstanceSettings, read_state, shown_settings};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
-use crate::http::{ANSWER_LIMIT, Agent, Answer, Options, Request};
+use crate::http::{ANSWER_LIMIT, Agent, Answer, Options, Origin, Request};
 use crate::output::Output;
 use crate::token::{Token, redact};
 
@@ -26,6 +26,8 @@ const ENVELOPE: usize = 4 * 1024;
 pub struct Instance {
     /// Without a trailing slash.
     pub api_url: String,
+    /// Scheme, host and port of `api_url`.
+    pub origin: Origin,
     /// Digits.
     pub id: String,
     pub token: Token,

@@ -6,7 +6,8 @@
 
 use std::net::IpAddr;
 
-use super::origin::{is_under, split_host};
+use super::origin::{Origin, is_under, split_host};
+use crate::failure::{Failure, Kind};
 
 /// A proxy that ureq can use.
 #[derive(Clone)]
@@ -19,9 +20,18 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// The proxy for a host, or `None` for a direct connection. `env` looks a variable up. The error is the name of a
-    /// variable with a value that cannot be used.
-    pub fn for_host(
+    /// The proxy that the environment names for a server, or `None` for a direct connection.
+    pub fn of_environment(server: &Origin) -> Result<Option<Proxy>, Failure> {
+        let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        Proxy::for_host(server.is_https, &server.host, &env).map_err(|variable| {
+            Failure::new(Kind::BadSettings, format!("environment variable {variable} is not a proxy"))
+                .hint("write it like http://host:port or socks5h://user:password@host:port, with %23 for # and so on, or unset it")
+        })
+    }
+
+    /// The proxy for a host. `env` looks a variable up. The error is the name of a variable with a value that cannot be
+    /// used.
+    fn for_host(
         is_https: bool,
         host: &str,
         env: &dyn Fn(&str) -> Option<String>,

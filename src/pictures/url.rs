@@ -55,10 +55,9 @@ pub struct AllowedHost {
 }
 
 impl AllowedHost {
-    /// The host of the service, if it is on this machine.
-    pub fn loopback(api_url: &str) -> Option<AllowedHost> {
-        let Origin { host, port, .. } = Origin::parse(api_url).filter(Origin::is_loopback)?;
-        Some(AllowedHost { host, port: Some(port) })
+    /// The server of the service, if it is on this machine.
+    pub fn loopback(service: &Origin) -> Option<AllowedHost> {
+        service.is_loopback().then(|| AllowedHost { host: service.host.clone(), port: Some(service.port) })
     }
 
     /// Reads `pictures.example`, `pictures.example:8443`, `192.168.1.5`, `::1` or `[::1]:8080`.
@@ -263,7 +262,9 @@ mod tests {
 
     #[test]
     fn the_service_on_this_machine_is_allowed_on_its_own_port() {
-        let may = |api_url: &str, url: &str| check(url, AllowedHost::loopback(api_url).as_slice()).is_ok();
+        let may = |api_url: &str, url: &str| {
+            check(url, AllowedHost::loopback(&Origin::parse(api_url).expect(api_url)).as_slice()).is_ok()
+        };
         assert!(may("http://127.0.0.1:8088/prefix", "http://127.0.0.1:8088/x"));
         assert!(may("http://[::1]:8088", "http://[::1]:8088/x"));
         assert!(may("http://localhost:8088", "http://localhost:8088/x"));

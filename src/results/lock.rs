@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind};
+use crate::greenapi::client::Instance;
 use crate::http::Origin;
 use crate::platform::{self, is_name_of};
 use crate::token::shown_path;
@@ -26,17 +27,17 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock of an instance in `greenavatar` in the user's directory for state. If another run holds it, the
     /// failure is queue-busy.
-    pub fn acquire(api_url: &str, id_instance: &str) -> Result<Lock, Failure> {
+    pub fn acquire(instance: &Instance) -> Result<Lock, Failure> {
         let directory = platform::state_dir().ok_or_else(|| {
             Failure::new(Kind::BadSettings, "no directory for the lock of the queue")
                 .hint(format!("set {} to the absolute path of a directory", platform::STATE_VARIABLES))
         })?;
-        Lock::acquire_in(&directory.join("greenavatar"), api_url, id_instance)
+        Lock::acquire_in(&directory.join("greenavatar"), instance)
     }
 
     /// Like [`Lock::acquire`], in a given directory, which is created if need be.
-    pub fn acquire_in(directory: &Path, api_url: &str, id_instance: &str) -> Result<Lock, Failure> {
-        let path = directory.join(file_name(api_url, id_instance));
+    pub fn acquire_in(directory: &Path, instance: &Instance) -> Result<Lock, Failure> {
+        let path = directory.join(file_name(&instance.origin, &instance.id));
         let open = || -> io::Result<File> {
             platform::create_private_dir(directory)?;
             platform::private_file().read(true).write(true).create(true).truncate(false).open(&path)
@@ -51,7 +52,7 @@ impl Lock {
             })?;
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(busy(&mut file, id_instance)),
+                Err(TryLockError::WouldBlock) => return Err(busy(&mut file, &instance.id)),
                 Err(TryLockError::Error(error)) => return Err(unlockable(error, &path)),
             }
             // A run that has just ended may have removed the file after it was opened here.
@@ -93,12 +94,8 @@ fn unlockable(error: io::Error, path: &Path) -> Failure {
 }
 
 /// The host and the instance. All hosts of GREEN-API are one: an instance answers under more than one of them.
-fn file_name(api_url: &str, id_instance: &str) -> String {
-    let host = match Origin::parse(api_url) {
-        Some(origin) if origin.is_green_api() => "green-api.com".to_owned(),
-        Some(origin) => origin.authority(),
-        None => api_url.to_owned(),
-    };
+fn file_name(origin: &Origin, id_instance: &str) -> String {
+    let host = if origin.is_green_api() { "green-api.com".to_owned() } else { origin.authority() };
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
     let name: String = host.chars().take(150).chain(['-']).chain(id_instance.chars().take(20)).map(safe).collect();
     format!("queue-{name}.lock")
@@ -107,21 +104,30 @@ fn file_name(api_url: &str, id_instance: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Token;
 
-    const URL: &str = "https://api.green-api.com";
+    fn origin(url: &str) -> Origin {
+        Origin::parse(url).expect(url)
+    }
+
+    fn instance(id: &str) -> Instance {
+        let api_url = "https://api.green-api.com";
+        let token = Token::parse("secret-token").expect("a token");
+        Instance { api_url: api_url.into(), origin: origin(api_url), id: id.into(), token }
+    }
 
     #[test]
     fn a_second_reader_learns_which_process_reads() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = home.path().join("a/greenavatar");
-        let first = Lock::acquire_in(&directory, URL, "1101").expect("the lock");
-        let second = Lock::acquire_in(&directory, URL, "1101").expect_err("it is taken");
+        let first = Lock::acquire_in(&directory, &instance("1101")).expect("the lock");
+        let second = Lock::acquire_in(&directory, &instance("1101")).expect_err("it is taken");
         assert_eq!(second.kind, Kind::QueueBusy);
         assert!(second.message().contains(&format!("(process {})", std::process::id())), "{}", second.message());
-        Lock::acquire_in(&directory, URL, "1102").expect("another instance's lock");
+        Lock::acquire_in(&directory, &instance("1102")).expect("another instance's lock");
         drop(first);
         assert!(!directory.join("queue-green-api.com-1101.lock").exists(), "nothing is left behind");
-        let _again = Lock::acquire_in(&directory, URL, "1101").expect("the lock again");
+        let _again = Lock::acquire_in(&directory, &instance("1101")).expect("the lock again");
     }
 
     #[cfg(unix)]
@@ -129,7 +135,7 @@ mod tests {
     fn only_its_owner_can_read_it() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = home.path().join("a/greenavatar");
-        let lock = Lock::acquire_in(&directory, URL, "1101").expect("the lock");
+        let lock = Lock::acquire_in(&directory, &instance("1101")).expect("the lock");
         let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&path.metadata().expect("it is there")) & 0o777;
         assert_eq!((mode(&directory), mode(&lock.path)), (0o700, 0o600));
     }
@@ -137,7 +143,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_directory_that_cannot_be_written_or_locked_is_an_error_with_a_hint() {
-        let failure = Lock::acquire_in(Path::new("/dev/null/\u{1b}x"), URL, "1101").expect_err("no directory");
+        let failure = Lock::acquire_in(Path::new("/dev/null/\u{1b}x"), &instance("1101")).expect_err("no directory");
         assert_eq!(failure.kind, Kind::OutputFailed);
         assert!(failure.message().contains(r"/dev/null/\u{1b}x/queue-"), "{}", failure.message());
         let failure = unlockable(io::ErrorKind::Unsupported.into(), Path::new("/mnt/\u{1b}x"));
@@ -148,7 +154,8 @@ mod tests {
 
     #[test]
     fn all_hosts_of_green_api_share_a_lock_and_other_hosts_have_their_own() {
-        let service = file_name(URL, "1101");
+        let file_name = |url: &str, id: &str| file_name(&origin(url), id);
+        let service = file_name("https://api.green-api.com", "1101");
         for url in ["https://1101.api.greenapi.com", "https://API.green-api.com:443/x", "https://green-api.com"] {
             assert_eq!(file_name(url, "1101"), service);
         }

@@ -4,7 +4,7 @@ use super::lock::Lock;
 use super::queue::{CALL_TIMEOUT, Queue};
 use super::spool::Spool;
 use crate::greenapi::client::{Client, Instance};
-use crate::http::Options;
+use crate::http::{Options, Origin};
 use crate::output::Output;
 use crate::shutdown::StopFlag;
 use crate::testing::Server;
@@ -33,9 +33,11 @@ impl Script {
     /// Opens the queue of this server, with two retries a call, and checks afterwards that every request came.
     pub fn queue(self, spool: Option<Spool>, work: impl FnOnce(&mut Queue<'_>)) {
         let token = Token::parse("secret-token").expect("a token");
-        let instance = Instance { api_url: self.server.url().to_owned(), id: "1101".into(), token };
+        let api_url = self.server.url().to_owned();
+        let origin = Origin::parse(&api_url).expect("a URL");
+        let instance = Instance { api_url, origin, id: "1101".into(), token };
         let home = tempfile::tempdir().expect("a directory");
-        let lock = Lock::acquire_in(home.path(), &instance.api_url, &instance.id).expect("the lock");
+        let lock = Lock::acquire_in(home.path(), &instance).expect("the lock");
         let output = Output::default();
         let options = Options { timeout: CALL_TIMEOUT, ..Options::default() };
         let client = || Client::new(&instance, &options, &output);

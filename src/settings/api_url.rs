@@ -1,34 +1,29 @@
 //! The API URL: its shape, and the hosts that a token may be sent to.
 
-use super::precedence::{Source, Sourced};
+use super::precedence::Source;
 use crate::failure::{Failure, Kind};
 use crate::http::Origin;
 use crate::token::shown_path;
 
-/// `http[s]://host[:port][/path]` without its trailing slashes; no user, query or fragment.
-pub fn parse_url(text: &str) -> Option<String> {
+/// `http[s]://host[:port][/path]` without its trailing slashes, and its origin; no user, query or fragment.
+pub fn parse_url(text: &str) -> Option<(String, Origin)> {
     let text = text.trim_end_matches('/');
-    Origin::parse(text)?;
+    let origin = Origin::parse(text)?;
     let (scheme, rest) = text.split_once("://")?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'"' | b'\'' | b'`' | b'$');
     let fits = rest.bytes().all(is_plain);
-    fits.then(|| format!("{}://{}{path}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
-}
-
-/// The origin of a URL that [`parse_url`] returned.
-pub fn origin_of(api_url: &str) -> Origin {
-    Origin::parse(api_url).expect("parse_url has read it")
+    fits.then(|| (format!("{}://{}{path}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()), origin))
 }
 
 /// The URL without `/waInstance...`, if it contains that part, which may include the token.
 pub fn without_method(text: &str) -> Option<String> {
-    parse_url(&text[..text.to_ascii_lowercase().find("/wainstance")?])
+    let (url, _) = parse_url(&text[..text.to_ascii_lowercase().find("/wainstance")?])?;
+    Some(url)
 }
 
 /// Refuses to send the token in clear text, except to this machine or with `--insecure-http`.
-pub fn forbid_plain_http(api_url: &str, insecure_http: bool) -> Result<(), Failure> {
-    let origin = origin_of(api_url);
+pub fn forbid_plain_http(origin: &Origin, insecure_http: bool) -> Result<(), Failure> {
     if origin.is_https || origin.is_loopback() || insecure_http {
         return Ok(());
     }
@@ -37,9 +32,8 @@ pub fn forbid_plain_http(api_url: &str, insecure_http: bool) -> Result<(), Failu
 }
 
 /// Refuses a URL from a found `.env` that would send a token from another source to a host that is not GREEN-API's.
-pub fn forbid_strange_host(url: &Sourced<String>, token: &Source) -> Result<(), Failure> {
-    let Source::File { path, is_found: true, .. } = &url.source else { return Ok(()) };
-    let origin = origin_of(&url.value);
+pub fn forbid_strange_host(origin: &Origin, url: &Source, token: &Source) -> Result<(), Failure> {
+    let Source::File { path, is_found: true, .. } = url else { return Ok(()) };
     if origin.is_green_api() || matches!(token, Source::File { path: same, .. } if same == path) {
         return Ok(());
     }
@@ -78,7 +72,7 @@ mod tests {
             ("https://höst", None),
         ];
         for (text, want) in cases {
-            assert_eq!(parse_url(text).as_deref(), want, "{text}");
+            assert_eq!(parse_url(text).map(|(url, _)| url).as_deref(), want, "{text}");
         }
     }
 
@@ -88,7 +82,7 @@ mod tests {
         let (searched, named) = (file(true), file(false));
         let elsewhere = Source::Environment("GREEN_API_TOKEN_INSTANCE");
         let refused = |url: &str, source: &Source, token: &Source| {
-            forbid_strange_host(&Sourced { value: url.to_owned(), source: source.clone() }, token).is_err()
+            forbid_strange_host(&Origin::parse(url).expect(url), source, token).is_err()
         };
         assert!(refused("https://evil.example", &searched, &elsewhere));
         assert!(refused("https://evilgreen-api.com", &searched, &elsewhere));
