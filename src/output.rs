@@ -232,32 +232,37 @@ impl Output {
         }
     }
 
-    /// Prints the failure of the only chat of a run, with its causes. With `--json` the result line has it.
+    /// Prints the failure of the only chat of a run, with a line for each cause.
     pub fn chat_failure(&self, chat: &str, failure: &Failure) {
-        if !self.options.json {
+        if self.options.json {
+            self.json_chat_failure(chat, failure);
+        } else {
             self.failure_of(chat, failure);
         }
     }
 
-    /// Prints the failure of a chat that has no result line as an object.
-    pub fn json_chat_failure(&self, chat: &str, failure: &Failure) {
-        let body = failure.body();
-        self.object("error", &ErrorBody { message: format!("{chat}: {}", body.message), ..body });
+    /// Prints the failure of one chat of many on one line, and a hint once for each kind.
+    pub fn chat_failure_in_list(&self, chat: &str, failure: &Failure) {
+        if self.options.json {
+            return self.json_chat_failure(chat, failure);
+        }
+        let is_new = |_: &&str| self.hinted.lock().expect("no holder of this lock panics").insert(failure.kind);
+        let hint = failure.hint.as_deref().filter(is_new);
+        self.text("error", [format!("{chat}: {}", failure.message())], hint);
+    }
+
+    /// With `--json` the result line has the failure; if no lines are printed, it is an object.
+    fn json_chat_failure(&self, chat: &str, failure: &Failure) {
+        if self.hides_lines {
+            let body = failure.body();
+            self.object("error", &ErrorBody { message: format!("{chat}: {}", body.message), ..body });
+        }
     }
 
     fn failure_of(&self, what: &str, failure: &Failure) {
         let mut causes = failure.causes();
         let message = format!("{what}: {}", causes.next().unwrap_or_default());
         self.text("error", iter::once(message).chain(causes), failure.hint.as_deref());
-    }
-
-    /// Prints the failure of one chat of many on one line, and a hint once for each kind.
-    pub fn chat_failure_in_list(&self, chat: &str, failure: &Failure) {
-        if !self.options.json {
-            let is_new = |_: &&str| self.hinted.lock().expect("no holder of this lock panics").insert(failure.kind);
-            let hint = failure.hint.as_deref().filter(is_new);
-            self.text("error", [format!("{chat}: {}", failure.message())], hint);
-        }
     }
 
     /// Prints the closing summary from keys, words and numbers in their order.

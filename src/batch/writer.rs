@@ -225,7 +225,10 @@ impl<'a> Writer<'a> {
 
     fn count(&mut self, line: Line) {
         if let Some(failure) = &line.failure {
-            self.report_failure(&line.chat_id, failure);
+            match self.config.is_single {
+                true => self.context.output.chat_failure(&line.chat_id, failure),
+                false => self.context.output.chat_failure_in_list(&line.chat_id, failure),
+            }
         }
         if let Some(status) = line.status {
             // A picture that was found and not downloaded is a failure.
@@ -243,17 +246,6 @@ impl<'a> Writer<'a> {
         }
         if let Some(written) = line.written {
             let _ = written.send(!self.is_broken);
-        }
-    }
-
-    fn report_failure(&self, chat: &str, failure: &Failure) {
-        let output = self.context.output;
-        if output.is_json() && output.is_silent() {
-            output.json_chat_failure(chat, failure);
-        } else if self.config.is_single {
-            output.chat_failure(chat, failure);
-        } else {
-            output.chat_failure_in_list(chat, failure);
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::listen::ListenArgs;
 use crate::commands::Context;
+use crate::commands::chats::stdin_named_twice;
 use crate::commands::files::Files;
 use crate::failure::{Error, Failure, Kind};
 use crate::results::require_lines;
@@ -35,7 +36,7 @@ pub fn run(args: &ListenArgs, context: &Context<'_>) -> Result<u8, Error> {
 fn token(args: &ListenArgs, context: &Context<'_>) -> Result<Option<WebhookToken>, Error> {
     if let Some(path) = &args.webhook_token_file {
         if path == Path::new("-") && context.flags.token_from_stdin() {
-            return Err(Error::Usage("only one option can read standard input".into()));
+            return Err(stdin_named_twice());
         }
         return Ok(Some(WebhookToken::new(&read_first_line(path)?)?));
     }

@@ -16,6 +16,7 @@ use crate::batch::job::{Attempt, BackgroundTask, Job, RunHandle, lock};
 use crate::batch::journal::Requested;
 use crate::batch::writer::Event;
 use crate::chat_id::ChatId;
+use crate::duration::show_duration;
 use crate::failure::{Failure, Kind};
 use crate::greenapi::client::Client;
 use crate::output::{Output, Wait};
@@ -162,9 +163,8 @@ impl<'a> Collector<'a> {
     }
 
     fn no_result(&self) -> Failure {
-        let waited = self.wait.as_secs_f64();
-        let what =
-            format!("no notification arrived within {waited} s: GREEN-API marks them as temporarily not working");
+        let waited = show_duration(self.wait);
+        let what = format!("no notification arrived within {waited}: GREEN-API marks them as temporarily not working");
         Failure::new(Kind::NoResult, what)
             .hint("`greenavatar get` uses a method that answers at once; --fallback uses it here")
     }
