@@ -93,7 +93,8 @@ pub fn run(
                 let flight = slot.try_lock().ok().and_then(|mut slot| slot.take());
                 // As at any other failure: see `request_and_report`.
                 if let Some(flight) = flight.filter(|flight| flight.is_fallback || job.on_give_up(&flight.chat)) {
-                    writer.print_unfinished([(flight.record(), cut_off_failure())]);
+                    let failure = cut_off_failure();
+                    writer.print_unfinished([(flight.failed(&failure), failure)]);
                 }
             }
         }
@@ -155,6 +156,7 @@ fn cut_off_failure() -> Failure {
 }
 
 /// A chat that a worker is working on.
+#[derive(Clone)]
 struct InFlight {
     chat: ChatId,
     is_fallback: bool,
@@ -163,11 +165,14 @@ struct InFlight {
 }
 
 impl InFlight {
-    fn record(&self) -> Record {
-        let mut record = Record::failed(self.chat.as_str(), &cut_off_failure()).named_as(&self.chat);
-        record.attempts = Some(self.attempts);
-        record.elapsed_ms = self.began.map(|began| began.elapsed().as_millis() as u64);
-        record
+    /// The line of the chat: its name, the number of attempts and the time are added.
+    fn line(&self, record: Record) -> Record {
+        let elapsed_ms = self.began.map(|began| began.elapsed().as_millis() as u64);
+        Record { attempts: Some(self.attempts), elapsed_ms, ..record.named_as(&self.chat) }
+    }
+
+    fn failed(&self, failure: &Failure) -> Record {
+        self.line(Record::failed(self.chat.as_str(), failure))
     }
 }
 
@@ -187,7 +192,7 @@ impl Worker<'_> {
             match entry {
                 Entry::Invalid { shown, line, why } => self.refuse(shown, line, why),
                 Entry::Chat(chat) if self.job.skips(&chat) => self.handle.report(Event::Skipped),
-                Entry::Chat(chat) => self.request(&chat, false),
+                Entry::Chat(chat) => self.request(chat, false),
             }
             self.request_fallback();
         }
@@ -207,7 +212,7 @@ impl Worker<'_> {
     fn request_fallback(&self) {
         while !self.handle.stop().is_set() {
             let Some(chat) = lock(&self.state.fallback).chats.pop_front() else { return };
-            self.request(&chat, true);
+            self.request(chat, true);
         }
     }
 
@@ -243,21 +248,22 @@ impl Worker<'_> {
         self.handle.record_result(&record, Some(failure));
     }
 
-    fn request(&self, chat: &ChatId, is_fallback: bool) {
-        *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), is_fallback, attempts: 0, began: None });
-        self.request_and_report(chat, is_fallback);
+    fn request(&self, chat: ChatId, is_fallback: bool) {
+        let flight = InFlight { chat, is_fallback, attempts: 0, began: None };
+        *lock(self.in_flight) = Some(flight.clone());
+        self.request_and_report(flight);
         *lock(self.in_flight) = None;
     }
 
-    fn request_and_report(&self, chat: &ChatId, is_fallback: bool) {
+    fn request_and_report(&self, mut flight: InFlight) {
+        let chat = &flight.chat;
+        let is_fallback = flight.is_fallback;
         let mut retries = RetryPolicy::new(self.retries);
-        let mut attempts = 0;
-        let mut began = None;
         let mut last = None;
         let output = self.handle.output();
         let mut wait = None;
         let result = loop {
-            if !self.handle.await_turn(attempts > 0) {
+            if !self.handle.await_turn(flight.attempts > 0) {
                 match last {
                     Some(failure) => break Err(failure),
                     None if is_fallback => lock(&self.state.fallback).chats.push_front(chat.clone()),
@@ -266,10 +272,10 @@ impl Worker<'_> {
                 return;
             }
             drop(wait.take());
-            let began = *began.get_or_insert_with(Instant::now);
-            attempts += 1;
-            *lock(self.in_flight) = Some(InFlight { chat: chat.clone(), is_fallback, attempts, began: Some(began) });
-            let attempt = match (is_fallback, attempts) {
+            flight.began.get_or_insert_with(Instant::now);
+            flight.attempts += 1;
+            *lock(self.in_flight) = Some(flight.clone());
+            let attempt = match (is_fallback, flight.attempts) {
                 (true, _) => Attempt::Fallback,
                 (false, 1) => Attempt::First,
                 (false, _) => Attempt::Retry,
@@ -278,13 +284,10 @@ impl Worker<'_> {
             let answer = self.job.attempt(chat, attempt);
             drop(calling);
             let failure = match answer {
-                Ok(mut record) => {
-                    note_effort(&mut record, attempts, began);
-                    break self.job.after_response(chat, record.named_as(chat), &self.handle);
-                }
+                Ok(record) => break self.job.after_response(chat, flight.line(record), &self.handle),
                 Err(failure) => failure,
             };
-            self.handle.slow_down_after(&failure, attempts);
+            self.handle.slow_down_after(&failure, flight.attempts);
             let Some(pause) = retries.pause_after(&failure) else { break Err(failure) };
             wait = Some(output.wait_for_retry(&failure, Instant::now() + pause));
             // After a 429 it waits for its turn, like all workers.
@@ -293,26 +296,14 @@ impl Worker<'_> {
             }
             last = Some(failure);
         };
-        let (mut record, failure) = match result {
-            Ok(None) => {
-                self.handle.report(Event::Answered);
-                return;
-            }
-            Ok(Some(record)) => (record, None),
+        match result {
+            Ok(None) => self.handle.report(Event::Answered),
+            Ok(Some(record)) => self.handle.record_result(&flight.line(record), None),
             // The background task waits for the line of a chat that it re-queued.
             Err(failure) if is_fallback || self.job.on_give_up(chat) => {
-                (Record::failed(chat.as_str(), &failure), Some(failure))
+                self.handle.record_result(&flight.failed(&failure), Some(failure));
             }
-            Err(_) => return,
-        };
-        if let Some(began) = began {
-            note_effort(&mut record, attempts, began);
+            Err(_) => {}
         }
-        self.handle.record_result(&record.named_as(chat), failure);
     }
-}
-
-fn note_effort(record: &mut Record, attempts: u32, began: Instant) {
-    record.attempts = Some(attempts);
-    record.elapsed_ms = Some(began.elapsed().as_millis() as u64);
 }
