@@ -16,6 +16,7 @@ use crate::output::Output;
 use crate::pictures::download::Format;
 use crate::pictures::folder;
 use crate::platform::parent;
+use crate::settings::precedence::shown_input;
 use crate::shutdown::{self, SLICE};
 use crate::text::{sanitize, sanitize_json};
 use crate::token::Masked;
@@ -36,11 +37,11 @@ pub fn run(args: &GalleryArgs, context: &Context<'_>) -> Result<u8, Error> {
     let chats = gallery::read(&args.dir, named)?;
     let dir = absolute(&args.dir)?;
     let title = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
-    let page = page::render(&chats, &title, &prefix(&file, &dir)?);
+    let page = Masked::new(page::render(&chats, &title, &prefix(&file, &dir)?));
     if shutdown::signal().is_some() {
         return Ok(0);
     }
-    folder::write_file(&file, page.as_bytes(), output)?;
+    folder::write_text(&file, &page, output)?;
     if output.is_silent() {
         return Ok(0);
     }
@@ -80,7 +81,7 @@ fn read_names(path: &Path, output: &Output) -> Result<Vec<ChatId>, Failure> {
     }
     drop(wait);
     if let Some(first) = invalid.first() {
-        let (count, name) = (invalid.len(), path.to_string_lossy());
+        let (count, name) = (invalid.len(), shown_input(path));
         let what = match count {
             1 => format!("{name}: line {first} has no chat id and is left out"),
             _ => format!("{name}: {count} lines without a chat id are left out, the first is line {first}"),

@@ -18,6 +18,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::platform::{self, parent};
 use crate::record::Change;
+use crate::token::Masked;
 
 /// The hidden name of a file that is being written is random between these two.
 const PREFIX: &str = ".greenavatar-";
@@ -187,14 +188,14 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Writes another file as a picture is written: it is whole or absent.
-pub fn write_file(path: &Path, bytes: &[u8], output: &Output) -> Result<(), Failure> {
+/// Writes a text file as a picture is written: it is whole or absent.
+pub fn write_text(path: &Path, text: &Masked, output: &Output) -> Result<(), Failure> {
     if path.is_dir() {
         let error = io::Error::new(ErrorKind::IsADirectory, "it is a directory: name a file in it");
         return Err(write_failure(path, error));
     }
     let folder = Folder::open(Destination::File(path.to_owned()), output)?;
-    folder.write(path, bytes, None).map_err(|error| write_failure(path, error))
+    folder.write(path, text.as_str().as_bytes(), None).map_err(|error| write_failure(path, error))
 }
 
 /// Checks that a file can be created in a directory, and removes what killed runs left there.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::support::pictures::{JPEG, names};
-use crate::support::{Cli, GROUP, chat, json};
+use crate::support::{Cli, GROUP, TOKEN, chat, json};
 
 /// `gallery` for a directory `d` with these files, each a second older than the one before.
 fn with(files: &[&str]) -> Cli {
@@ -106,7 +106,7 @@ fn names_are_escaped() {
 #[test]
 fn a_list_can_come_from_standard_input_and_its_bad_lines_are_counted() {
     let cli = with(&[]).args(["--names", "-"]).stdin(format!("{}\tBo\nBo\n\nAnn\n", chat(1)));
-    let page = page(cli.stderr_has("-: 2 lines without a chat id are left out, the first is line 2"));
+    let page = page(cli.stderr_has("standard input: 2 lines without a chat id are left out, the first is line 2"));
     assert!(page.contains("<bdi>Bo</bdi>") && !page.contains("Ann"), "{page}");
 }
 
@@ -174,6 +174,13 @@ fn a_page_does_not_replace_a_picture() {
     let output = cli.again().args(["gallery", "d", "-o", picture]).exits(2).any_stderr().run();
     assert!(output.stderr.contains("-o names a picture"), "{}", output.stderr);
     assert_eq!(fs::read(cli.dir().join(picture)).expect("the picture"), JPEG);
+}
+
+#[test]
+fn a_token_in_a_name_is_masked() {
+    let names = format!("{}\tAda {TOKEN}\n", chat(1));
+    let page = page(with(&[]).file("names", &names).env("GREEN_API_TOKEN_INSTANCE", TOKEN).args(["--names", "names"]));
+    assert!(page.contains("Ada ***") && !page.contains(TOKEN), "{page}");
 }
 
 #[test]
