@@ -15,10 +15,10 @@ pub const FULL_NAME: &str = "name|full name|fullname|display name|displayname|co
     الاسم|שם";
 /// The whole headers of columns with parts of names, in the order in which they are joined.
 pub const NAME_PARTS: [&str; 3] = [
-    "first name|firstname|given name|first|vorname|prénom|prenom|nombre|nome|имя|voornaam|imię",
-    "middle name|additional name|middle|отчество|zweiter vorname|deuxième prénom|segundo nombre",
-    "last name|lastname|family name|surname|last|nachname|familienname|nom|nom de famille|apellido|apellidos|cognome|\
-     sobrenome|фамилия|achternaam|nazwisko",
+    "first name|firstname|given name|givenname|first|given|vorname|prénom|prenom|nombre|nome|имя|voornaam|imię",
+    "middle name|middlename|additional name|middle|additional|отчество|zweiter vorname|deuxième prénom|segundo nombre",
+    "last name|lastname|family name|familyname|surname|last|family|nachname|familienname|nom|nom de famille|apellido|\
+     apellidos|cognome|sobrenome|фамилия|achternaam|nazwisko",
 ];
 /// In the header of a column that is not a name, if a table has none of the columns above.
 const NOT_NAME: &str = "nick|phonetic|organi|company|firma|компания|label|type|mail|group|note|url|address";

@@ -69,10 +69,11 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
 /// The delimiter that is most frequent in the first lines, outside of quotes.
 fn delimiter_of(head: &[u8]) -> u8 {
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
-    let (mut is_quoted, mut lines) = (false, 0);
+    let (mut is_quoted, mut lines, mut before) = (false, 0, b'\n');
     for &b in head {
         match b {
-            b'"' => is_quoted = !is_quoted,
+            // A quote within a field is text, unless it follows another one.
+            b'"' => is_quoted = !is_quoted && b",;\t\r\n\"".contains(&before),
             b'\n' | b'\r' if !is_quoted => lines += 1,
             _ if !is_quoted => counts.iter_mut().filter(|(sign, _)| *sign == b).for_each(|(_, count)| *count += 1),
             _ => {}
@@ -80,6 +81,7 @@ fn delimiter_of(head: &[u8]) -> u8 {
         if lines == SAMPLE {
             break;
         }
+        before = b;
     }
     counts.iter().max_by_key(|(_, count)| *count).expect("there are three").0
 }
@@ -109,7 +111,8 @@ impl Layout {
         }
         let Some(first) = sample.first() else { return Layout::default() };
         let columns = sample.iter().map(Vec::len).max().unwrap_or_default();
-        let header: Vec<String> = first.iter().map(|field| phone::fold(field).to_lowercase()).collect();
+        let header: Vec<String> =
+            first.iter().map(|field| phone::fold(field).to_lowercase().replace('_', " ")).collect();
         let find = |matches: &dyn Fn(&str) -> bool| -> Vec<usize> {
             (0..header.len()).filter(|column| matches(&header[*column])).collect()
         };
@@ -120,7 +123,8 @@ impl Layout {
             has_header: false,
         };
         let has_words = !layout.phones.is_empty() || !layout.full_names.is_empty() || !layout.name_parts.is_empty();
-        layout.has_header = has_words && !first.iter().any(|field| shape(field) != Shape::Other);
+        let has_number = |field: &String| shape(field) != Shape::Other || has_digits_of_a_number(field);
+        layout.has_header = has_words && !first.iter().any(has_number);
         if !layout.has_header {
             layout = Layout::default();
         }
@@ -199,6 +203,11 @@ fn shape(field: &str) -> Shape {
     }
 }
 
+/// Whether there are digits enough for a number, whatever is beside them: `+1 100 123 4567 (mobile)` is not a header.
+fn has_digits_of_a_number(field: &str) -> bool {
+    field.chars().filter(|c| c.is_numeric()).count() >= 7
+}
+
 fn is_date(text: &str) -> bool {
     let parts: Vec<usize> = text.split(['-', '.', '/']).map(str::len).collect();
     matches!(parts[..], [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4])
@@ -235,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn words_of_a_header_may_be_joined_or_stand_alone() {
+        for header in ["first_name;last_name", "FirstName;LastName", "Given;Family", "givenName;familyName"] {
+            assert_eq!(found(format!("{header};phone_number\nAda;L;1\n")), ["2 Ada L: 1"], "{header}");
+        }
+    }
+
+    #[test]
+    fn a_quote_within_a_field_does_not_hide_the_delimiter() {
+        assert_eq!(found("Bob 5\" tall;+11001234501\nAda;+11001234502\n").len(), 2);
+        assert_eq!(found("\"A \"\"B\"\", C, D, E\";+11001234501\n"), ["1 A \"B\", C, D, E: +11001234501"]);
+    }
+
+    #[test]
     fn columns_are_found_by_what_is_in_them() {
         let text = "100,1980-05-12,ada@example.com,Ada,+1 100 123 4501\n200,12.05.1980,,Grace,+1 100 123 4502\n";
         assert_eq!(found(text), ["1 Ada: +1 100 123 4501", "2 Grace: +1 100 123 4502"]);
@@ -247,6 +269,9 @@ mod tests {
     fn plain_lines_are_a_column_of_numbers() {
         assert_eq!(found("# mine\r\r+1 100 123 4501\rnonsense\r"), ["3 : +1 100 123 4501", "4 : nonsense"]);
         assert_eq!(found("Phone\n1\n"), ["2 : 1"]);
+        for first in ["+1 100 123 4501 (mobile)", "11001234501@s.whatsapp.net", "Phone: +1 100 123 4501"] {
+            assert_eq!(found(first), [format!("1 : {first}")]);
+        }
         assert_eq!(found("a@example.com\n").len(), 1);
         assert!(found("").is_empty() && found("\n\r\n").is_empty());
     }

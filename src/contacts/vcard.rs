@@ -25,10 +25,12 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
         let is_inside = open.as_ref().is_some_and(|card| card.continues(&line));
         let before = match name.as_str() {
             "BEGIN" if !is_inside => open.replace(Card { line: number, ..Card::default() }),
-            "END" if !is_inside => match open.take() {
-                Some(card) if card.emit(&mut summary, sink).is_break() => return Ok(summary),
-                _ => None,
-            },
+            "END" if !is_inside => {
+                if open.take().is_some_and(|card| card.emit(&mut summary, sink).is_break()) {
+                    return Ok(summary);
+                }
+                None
+            }
             _ => {
                 if let Some(card) = &mut open {
                     card.push(number, &line, is_inside, &name, &head);
@@ -52,10 +54,13 @@ struct Card {
     /// The number of its first line.
     line: u64,
     text: String,
+    /// The last property that is kept, unfolded: a line may be folded within a character.
+    property: Vec<u8>,
     /// The number of the line of each TEL.
     numbers: Vec<u64>,
     /// Whether the last property is kept.
     is_kept: bool,
+    is_quoted_printable: bool,
     /// Whether the next line goes on with a value in quoted-printable.
     is_soft_break: bool,
     charset: Option<&'static Encoding>,
@@ -70,24 +75,52 @@ impl Card {
 
     fn push(&mut self, number: u64, line: &[u8], is_continued: bool, name: &str, head: &str) {
         if !is_continued {
+            self.end_property();
             self.is_kept = matches!(name, "VERSION" | "FN" | "N" | "TEL");
-            if name == "TEL" && self.text.len() <= LONGEST_RECORD {
+            if name == "TEL" && self.size() <= LONGEST_RECORD {
                 self.numbers.push(number);
             }
             let label = head.split(';').find_map(|parameter| parameter.strip_prefix("CHARSET="));
             self.charset = label.and_then(|label| Encoding::for_label(label.trim_matches('"').as_bytes()));
+            self.is_quoted_printable = head.contains("QUOTED-PRINTABLE");
         }
-        let is_quoted_printable = if is_continued { self.is_soft_break } else { head.contains("QUOTED-PRINTABLE") };
-        self.is_soft_break = is_quoted_printable && line.ends_with(b"=");
-        if self.is_kept && self.text.len() <= LONGEST_RECORD {
-            let (text, is_bad) = self.charset.unwrap_or(UTF_8).decode_without_bom_handling(line);
+        if self.is_kept && self.size() <= LONGEST_RECORD {
+            let value = match (is_continued, self.is_soft_break) {
+                (false, _) => {
+                    // vCard 2.1 also has the encoding without its name, and calcard's default is Latin 1, not UTF-8.
+                    let charset = if self.charset.is_none() { ";CHARSET=UTF-8" } else { "" };
+                    let encoding = format!("{charset};ENCODING=QUOTED-PRINTABLE");
+                    let head = head.replace(";ENCODING=QUOTED-PRINTABLE", ";QUOTED-PRINTABLE");
+                    self.property.extend(head.replace(";QUOTED-PRINTABLE", &encoding).into_bytes());
+                    &line[line.iter().position(|&b| b == b':').unwrap_or(line.len())..]
+                }
+                (true, true) => {
+                    self.property.push(b'\n');
+                    line
+                }
+                (true, false) => &line[1..],
+            };
+            self.property.extend_from_slice(value);
+        }
+        self.is_soft_break = self.is_quoted_printable && line.ends_with(b"=");
+    }
+
+    fn end_property(&mut self) {
+        if !self.property.is_empty() {
+            let (text, is_bad) = self.charset.unwrap_or(UTF_8).decode_without_bom_handling(&self.property);
             self.has_bad_text |= is_bad;
             self.text.push_str(&text);
             self.text.push('\n');
+            self.property.clear();
         }
     }
 
-    fn emit(&self, summary: &mut Summary, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    fn size(&self) -> usize {
+        self.text.len() + self.property.len()
+    }
+
+    fn emit(mut self, summary: &mut Summary, sink: &mut Sink<'_>) -> ControlFlow<()> {
+        self.end_property();
         if self.text.len() > LONGEST_RECORD {
             return sink(self.line, Err(TOO_LONG));
         }
@@ -165,9 +198,9 @@ mod tests {
     use super::*;
 
     /// What is found, a line each: `line name: number` or `line ! problem`.
-    fn found(text: &str) -> Vec<String> {
+    fn found(text: impl AsRef<[u8]>) -> Vec<String> {
         let mut found = Vec::new();
-        parse(&mut Feed::of(text.as_bytes()), &mut |line, what| {
+        parse(&mut Feed::of(text.as_ref()), &mut |line, what| {
             found.push(match what {
                 Ok((number, name)) => format!("{line} {name}: {number}"),
                 Err(message) => format!("{line} ! {message}"),
@@ -182,13 +215,27 @@ mod tests {
     fn every_line_end_and_form_of_folding_is_read() {
         let text = "BEGIN:VCARD\nitem1.TEL;TYPE=CELL:+1 100\n  123 4501\nFN;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:Jos=\n=C3=A9\nEND:VCARD\n";
         for end in ["\n", "\r\n", "\r"] {
-            assert_eq!(found(&text.replace('\n', end)), ["2 José: +1 100 123 4501"], "{end:?}");
+            assert_eq!(found(text.replace('\n', end)), ["2 José: +1 100 123 4501"], "{end:?}");
         }
     }
 
     #[test]
+    fn a_line_may_be_folded_within_a_character() {
+        let parts: [&[u8]; 3] = [b"BEGIN:VCARD\nFN:Jos\xc3\n \xa9", b"\n\t L", b"\nTEL:1\nEND:VCARD\n"];
+        assert_eq!(found(parts.concat()), ["5 José L: 1"]);
+    }
+
+    #[test]
+    fn a_name_in_quoted_printable_may_be_folded_and_is_utf8_unless_it_says_otherwise() {
+        let card = |name: &str| found(format!("BEGIN:VCARD\nVERSION:2.1\n{name}\nTEL;CELL:1\nEND:VCARD\n"));
+        assert_eq!(card("N;Quoted-Printable:L;Jos=C3=A9"), ["4 José L: 1"]);
+        assert_eq!(card("FN;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:Jos=E9"), ["4 José: 1"]);
+        assert_eq!(card("FN;ENCODING=QUOTED-PRINTABLE:Jo\n s=\n=C3=A9"), ["6 José: 1"]);
+    }
+
+    #[test]
     fn the_name_is_fn_or_made_of_the_parts() {
-        let card = |name: &str| found(&format!("BEGIN:VCARD\n{name}\nTEL:1\nEND:VCARD\n"));
+        let card = |name: &str| found(format!("BEGIN:VCARD\n{name}\nTEL:1\nEND:VCARD\n"));
         assert_eq!(card("FN:Lovelace\\, Ada"), ["3 Lovelace, Ada: 1"]);
         assert_eq!(card("N:Lovelace;Ada;King;;"), ["3 Ada King Lovelace: 1"]);
         assert_eq!(card("N:Semi\\;colon;Ada"), ["3 Ada Semi;colon: 1"]);
@@ -199,16 +246,16 @@ mod tests {
     fn a_vcard_without_its_end_is_reported_and_left_out() {
         let whole = "BEGIN:VCARD\nFN:Ada\nTEL:1\nEND:VCARD\n";
         let cut = "BEGIN:VCARD\nFN:Grace\nTEL:2\n";
-        assert_eq!(found(&format!("{cut}{whole}")), [format!("1 ! {WITHOUT_END}"), "6 Ada: 1".into()]);
-        assert_eq!(found(&format!("{whole}{cut}")), ["3 Ada: 1".into(), format!("5 ! {WITHOUT_END}")]);
+        assert_eq!(found(format!("{cut}{whole}")), [format!("1 ! {WITHOUT_END}"), "6 Ada: 1".into()]);
+        assert_eq!(found(format!("{whole}{cut}")), ["3 Ada: 1".into(), format!("5 ! {WITHOUT_END}")]);
     }
 
     #[test]
     fn memory_is_bounded() {
         let photo = format!("PHOTO;ENCODING=b:{}\n", "x".repeat(1_000_000)) + &" y\n".repeat(100_000);
         let card = |more: &str| format!("BEGIN:VCARD\nFN:Ada\n{more}TEL:1\nEND:VCARD\n");
-        assert_eq!(found(&card(&photo)), ["100004 Ada: 1"]);
-        let numbers = found(&card(&"TEL:1\n".repeat(100_000)));
+        assert_eq!(found(card(&photo)), ["100004 Ada: 1"]);
+        let numbers = found(card(&"TEL:1\n".repeat(100_000)));
         assert_eq!(numbers, ["1 ! a vCard with more than 64 KiB of names and numbers"]);
     }
 }
