@@ -11,7 +11,7 @@ pub mod proxy;
 mod tls;
 
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use ureq::config::Config;
@@ -223,15 +223,10 @@ impl<R: Read> Read for Body<R> {
     }
 }
 
-/// Looks up the addresses of a host, each once.
+/// Looks up the addresses of a host.
 pub fn look_up(origin: &Origin, timeout: Duration) -> Result<Vec<IpAddr>, HttpError> {
-    let mut found = Vec::new();
-    for address in dns::look_up(origin.host.clone(), origin.port, timeout).map_err(http_error)? {
-        if !found.contains(&address.ip()) {
-            found.push(address.ip());
-        }
-    }
-    Ok(found)
+    let found = dns::look_up(origin.host.clone(), origin.port, timeout).map_err(http_error)?;
+    Ok(found.iter().map(SocketAddr::ip).collect())
 }
 
 #[cfg(test)]

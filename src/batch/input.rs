@@ -16,6 +16,7 @@ pub use crate::batch::feed::Next;
 use crate::batch::journal::{Done, SeenIn};
 use crate::chat_id::{ChatId, ChatKey, NotAChatId, Rule};
 use crate::failure::Failure;
+use crate::platform;
 use crate::recent::Deduplicator;
 use crate::text::{sanitize, shorten};
 
@@ -98,8 +99,7 @@ impl Input {
                     count += chats.as_slice().iter().map(|(key, _)| is_new(*key)).sum::<u64>();
                     continue;
                 }
-                // Opened anew, so that its position is its own.
-                Source::Stdin => Path::new("/proc/self/fd/0"),
+                Source::Stdin => Path::new(platform::STDIN_PATH),
                 Source::File(path) => path,
             };
             if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {

@@ -74,6 +74,9 @@ fn check(stream: &impl AsFd, wrong: OFlags, why: &'static str) -> io::Result<()>
     }
 }
 
+/// A path at which a file that is standard input can be opened anew, so that its position is its own. Only Linux has it.
+pub const STDIN_PATH: &str = "/proc/self/fd/0";
+
 /// Standard input as a file. Bytes that [`io::stdin`] has buffered are not in it.
 pub fn stdin_file() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)

@@ -51,6 +51,9 @@ pub fn stdout_is_pipe() -> bool {
     !stdout.is_terminal() && !file.and_then(|file| file.metadata()).is_ok_and(|file| file.is_file())
 }
 
+/// Empty: standard input cannot be opened anew.
+pub const STDIN_PATH: &str = "";
+
 /// Standard input as a file. Bytes that [`io::stdin`] has buffered are not in it.
 pub fn stdin_file() -> io::Result<File> {
     io::stdin().as_handle().try_clone_to_owned().map(File::from)
