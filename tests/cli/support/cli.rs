@@ -34,18 +34,21 @@ impl Cli {
     pub fn new() -> Cli {
         let home = tempfile::Builder::new().prefix("greenavatar-test").tempdir().expect("a temporary directory");
         std::fs::create_dir(home.path().join("here")).expect("a directory");
+        Cli::in_home(Arc::new(home), BTreeMap::new()).env("PATH", "/usr/local/bin:/usr/bin:/bin")
+    }
+
+    fn in_home(home: Arc<TempDir>, env: BTreeMap<OsString, OsString>) -> Cli {
         Cli {
             script: None,
             args: Vec::new(),
-            env: BTreeMap::new(),
-            home: Arc::new(home),
+            env,
+            home,
             stdin: None,
             stdin_from: None,
             stdout: None,
             stderr: None,
             expected: Expected::default(),
         }
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
     }
 
     /// The program with the credentials of the server's instance in the environment.
@@ -75,17 +78,7 @@ impl Cli {
 
     /// Another run in the same directory and environment, without arguments and expectations.
     pub fn again(&self) -> Cli {
-        Cli {
-            script: None,
-            args: Vec::new(),
-            env: self.env.clone(),
-            home: Arc::clone(&self.home),
-            stdin: None,
-            stdin_from: None,
-            stdout: None,
-            stderr: None,
-            expected: Expected::default(),
-        }
+        Cli::in_home(Arc::clone(&self.home), self.env.clone())
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Cli {

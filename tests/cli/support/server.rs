@@ -108,9 +108,8 @@ impl Server {
 
     /// Sends these bytes as soon as a client connects, and closes the connection. Reads no request.
     pub fn speaking_first(bytes: &'static [u8]) -> Server {
-        let mut server = Server::unasked();
+        let server = Server::unasked();
         *server.state.greeting.lock().expect("a lock") = Some(bytes);
-        server.times = Times::Exactly(0);
         server
     }
 
@@ -192,13 +191,9 @@ impl Drop for Server {
         }
         assert!(is_ok, "the server panicked");
         let requests = self.state.requests.lock().expect("a lock");
-        let is_right = match self.times {
-            Times::Exactly(times) => requests.len() == times,
-            Times::AtLeast(times) => requests.len() >= times,
-        };
-        let expected = match self.times {
-            Times::Exactly(times) => format!("exactly {times}"),
-            Times::AtLeast(times) => format!("at least {times}"),
+        let (is_right, expected) = match self.times {
+            Times::Exactly(times) => (requests.len() == times, format!("exactly {times}")),
+            Times::AtLeast(times) => (requests.len() >= times, format!("at least {times}")),
         };
         let first = &requests[..requests.len().min(5)];
         assert!(is_right, "{expected} requests expected, {} arrived: {first:#?}", requests.len());
