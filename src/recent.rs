@@ -5,9 +5,9 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use hashbrown::HashTable;
 
 /// How many keys are remembered.
-pub const CAPACITY: usize = 65_536;
+const CAPACITY: usize = 65_536;
 
-/// The last [`CAPACITY`] different keys, as hashes.
+/// The last 65,536 different keys, as hashes.
 ///
 /// Two different keys are taken for the same with a probability below 2⁻⁴⁷ each time one is looked up. The hash is
 /// seeded at random, so that a list cannot hold keys chosen to collide.

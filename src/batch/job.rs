@@ -205,18 +205,16 @@ impl<'a> RunHandle<'a> {
         // Before it is printed, so that a kill costs at most one chat a worker. A line that the journal does not take
         // is printed all the same: it is the chat's result.
         self.journal(record, row);
-        let (written, is_written) = sync_channel(1);
-        let line = Line {
-            text: match self.state.only_changes && !record.is_news() {
-                true => Masked::default(),
-                false => record.line(self.state.context.output),
-            },
-            chat_id: record.chat_id.clone(),
-            status: (row == RowOf::Command).then_some(record.status),
-            change: record.change,
-            failure,
-            written: waits.then_some(written),
+        let text = match self.state.only_changes && !record.is_news() {
+            true => Masked::default(),
+            false => record.line(self.output()),
         };
+        let mut line = Line::new(record, text, failure);
+        if row == RowOf::Unsolicited {
+            line.status = None;
+        }
+        let (written, is_written) = sync_channel(1);
+        line.written = waits.then_some(written);
         self.events.send(Event::Line(line)).is_ok() && (!waits || is_written.recv().unwrap_or(false))
     }
 }

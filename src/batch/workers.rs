@@ -112,12 +112,12 @@ pub fn run(
     })
 }
 
-/// Fails if this number of threads cannot be started at once.
-pub fn check_threads(count: usize) -> Result<(), Failure> {
+/// Fails if the threads of a background task and of one worker cannot be started.
+pub fn check_threads() -> Result<(), Failure> {
     let wait = Mutex::new(());
     thread::scope(|scope| {
         let _waiting = lock(&wait);
-        (0..count).try_for_each(|_| start(scope, || drop(lock(&wait)))).map_err(Failure::no_thread)
+        (0..2).try_for_each(|_| start(scope, || drop(lock(&wait)))).map_err(Failure::no_thread)
     })
 }
 

@@ -75,6 +75,7 @@ pub enum Event {
     Unwritten(Failure),
 }
 
+/// A line, and what is counted and reported of it.
 pub struct Line {
     /// What is printed, with its newline; may be empty.
     pub text: Masked,
@@ -85,6 +86,13 @@ pub struct Line {
     pub failure: Option<Failure>,
     /// Receives whether the line is flushed, once the writer has dealt with it.
     pub written: Option<SyncSender<bool>>,
+}
+
+impl Line {
+    pub fn new(record: &Record, text: Masked, failure: Option<Failure>) -> Line {
+        let (chat_id, status, change) = (record.chat_id.clone(), Some(record.status), record.change);
+        Line { text, chat_id, status, change, failure, written: None }
+    }
 }
 
 /// Deals with the events of a run, one batch after the other.
@@ -268,16 +276,8 @@ impl<'a> Writer<'a> {
     /// Prints the lines of chats that the run ended before. They are not journaled: the next run takes them up.
     pub fn print_unfinished(&mut self, lines: impl IntoIterator<Item = (Record, Failure)>) {
         let output = self.context.output;
-        let line = |(record, failure): (Record, Failure)| {
-            Event::Line(Line {
-                text: record.line(output),
-                status: Some(record.status),
-                chat_id: record.chat_id,
-                change: None,
-                failure: Some(failure),
-                written: None,
-            })
-        };
+        let line =
+            |(record, failure): (Record, Failure)| Event::Line(Line::new(&record, record.line(output), Some(failure)));
         self.write(lines.into_iter().map(line).collect());
     }
 

@@ -65,8 +65,7 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     let poll = session.poll_client(context);
     let queue = Queue::new(&poll, &client, settings.retries, spool, lock, &stop, context.output);
     let collector = Collector::new(&client, &poll, queue, wait, args.fallback, &open.requested, saver);
-    // The collector's and a worker's.
-    workers::check_threads(2)?;
+    workers::check_threads()?;
     collector.look_first()?;
     open.run(config, &collector, Some(&collector), &stop, context.output)
 }

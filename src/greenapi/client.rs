@@ -248,6 +248,6 @@ fn begins_a_list(body: &mut impl BufRead) -> bool {
 }
 
 /// The request body of both avatar methods. A chat id needs no escaping: digits, a hyphen, an @ and a domain.
-pub fn chat_body(chat: &ChatId) -> String {
+fn chat_body(chat: &ChatId) -> String {
     format!(r#"{{"chatId":"{chat}"}}"#)
 }

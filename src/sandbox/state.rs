@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::Config;
 
 /// How long the service keeps a notification.
-pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The window of the rate limits: a second, less what network jitter may push two evenly paced calls together.
 const RATE_WINDOW: Duration = Duration::from_millis(950);
