@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::batch::journal::RowOf;
 use crate::batch::rate::RateLimiter;
-use crate::batch::writer::{Event, Line, RunContext};
+use crate::batch::writer::{Event, Line, RunConfig, RunContext};
 use crate::chat_id::ChatId;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
@@ -67,8 +67,8 @@ pub trait BackgroundTask: Sync {
 
 /// What the threads of a run share.
 pub struct RunState<'a> {
-    /// Whether only lines are printed that report a failure or a change of a picture.
-    pub only_changes: bool,
+    pub job: &'a dyn Job,
+    pub config: &'a RunConfig,
     pub context: RunContext<'a>,
     pub limiter: Mutex<RateLimiter>,
     /// Held by the worker that waits for the next request's time; the others wait for it without waking up.
@@ -89,16 +89,11 @@ pub struct FallbackQueue {
 
 /// What a worker, a job and the background task do with the run.
 pub struct RunHandle<'a> {
-    state: &'a RunState<'a>,
-    job: &'a dyn Job,
-    events: SyncSender<Event>,
+    pub(super) state: &'a RunState<'a>,
+    pub(super) events: SyncSender<Event>,
 }
 
-impl<'a> RunHandle<'a> {
-    pub fn new(state: &'a RunState<'a>, job: &'a dyn Job, events: SyncSender<Event>) -> RunHandle<'a> {
-        RunHandle { state, job, events }
-    }
-
+impl RunHandle<'_> {
     /// Whether the run is to end before its work is done.
     pub fn stop(&self) -> &StopFlag {
         self.state.context.stop
@@ -150,7 +145,7 @@ impl<'a> RunHandle<'a> {
             let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
             return Err(Failure { is_final: true, ..ended });
         }
-        self.job.attempt(chat, Attempt::Retry).inspect_err(|failure| self.slow_down_after(failure, 1))
+        self.state.job.attempt(chat, Attempt::Retry).inspect_err(|failure| self.slow_down_after(failure, 1))
     }
 
     /// Reports something to the writer that is not a line.
@@ -205,7 +200,7 @@ impl<'a> RunHandle<'a> {
         // Before it is printed, so that a kill costs at most one chat a worker. A line that the journal does not take
         // is printed all the same: it is the chat's result.
         self.journal(record, row);
-        let text = match self.state.only_changes && !record.is_news() {
+        let text = match self.state.config.only_changes && !record.is_news() {
             true => Masked::default(),
             false => record.line(self.output()),
         };

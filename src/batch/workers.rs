@@ -46,10 +46,11 @@ pub fn run(
 ) -> Result<u8, Error> {
     let most = workers_within(platform::open_file_limit());
     let workers = input.known_length().unwrap_or(usize::MAX).min(config.concurrency).min(most).max(1);
-    let mut writer = Writer::new(config.clone(), context, || input.count_ahead());
+    let mut writer = Writer::new(&config, context, || input.count_ahead());
     let (events, receiver) = sync_channel(workers * WAITING_EVENTS);
     let state = RunState {
-        only_changes: config.only_changes,
+        job,
+        config: &config,
         context,
         limiter: Mutex::new(RateLimiter::new(config.rate)),
         turn: Mutex::new(()),
@@ -60,18 +61,14 @@ pub fn run(
     let input = Mutex::new(input);
     let in_flight: Vec<_> = (0..workers).map(|_| Mutex::new(None)).collect();
     thread::scope(|scope| {
-        let worker = |in_flight| {
-            let handle = RunHandle::new(&state, job, events.clone());
-            Worker { input: &input, state: &state, job, retries: config.retries, handle, in_flight }
-        };
+        let handle = || RunHandle { state: &state, events: events.clone() };
         // First, so that nothing is requested without a thread that collects the results.
         if let Some(background) = background {
-            let handle = RunHandle::new(&state, job, events.clone());
-            let state = &state;
-            start(scope, move || run_background(background, state, &handle)).map_err(Failure::no_thread)?;
+            let handle = handle();
+            start(scope, move || run_background(background, &handle)).map_err(Failure::no_thread)?;
         }
         for (started, in_flight) in in_flight.iter().enumerate() {
-            let worker = worker(in_flight);
+            let worker = Worker { input: &input, handle: handle(), in_flight };
             if let Err(error) = start(scope, move || worker.work()) {
                 state.busy.fetch_sub(workers - started, Ordering::SeqCst);
                 if started > 0 {
@@ -121,10 +118,10 @@ pub fn check_threads() -> Result<(), Failure> {
     })
 }
 
-fn run_background(background: &dyn BackgroundTask, state: &RunState<'_>, handle: &RunHandle<'_>) {
+fn run_background(background: &dyn BackgroundTask, handle: &RunHandle<'_>) {
     background.run(handle);
-    lock(&state.fallback).is_closed = true;
-    state.fallback_changed.notify_all();
+    lock(&handle.state.fallback).is_closed = true;
+    handle.state.fallback_changed.notify_all();
 }
 
 fn start<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 'scope) -> io::Result<()> {
@@ -178,40 +175,41 @@ impl InFlight {
 
 struct Worker<'a> {
     input: &'a Mutex<Input>,
-    state: &'a RunState<'a>,
-    job: &'a dyn Job,
-    retries: u32,
     handle: RunHandle<'a>,
     /// The chat that it is working on, for the writer at the cut-off.
     in_flight: &'a Mutex<Option<InFlight>>,
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
+    fn state(&self) -> &'a RunState<'a> {
+        self.handle.state
+    }
+
     fn work(&self) {
         while let Some(entry) = self.next_entry() {
             match entry {
                 Entry::Invalid { shown, line, why } => self.refuse(shown, line, why),
-                Entry::Chat(chat) if self.job.skips(&chat) => self.handle.report(Event::Skipped),
+                Entry::Chat(chat) if self.state().job.skips(&chat) => self.handle.report(Event::Skipped),
                 Entry::Chat(chat) => self.request(chat, false),
             }
             self.request_fallback();
         }
-        self.state.busy.fetch_sub(1, Ordering::SeqCst);
+        self.state().busy.fetch_sub(1, Ordering::SeqCst);
         while !self.handle.stop().is_set() {
             self.request_fallback();
-            let fallback = lock(&self.state.fallback);
+            let fallback = lock(&self.state().fallback);
             if fallback.chats.is_empty() && fallback.is_closed {
                 return;
             }
             let is_idle = |fallback: &mut FallbackQueue| fallback.chats.is_empty() && !fallback.is_closed;
-            drop(self.state.fallback_changed.wait_timeout_while(fallback, SLICE, is_idle));
-            lock(&self.state.limiter).excuse(Instant::now());
+            drop(self.state().fallback_changed.wait_timeout_while(fallback, SLICE, is_idle));
+            lock(&self.state().limiter).excuse(Instant::now());
         }
     }
 
     fn request_fallback(&self) {
         while !self.handle.stop().is_set() {
-            let Some(chat) = lock(&self.state.fallback).chats.pop_front() else { return };
+            let Some(chat) = lock(&self.state().fallback).chats.pop_front() else { return };
             self.request(chat, true);
         }
     }
@@ -226,7 +224,7 @@ impl Worker<'_> {
                 (input.next(Some(Instant::now() + SLICE)), input.duplicates - before)
             };
             if asked.elapsed() > INPUT_TIME {
-                lock(&self.state.limiter).excuse(Instant::now());
+                lock(&self.state().limiter).excuse(Instant::now());
             }
             if repeats > 0 {
                 self.handle.report(Event::Repeated(repeats));
@@ -258,7 +256,7 @@ impl Worker<'_> {
     fn request_and_report(&self, mut flight: InFlight) {
         let chat = &flight.chat;
         let is_fallback = flight.is_fallback;
-        let mut retries = RetryPolicy::new(self.retries);
+        let mut retries = RetryPolicy::new(self.state().config.retries);
         let mut last = None;
         let output = self.handle.output();
         let mut wait = None;
@@ -266,7 +264,7 @@ impl Worker<'_> {
             if !self.handle.await_turn(flight.attempts > 0) {
                 match last {
                     Some(failure) => break Err(failure),
-                    None if is_fallback => lock(&self.state.fallback).chats.push_front(chat.clone()),
+                    None if is_fallback => lock(&self.state().fallback).chats.push_front(chat.clone()),
                     None => self.handle.report(Event::Untried),
                 }
                 return;
@@ -281,10 +279,10 @@ impl Worker<'_> {
                 (false, _) => Attempt::Retry,
             };
             let calling = output.wait("waiting for GREEN-API's answer", None);
-            let answer = self.job.attempt(chat, attempt);
+            let answer = self.state().job.attempt(chat, attempt);
             drop(calling);
             let failure = match answer {
-                Ok(record) => break self.job.after_response(chat, flight.line(record), &self.handle),
+                Ok(record) => break self.state().job.after_response(chat, flight.line(record), &self.handle),
                 Err(failure) => failure,
             };
             self.handle.slow_down_after(&failure, flight.attempts);
@@ -300,7 +298,7 @@ impl Worker<'_> {
             Ok(None) => self.handle.report(Event::Answered),
             Ok(Some(record)) => self.handle.record_result(&flight.line(record), None),
             // The background task waits for the line of a chat that it re-queued.
-            Err(failure) if is_fallback || self.job.on_give_up(chat) => {
+            Err(failure) if is_fallback || self.state().job.on_give_up(chat) => {
                 self.handle.record_result(&flight.failed(&failure), Some(failure));
             }
             Err(_) => {}

@@ -97,7 +97,7 @@ impl Line {
 
 /// Deals with the events of a run, one batch after the other.
 pub struct Writer<'a> {
-    config: RunConfig,
+    config: &'a RunConfig,
     context: RunContext<'a>,
     bar: Option<ProgressBar>,
     tally: Tally,
@@ -118,7 +118,7 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// A writer, with a progress bar if one is wanted; only then `count` is asked for the number of chats.
-    pub fn new(config: RunConfig, context: RunContext<'a>, count: impl FnOnce() -> Option<u64>) -> Writer<'a> {
+    pub fn new(config: &'a RunConfig, context: RunContext<'a>, count: impl FnOnce() -> Option<u64>) -> Writer<'a> {
         Writer {
             config,
             context,
