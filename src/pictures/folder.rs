@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
@@ -75,7 +75,7 @@ impl<'a> Folder<'a> {
                 histories.filter(|_| *history).for_each(|chat| remove_abandoned(&chat.path()));
                 (dir, platform::create_private_dir(dir).and_then(|()| prepare(dir)))
             }
-            Destination::File(path) if path.is_dir() => {
+            Destination::File(path) if is_dir(path) => {
                 (path, Err(io::Error::new(ErrorKind::IsADirectory, "it is a directory: use --dir")))
             }
             Destination::File(path) if !is_device(path) => (path, prepare(parent(&resolved(path)))),
@@ -190,7 +190,7 @@ impl<'a> Folder<'a> {
 
 /// Writes a text file as a picture is written: it is whole or absent.
 pub fn write_text(path: &Path, text: &Masked, output: &Output) -> Result<(), Failure> {
-    if path.is_dir() {
+    if is_dir(path) {
         let error = io::Error::new(ErrorKind::IsADirectory, "it is a directory: name a file in it");
         return Err(write_failure(path, error));
     }
@@ -203,6 +203,11 @@ fn prepare(dir: &Path) -> io::Result<()> {
     temporary_file(dir)?;
     remove_abandoned(dir);
     Ok(())
+}
+
+/// Whether the path leads to a directory, or can lead to nothing else because it ends with a slash.
+fn is_dir(path: &Path) -> bool {
+    path.is_dir() || path.to_string_lossy().ends_with(is_separator)
 }
 
 /// The file that is to be written: a symbolic link stays, and what it leads to is replaced.

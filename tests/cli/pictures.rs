@@ -212,6 +212,7 @@ fn a_destination_that_cannot_be_written_is_an_error_before_anything_is_requested
     get(&Server::unasked(), ["--dir", "file/d", CHAT]).file("file", "").exits(74).any_stderr().run();
     get(&Server::unasked(), ["-o", "no/such/folder/x.jpg", CHAT]).exits(74).any_stderr().run();
     get(&Server::unasked(), ["-o", "d", CHAT]).file("d/x", "").exits(74).any_stderr().run();
+    get(&Server::unasked(), ["-o", "new/", CHAT]).exits(74).any_stderr().run();
 }
 
 #[test]
