@@ -224,7 +224,10 @@ impl Handler {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         refusal.request = format!("{} {}", head.method, head.uri.path());
-        let _ = self.refused.send(refusal);
+        // At the run's end there is nothing to change, and after a broken pipe nothing is printed.
+        if refusal.status != StatusCode::SERVICE_UNAVAILABLE {
+            let _ = self.refused.send(refusal);
+        }
         response
     }
 
@@ -268,8 +271,7 @@ impl Handler {
             .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "the body is not a notification", PROXY))?;
         let (kept, is_kept) = oneshot::channel();
         let _ = self.deliveries.send(Delivery { notification, kept });
-        let hint = "GREEN-API sends it again; restart listen";
-        is_kept.await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the run has ended", hint))
+        is_kept.await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the run has ended", ""))
     }
 }
 

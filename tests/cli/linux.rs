@@ -74,10 +74,12 @@ fn a_notification_that_cannot_be_written_is_not_acknowledged() {
     assert_ne!(answer, Some(200));
     let output = running.finish();
     assert!(output.stderr.contains("output-failed"), "{}", output.stderr);
+    assert!(output.stderr.contains(r#""printed":0,"refused":0,"#), "{}", output.stderr);
     let running = listen(["--spool", "/dev/full"]).exits(74).start();
     let answer = Client::connect(address_of(&running)).post("/", "", &sample("device-info.json"));
     assert_ne!(answer, Some(200));
-    assert!(running.finish().stderr.contains("/dev/full"));
+    let output = running.finish();
+    assert!(output.stderr.contains("/dev/full") && output.stderr.contains(r#""spooled":0"#), "{}", output.stderr);
 }
 
 /// The program learns from /proc that the signal was ignored.

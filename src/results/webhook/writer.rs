@@ -60,7 +60,7 @@ impl<'a> Writer<'a> {
 
     /// Runs until the senders are gone, `max` results are printed, or a write fails.
     pub(super) fn run(&mut self, inbox: Receiver<Delivery>) -> Result<(), Error> {
-        while !self.is_done() {
+        while !self.is_done(0) {
             let Ok(first) = inbox.recv() else { break };
             // Everything that arrived during the last write shares the next flush and the next sync.
             self.keep(iter::once(first).chain(inbox.try_iter()).collect())?;
@@ -68,27 +68,29 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn is_done(&self) -> bool {
-        self.max == Some(self.counts.printed)
+    /// Whether `max` results are printed, with the `more` ones that are about to be.
+    fn is_done(&self, more: u64) -> bool {
+        self.max == Some(self.counts.printed + more)
     }
 
     fn keep(&mut self, deliveries: Vec<Delivery>) -> Result<(), Error> {
         let (mut lines, mut foreign, mut failures, mut kept) = (Masked::default(), Vec::new(), Vec::new(), Vec::new());
+        let (mut printed, mut spooled) = (0, 0);
         for Delivery { notification, kept: sender } in deliveries {
             match notification {
                 Notification::Avatar(info) if self.printed.contains(&identity(&info)) => self.counts.repeated += 1,
                 // The rest is not printed, and will be sent again.
-                Notification::Avatar(_) if self.is_done() => break,
+                Notification::Avatar(_) if self.is_done(printed) => break,
                 Notification::Avatar(info) => {
                     lines.push(&record(&info).line(self.output));
                     self.printed.insert(&identity(&info));
-                    self.counts.printed += 1;
+                    printed += 1;
                     failures.extend(info.failure().map(|failure| (info.chat_id, failure)));
                 }
                 Notification::Foreign(other) if self.spool.is_some() => {
                     foreign.extend_from_slice(&other.line);
                     foreign.push(b'\n');
-                    self.counts.spooled += 1;
+                    spooled += 1;
                 }
                 Notification::Foreign(other) => {
                     self.output.wire(|| format!("discarded: {}", other.what));
@@ -98,9 +100,11 @@ impl<'a> Writer<'a> {
             kept.push(sender);
         }
         (self.write)(&lines)?;
+        self.counts.printed += printed;
         if let Some(spool) = self.spool.as_mut().filter(|_| !foreign.is_empty()) {
             spool.append(&foreign)?;
         }
+        self.counts.spooled += spooled;
         for sender in kept {
             // An error means that the client is gone. It will send the notification again, as a repeat.
             let _ = sender.send(());
