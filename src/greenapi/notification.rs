@@ -5,6 +5,7 @@
 
 use super::error::failure_of_reason;
 use super::json::{Object, string, truth};
+use crate::chat_id::{ChatId, Rule};
 use crate::failure::Failure;
 use crate::token::redact;
 
@@ -100,7 +101,8 @@ impl AvatarInfo {
     /// it has no chat id, or a field has the wrong type.
     fn read(notification: &Object) -> Option<AvatarInfo> {
         let info = Object::parse(notification.value("avatarInfo")?.as_bytes())?;
-        let chat_id = string(info.value("chatId")?).filter(|id| !id.is_empty())?;
+        let id = info.value("chatId")?;
+        let chat_id = string(id).filter(|id| !id.is_empty()).or_else(|| id_of_number(id))?;
         Some(AvatarInfo {
             chat_id,
             timestamp: notification.value("timestamp").and_then(integer),
@@ -120,6 +122,12 @@ impl AvatarInfo {
     pub fn failure(&self) -> Option<Failure> {
         self.reason.as_deref().filter(|_| self.url_avatar.is_none()).map(failure_of_reason)
     }
+}
+
+/// The chat id that a JSON number means, which lacks the part after the @: 11 or 12 digits are a person's number. `None`
+/// for other values.
+fn id_of_number(value: &str) -> Option<String> {
+    ChatId::parse(&format!("{value}@c.us"), Rule::Strict).ok().map(|chat| chat.to_string())
 }
 
 /// The bytes on one line. A newline between strings is removed; one within a string, which is not valid JSON, is

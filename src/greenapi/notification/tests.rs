@@ -47,6 +47,14 @@ fn unknown_repeated_escaped_and_reordered_keys_are_read() {
 }
 
 #[test]
+fn a_number_is_a_persons_chat_id() {
+    for number in ["79001234560", "380441234567"] {
+        let text = format!(r#"{{"avatarInfo":{{"chatId":{number},"urlAvatar":""}}}}"#);
+        assert_eq!(avatar(&text).chat_id, format!("{number}@c.us"));
+    }
+}
+
+#[test]
 fn every_form_of_no_url_is_read() {
     for value in [r#""""#, "null", "false", r#""null""#, r#""undefined""#, r#"" ""#] {
         let text = format!(r#"{{"avatarInfo":{{"chatId":"1@c.us","urlAvatar":{value},"reason":""}}}}"#);
@@ -64,6 +72,8 @@ fn an_avatar_info_that_cannot_be_read_is_foreign() {
         "{}",
         r#"{"chatId":true}"#,
         r#"{"chatId":7}"#,
+        r#"{"chatId":120363043968066561}"#,
+        r#"{"chatId":7.9001234560e10}"#,
         r#"{"chatId":""}"#,
         r#"{"chatId":"\ud800"}"#,
         r#"{"chatId":"1@c.us","urlAvatar":5}"#,
