@@ -4,7 +4,7 @@
 use crate::chat_id::phone::{Number, Unclear, trunk_prefixes};
 use crate::chat_id::{ChatId, Rule};
 use crate::failure::{Failure, Kind};
-use crate::text::shorten;
+use crate::text::{sanitize, shorten};
 
 /// Digits of an international number, its country code included.
 const LENGTH: std::ops::RangeInclusive<usize> = 7..=15;
@@ -42,7 +42,7 @@ pub fn split(field: &str) -> Vec<&str> {
 /// One number as a chat id. A text that is a chat id already is taken as it is.
 pub fn convert(text: &str, country_code: Option<&str>) -> Result<ChatId, Failure> {
     let not_converted = |why: &str, hint: &str| {
-        Failure::new(Kind::InvalidChatId, format!("{}: {why}", shorten(text, SHOWN))).hint(hint)
+        Failure::new(Kind::InvalidChatId, format!("{}: {why}", sanitize(&shorten(text, SHOWN)))).hint(hint)
     };
     let text = text.trim();
     if let Ok(chat) = ChatId::parse(text, Rule::Lenient) {
