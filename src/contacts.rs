@@ -62,27 +62,3 @@ pub fn clean_name(name: &str) -> Option<Box<str>> {
     let name: String = spaced.trim().chars().take(LONGEST_NAME).collect();
     (!name.is_empty()).then(|| name.trim_end().into())
 }
-
-/// Counts lines that end with LF, CRLF or CR.
-#[derive(Debug)]
-pub struct LineCounter {
-    /// The number of the line that the next byte is on.
-    pub line: u64,
-    /// Whether the last byte was CR: an LF would belong to the same line end.
-    pub after_cr: bool,
-}
-
-impl Default for LineCounter {
-    fn default() -> LineCounter {
-        LineCounter { line: 1, after_cr: false }
-    }
-}
-
-impl LineCounter {
-    pub fn pass(&mut self, bytes: &[u8]) {
-        for &b in bytes {
-            self.line += u64::from(b == b'\r' || b == b'\n' && !self.after_cr);
-            self.after_cr = b == b'\r';
-        }
-    }
-}

@@ -29,6 +29,12 @@ pub struct Feed {
     /// What was read, and how much of it is consumed.
     buffer: Vec<u8>,
     at: usize,
+    /// The part of the current line that was read.
+    line: Vec<u8>,
+    /// Number of lines that were read to their ends.
+    lines: u64,
+    /// Whether the last line ended with CR: an LF right after it belongs to that line end.
+    after_cr: bool,
 }
 
 enum Source {
@@ -54,8 +60,7 @@ impl fmt::Debug for Feed {
 impl Feed {
     /// The bytes of a text in memory.
     pub fn of(text: &[u8]) -> Feed {
-        let source = Source::Direct(Box::new(io::empty()));
-        Feed { source, name: String::new(), buffer: text.to_vec(), at: 0 }
+        Feed { buffer: text.to_vec(), ..Feed::from(Source::Direct(Box::new(io::empty())), String::new()) }
     }
 
     /// Opens a file. A pipe is opened by the thread: it waits until a program opens the other end.
@@ -89,9 +94,13 @@ impl Feed {
 
     fn new(name: String, open: impl FnOnce() -> io::Result<Source>) -> Result<Feed, Failure> {
         match open() {
-            Ok(source) => Ok(Feed { source, name, buffer: Vec::new(), at: 0 }),
+            Ok(source) => Ok(Feed::from(source, name)),
             Err(error) => Err(unreadable(&name, error)),
         }
+    }
+
+    fn from(source: Source, name: String) -> Feed {
+        Feed { source, name, buffer: Vec::new(), at: 0, line: Vec::new(), lines: 0, after_cr: false }
     }
 
     /// What was read and not yet consumed.
@@ -122,6 +131,33 @@ impl Feed {
             }
         }
         Ok(false)
+    }
+
+    /// The next line and its number, from 1, awaited until the deadline. It ends with LF, CRLF or CR, which is left out. Of
+    /// a line longer than `longest` bytes the beginning is returned.
+    pub fn next_line(&mut self, longest: usize, deadline: Option<Instant>) -> Result<Next<(u64, Vec<u8>)>, Failure> {
+        loop {
+            let has_ended = match self.fill(deadline)? {
+                Next::Item(()) => false,
+                Next::Waiting => return Ok(Next::Waiting),
+                Next::End if self.line.is_empty() => return Ok(Next::End),
+                Next::End => true,
+            };
+            if std::mem::take(&mut self.after_cr) && self.rest().starts_with(b"\n") {
+                self.consume(1);
+                continue;
+            }
+            let rest = &self.buffer[self.at..];
+            let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
+            let length = end.unwrap_or(rest.len());
+            self.line.extend_from_slice(&rest[..length.min(longest - self.line.len())]);
+            self.after_cr = end.is_some_and(|end| rest[end] == b'\r');
+            self.consume(length + usize::from(end.is_some()));
+            if end.is_some() || has_ended {
+                self.lines += 1;
+                return Ok(Next::Item((self.lines, std::mem::take(&mut self.line))));
+            }
+        }
     }
 
     /// Reads this many bytes, or all if there are fewer, without consuming any.

@@ -2,7 +2,7 @@
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::{LONGEST_RECORD, LineCounter};
+use super::LONGEST_RECORD;
 use crate::batch::feed::Feed;
 use crate::failure::Failure;
 
@@ -110,6 +110,30 @@ impl<'a> Records<'a> {
         match self.ends.get(column) {
             Some(end) => &self.fields[column.checked_sub(1).map_or(0, |before| self.ends[before])..*end],
             None => &[],
+        }
+    }
+}
+
+/// Counts lines that end with LF, CRLF or CR.
+#[derive(Debug)]
+pub struct LineCounter {
+    /// The number of the line that the next byte is on.
+    pub line: u64,
+    /// Whether the last byte was CR: an LF would belong to the same line end.
+    after_cr: bool,
+}
+
+impl Default for LineCounter {
+    fn default() -> LineCounter {
+        LineCounter { line: 1, after_cr: false }
+    }
+}
+
+impl LineCounter {
+    pub fn pass(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.line += u64::from(b == b'\r' || b == b'\n' && !self.after_cr);
+            self.after_cr = b == b'\r';
         }
     }
 }

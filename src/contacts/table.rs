@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use super::headers::{FULL_NAME, NAME_PARTS, is_one_of, is_phone, may_be_name};
-use super::records::{Record, Records};
-use super::{LineCounter, Sink, Summary};
+use super::records::{LineCounter, Record, Records};
+use super::{Sink, Summary};
 use crate::batch::feed::Feed;
 use crate::chat_id::phone::{self, Number, Unclear};
 use crate::chat_id::{ChatId, Rule};

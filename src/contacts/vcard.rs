@@ -4,23 +4,24 @@
 //! skipped unread and memory is bounded.
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use calcard::vcard::{VCard, VCardProperty, VCardValue};
 use calcard::{Entry, Parser};
 use encoding_rs::{Encoding, UTF_8};
 
-use super::{LONGEST_RECORD, LineCounter, Sink, Summary};
-use crate::batch::feed::Feed;
+use super::{LONGEST_RECORD, Sink, Summary};
+use crate::batch::feed::{Feed, Next};
 use crate::failure::Failure;
+use crate::shutdown::{self, SLICE};
 
 const WITHOUT_END: &str = "a vCard without END:VCARD";
 const TOO_LONG: &str = "a vCard with more than 64 KiB of names and numbers";
 
 pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut summary = Summary::default();
-    let mut lines = Lines { feed, counter: LineCounter::default() };
     let mut open: Option<Card> = None;
-    while let Some((number, line)) = lines.next()? {
+    while let Some((number, line)) = next_line(feed)? {
         let (name, head) = property_of(&line);
         let is_inside = open.as_ref().is_some_and(|card| card.continues(&line));
         let before = match name.as_str() {
@@ -162,35 +163,16 @@ fn property_of(line: &[u8]) -> (String, String) {
     (name.rsplit('.').next().unwrap_or_default().to_owned(), head)
 }
 
-/// The lines of a file, without their ends. Of a longer one the first 64 KiB.
-struct Lines<'a> {
-    feed: &'a mut Feed,
-    counter: LineCounter,
-}
-
-impl Lines<'_> {
-    fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Failure> {
-        let (number, mut text) = (self.counter.line, Vec::new());
-        let mut is_empty = true;
-        while self.feed.fill_unless_interrupted()? {
-            if std::mem::take(&mut self.counter.after_cr) && self.feed.rest()[0] == b'\n' {
-                self.feed.consume(1);
-                continue;
-            }
-            is_empty = false;
-            let rest = self.feed.rest();
-            let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
-            let length = end.unwrap_or(rest.len());
-            text.extend_from_slice(&rest[..length.min(LONGEST_RECORD - text.len())]);
-            let passed = end.map_or(length, |end| end + 1);
-            self.counter.pass(&rest[..passed]);
-            self.feed.consume(passed);
-            if end.is_some() {
-                break;
-            }
+/// The next line, of a longer one the first 64 KiB. A signal counts as the end of the file.
+fn next_line(feed: &mut Feed) -> Result<Option<(u64, Vec<u8>)>, Failure> {
+    while shutdown::signal().is_none() {
+        match feed.next_line(LONGEST_RECORD, Some(Instant::now() + SLICE))? {
+            Next::Item(line) => return Ok(Some(line)),
+            Next::End => break,
+            Next::Waiting => {}
         }
-        Ok((!is_empty).then_some((number, text)))
     }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -29,11 +29,6 @@ pub struct Lines {
     feed: Feed,
     /// How the file is named on a command line.
     argument: String,
-    /// The part of the current line that was read.
-    partial: Vec<u8>,
-    number: u64,
-    /// Whether the last line ended with CR: an LF right after it belongs to that line end.
-    after_cr: bool,
     state: State,
 }
 
@@ -50,11 +45,11 @@ enum State {
 
 impl Lines {
     pub fn open(path: &Path) -> Result<Lines, Failure> {
-        Ok(Lines::new(Feed::open(path)?, shell_word(path)))
+        Ok(Lines { feed: Feed::open(path)?, argument: shell_word(path), state: State::Start })
     }
 
     pub fn stdin() -> Result<Lines, Failure> {
-        Ok(Lines::new(Feed::stdin()?, "-".to_owned()))
+        Ok(Lines { feed: Feed::stdin()?, argument: "-".to_owned(), state: State::Start })
     }
 
     /// Fails if [`Lines::open`] would, or if the file is not a list. A pipe or a device is not opened: the program
@@ -64,10 +59,6 @@ impl Lines {
             Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
             _ => Lines::open(path)?.next(None).map(drop),
         }
-    }
-
-    fn new(feed: Feed, argument: String) -> Lines {
-        Lines { feed, argument, partial: Vec::new(), number: 0, after_cr: false, state: State::Start }
     }
 
     /// The next line, awaited until the deadline.
@@ -119,34 +110,17 @@ impl Lines {
     /// The next line that is neither blank nor a comment.
     fn read(&mut self, deadline: Option<Instant>) -> Result<Next<Line>, Failure> {
         loop {
-            let has_ended = match self.feed.fill(deadline)? {
-                Next::Item(()) => false,
+            // One byte more than a line may have shows that it is too long.
+            let (number, mut text) = match self.feed.next_line(LONGEST_LINE + 1, deadline)? {
+                Next::Item(line) => line,
+                Next::End => return Ok(Next::End),
                 Next::Waiting => return Ok(Next::Waiting),
-                Next::End if self.partial.is_empty() => return Ok(Next::End),
-                Next::End => true,
             };
-            if std::mem::take(&mut self.after_cr) && self.feed.rest().starts_with(b"\n") {
-                self.feed.consume(1);
-                continue;
-            }
-            let rest = self.feed.rest();
-            let end = rest.iter().position(|&b| b == b'\n' || b == b'\r');
-            // Of a long line no more is kept than shows that it is too long.
-            let room = LONGEST_LINE + 1 - self.partial.len();
-            self.partial.extend_from_slice(&rest[..end.unwrap_or(rest.len()).min(room)]);
-            self.after_cr = end.is_some_and(|end| rest[end] == b'\r');
-            let passed = end.map_or(rest.len(), |end| end + 1);
-            self.feed.consume(passed);
-            if end.is_none() && !has_ended {
-                continue;
-            }
-            self.number += 1;
-            let mut text = std::mem::take(&mut self.partial);
             let start = text.trim_ascii_start();
             if !start.is_empty() && !start.starts_with(b"#") {
                 let is_long = text.len() > LONGEST_LINE;
                 text.truncate(LONGEST_LINE);
-                return Ok(Next::Item(Line { text, number: self.number, is_long }));
+                return Ok(Next::Item(Line { text, number, is_long }));
             }
         }
     }
