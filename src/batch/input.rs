@@ -219,11 +219,12 @@ impl Dedup {
 fn parse_argument(argument: &OsStr, rule: Rule) -> Entry {
     let bytes = argument.as_encoded_bytes();
     let mut entry = parse(bytes, None, rule);
-    if let Entry::Invalid { shown, why, .. } = &mut entry
+    if let Entry::Invalid { why, .. } = &mut entry
         && Path::new(argument).metadata().is_ok_and(|metadata| !metadata.is_dir())
     {
         why.message = "a file instead of a chat id";
-        why.hint = Some(format!("--from FILE reads chat ids from a file: --from {shown}"));
+        let file = lines::shell_word(Path::new(argument));
+        why.hint = Some(format!("--from FILE reads chat ids from a file: --from {file}"));
     }
     entry
 }

@@ -178,8 +178,11 @@ fn a_table_or_a_vcard_is_refused_as_a_whole() {
 #[test]
 fn an_argument_that_names_a_file_has_the_option_for_it() {
     let server = Server::unasked();
-    let cli = Cli::request(&server, ["contacts.txt"]).file("contacts.txt", CHAT).exits(65).any_stdout();
-    cli.stderr_has("hint: --from FILE reads chat ids from a file: --from contacts.txt\n").run();
+    let long = format!("{}.txt", "x".repeat(100));
+    for (name, word) in [("contacts.txt", "contacts.txt"), ("my list.txt", "'my list.txt'"), (&long, &long)] {
+        let cli = Cli::request(&server, [name]).file(name, CHAT).exits(65).any_stdout();
+        cli.stderr_has(format!("hint: --from FILE reads chat ids from a file: --from {word}\n")).run();
+    }
     let server = Server::with(|_| Answer::status(200)).times(1);
     Cli::request(&server, [CHAT]).file(CHAT, "").stdout(lines(&[CHAT])).run();
 }

@@ -138,7 +138,7 @@ fn are_of_a_table(first: &[u8], second: &[u8]) -> bool {
 }
 
 /// A path as a word of a shell's command line, not to be taken for an option.
-fn shell_word(path: &Path) -> String {
+pub fn shell_word(path: &Path) -> String {
     let mut path = path.display().to_string();
     if path.starts_with('-') {
         path.insert_str(0, "./");
