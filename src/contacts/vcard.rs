@@ -54,8 +54,9 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
 struct Card {
     /// The number of its first line.
     line: u64,
+    /// Its properties that are kept, decoded and without parameters.
     text: String,
-    /// The last property that is kept, unfolded: a line may be folded within a character.
+    /// The last of them, unfolded: a line may be folded within a character.
     property: Vec<u8>,
     /// The number of the line of each TEL.
     numbers: Vec<u64>,
@@ -86,34 +87,36 @@ impl Card {
             self.is_quoted_printable = head.contains("QUOTED-PRINTABLE");
         }
         if self.is_kept && self.size() <= LONGEST_RECORD {
-            let value = match (is_continued, self.is_soft_break) {
-                (false, _) => {
-                    // vCard 2.1 also has the encoding without its name, and calcard's default is Latin 1, not UTF-8.
-                    let charset = if self.charset.is_none() { ";CHARSET=UTF-8" } else { "" };
-                    let encoding = format!("{charset};ENCODING=QUOTED-PRINTABLE");
-                    let head = head.replace(";ENCODING=QUOTED-PRINTABLE", ";QUOTED-PRINTABLE");
-                    self.property.extend(head.replace(";QUOTED-PRINTABLE", &encoding).into_bytes());
-                    &line[line.iter().position(|&b| b == b':').unwrap_or(line.len())..]
-                }
+            let more = match (is_continued, self.is_soft_break) {
+                (false, _) => line,
+                (true, false) => &line[1..],
                 (true, true) => {
-                    self.property.push(b'\n');
+                    self.property.pop();
                     line
                 }
-                (true, false) => &line[1..],
             };
-            self.property.extend_from_slice(value);
+            self.property.extend_from_slice(more);
         }
         self.is_soft_break = self.is_quoted_printable && line.ends_with(b"=");
     }
 
     fn end_property(&mut self) {
-        if !self.property.is_empty() {
-            let (text, is_bad) = self.charset.unwrap_or(UTF_8).decode_without_bom_handling(&self.property);
-            self.has_bad_text |= is_bad;
-            self.text.push_str(&text);
-            self.text.push('\n');
-            self.property.clear();
+        let property = std::mem::take(&mut self.property);
+        if property.is_empty() {
+            return;
         }
+        let (name, _) = property_of(&property);
+        let mut is_quoted = false;
+        let colon = property.iter().position(|&b| {
+            is_quoted ^= b == b'"';
+            b == b':' && !is_quoted
+        });
+        let colon = colon.or_else(|| property.iter().position(|&b| b == b':'));
+        let value = &property[colon.map_or(property.len(), |colon| colon + 1)..];
+        let value = if self.is_quoted_printable { decode_quoted_printable(value) } else { value.to_vec() };
+        let (value, is_bad) = self.charset.unwrap_or(UTF_8).decode_without_bom_handling(&value);
+        self.has_bad_text |= is_bad;
+        self.text.push_str(&format!("{name}:{value}\n"));
     }
 
     fn size(&self) -> usize {
@@ -163,6 +166,29 @@ fn property_of(line: &[u8]) -> (String, String) {
     (name.rsplit('.').next().unwrap_or_default().to_owned(), head)
 }
 
+/// Decodes quoted-printable, in which a separator that is part of a value may be encoded: it is escaped instead. Line
+/// ends become spaces.
+fn decode_quoted_printable(mut rest: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(rest.len());
+    let digit = |b: u8| char::from(b).to_digit(16);
+    while let [first, after @ ..] = rest {
+        let code = match *rest {
+            [b'=', high, low, ..] => digit(high).zip(digit(low)).map(|(high, low)| (high * 16 + low) as u8),
+            _ => None,
+        };
+        if matches!(code, Some(b';' | b',')) && decoded.last() != Some(&b'\\') {
+            decoded.push(b'\\');
+        }
+        decoded.push(match code {
+            Some(b'\r' | b'\n') => b' ',
+            Some(code) => code,
+            None => *first,
+        });
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    decoded
+}
+
 /// The next line, of a longer one the first 64 KiB. A signal counts as the end of the file.
 fn next_line(feed: &mut Feed) -> Result<Option<(u64, Vec<u8>)>, Failure> {
     while shutdown::signal().is_none() {
@@ -208,11 +234,24 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_quoted_printable_may_be_folded_and_is_utf8_unless_it_says_otherwise() {
+    fn a_name_in_quoted_printable_is_utf8_unless_it_says_otherwise() {
         let card = |name: &str| found(format!("BEGIN:VCARD\nVERSION:2.1\n{name}\nTEL;CELL:1\nEND:VCARD\n"));
         assert_eq!(card("N;Quoted-Printable:L;Jos=C3=A9"), ["4 José L: 1"]);
-        assert_eq!(card("FN;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:Jos=E9"), ["4 José: 1"]);
+        assert_eq!(card("FN;ENCODING=QUOTED-PRINTABLE:Jos=E9 =3D =4"), ["4 Jos\u{fffd} = =4: 1"]);
+        assert_eq!(card("FN;CHARSET=SHIFT_JIS;ENCODING=QUOTED-PRINTABLE:=8E=52=93=63"), ["4 山田: 1"]);
         assert_eq!(card("FN;ENCODING=QUOTED-PRINTABLE:Jo\n s=\n=C3=A9"), ["6 José: 1"]);
+        assert_eq!(card("N;ENCODING=QUOTED-PRINTABLE:L=3BM;A=5C=3B=0D=0AB"), ["4 A;  B L;M: 1"]);
+    }
+
+    #[test]
+    fn the_parameters_of_a_number_do_not_matter() {
+        for parameters in ["item1.TEL;TYPE=\"a:b\"", "a.b.TEL", "TEL;VALUE=integer", "tel;value=uri", "TEL;TYPE=\"a"] {
+            assert_eq!(
+                found(format!("BEGIN:VCARD\nFN:A\n{parameters}:1\nTEL\nEND:VCARD\n"))[0],
+                "3 A: 1",
+                "{parameters}"
+            );
+        }
     }
 
     #[test]
