@@ -190,7 +190,9 @@ fn explain(text: &str, rule: Rule) -> NotAChatId {
             "write the number with its country code, as in 11001234567@c.us",
         ),
         Ok(_) if digits > 16 => {
-            bad("too many digits for a chat id: 11 or 12 are needed", "the id of a group ends in @g.us")
+            let may_be_group = name.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+            let hint = if may_be_group { "the id of a group ends in @g.us" } else { COUNTRY_CODE };
+            bad("too many digits for a chat id: 11 or 12 are needed", hint)
         }
         Ok(_) => bad("not a chat id", COUNTRY_CODE),
         Err(_) if digits >= 7 && !name.contains('@') => bad("not a chat id", COUNTRY_CODE),
@@ -301,6 +303,7 @@ mod tests {
             "8 (900) 123-45-67@c.us",
             "11001234567/8",
             "11001234567 ext. 5",
+            "11001234567 11001234568",
             "11001234567.5",
             "1100123456-7",
             "81234567",
@@ -309,6 +312,9 @@ mod tests {
             assert_eq!(hint(text), COUNTRY_CODE, "{text:?}");
         }
         assert!(hint("1.10012E+10").contains("format the column as text"));
+        for group in ["120363043968066561", "11001234567-1586700802", "120363043968066561@c.us"] {
+            assert_eq!(hint(group), "the id of a group ends in @g.us");
+        }
     }
 
     #[test]
