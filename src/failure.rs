@@ -138,6 +138,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Whether it is not retried although its kind is, such as for a bad certificate.
     pub is_final: bool,
+    /// Whether a picture's URL has expired, or may have: a fresh one may help.
+    pub url_expired: bool,
 }
 
 impl Failure {
@@ -148,7 +150,7 @@ impl Failure {
 
     /// A failure with its causes.
     pub fn caused(kind: Kind, error: anyhow::Error) -> Failure {
-        Failure { kind, error, hint: None, http_status: None, retry_after: None, is_final: false }
+        Failure { kind, error, hint: None, http_status: None, retry_after: None, is_final: false, url_expired: false }
     }
 
     /// A thread that the system does not start.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
 
-use self::download::{DownloadError, Format};
+use self::download::Format;
 use self::folder::{Destination, Folder};
 use self::url::{AllowedHost, Target};
 use crate::chat_id::ChatId;
@@ -61,7 +61,7 @@ impl<'a> Pictures<'a> {
 
     /// Downloads and saves the picture of a record, or notes that it is gone, and adds to the record what became of the
     /// file. When this returns, that is on disk. Returns the picture, if the record has one.
-    pub fn save(&self, chat: &ChatId, record: &mut Record, stop: &StopFlag) -> Result<Option<Vec<u8>>, DownloadError> {
+    pub fn save(&self, chat: &ChatId, record: &mut Record, stop: &StopFlag) -> Result<Option<Vec<u8>>, Failure> {
         match (record.status, &record.url_avatar) {
             (Status::Found, Some(url)) => {
                 let (format, bytes) = self.download(url, stop)?;
@@ -82,7 +82,7 @@ impl<'a> Pictures<'a> {
     }
 
     /// Downloads a picture, again if that may help.
-    fn download(&self, url: &str, stop: &StopFlag) -> Result<(Format, Vec<u8>), DownloadError> {
+    fn download(&self, url: &str, stop: &StopFlag) -> Result<(Format, Vec<u8>), Failure> {
         let target = url::check(url, &self.options.allowed)?;
         let agent = self.agent(&target)?;
         let Options { http, retries, time_limit, .. } = &self.options;
@@ -91,18 +91,18 @@ impl<'a> Pictures<'a> {
         loop {
             let left = time_limit.map(|limit| limit.saturating_sub(began.elapsed()));
             let timeout = left.unwrap_or(http.timeout).min(http.timeout);
-            let error = match download::download(agent, &target, timeout, self.output) {
-                Err(error) => error,
+            let failure = match download::download(agent, &target, timeout, self.output) {
+                Err(failure) => failure,
                 downloaded => return downloaded,
             };
-            match retries.pause_after(&error.failure) {
+            match retries.pause_after(&failure) {
                 Some(pause) if time_limit.is_none_or(|limit| began.elapsed() + pause < limit) => {
-                    let _wait = self.output.wait_for_retry(&error.failure, Instant::now() + pause);
+                    let _wait = self.output.wait_for_retry(&failure, Instant::now() + pause);
                     if !stop.sleep(pause) {
-                        return Err(error);
+                        return Err(failure);
                     }
                 }
-                _ => return Err(error),
+                _ => return Err(failure),
             }
         }
     }
@@ -150,8 +150,8 @@ mod tests {
             let pictures =
                 Pictures::new(Destination::Memory, options(time_limit), &output).expect("nothing to prepare");
             let began = Instant::now();
-            let error = pictures.download(&url, &StopFlag::default()).expect_err("it always fails");
-            assert!(error.failure.kind == Kind::ServerError && began.elapsed() < time_limit, "{:?}", began.elapsed());
+            let failure = pictures.download(&url, &StopFlag::default()).expect_err("it always fails");
+            assert!(failure.kind == Kind::ServerError && began.elapsed() < time_limit, "{:?}", began.elapsed());
         }
         server.requests();
     }

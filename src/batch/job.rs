@@ -28,7 +28,7 @@ pub trait Job: Sync {
     fn attempt(&self, chat: &ChatId, attempt: Attempt) -> Result<Record, Failure>;
 
     /// Called after a response, outside of the rate: for a download, for example. `None`: the chat's result line is
-    /// reported later, by the background task.
+    /// reported later, by the background task. If a URL has expired, the chat is requested once more.
     fn after_response(&self, _chat: &ChatId, record: Record, _run: &RunHandle<'_>) -> Result<Option<Record>, Failure> {
         Ok(Some(record))
     }
@@ -137,15 +137,6 @@ impl RunHandle<'_> {
             let pause = retry::pause(attempts, failure.retry_after, fastrand::f64());
             lock(&self.state.limiter).pause(Instant::now() + pause);
         }
-    }
-
-    /// Sends one more request about a chat, in its turn.
-    pub fn request_again(&self, chat: &ChatId) -> Result<Record, Failure> {
-        if !self.await_turn(true) {
-            let ended = Failure::new(Kind::Timeout, "the run ended before another attempt");
-            return Err(Failure { is_final: true, ..ended });
-        }
-        self.state.job.attempt(chat, Attempt::Retry).inspect_err(|failure| self.slow_down_after(failure, 1))
     }
 
     /// Reports something to the writer that is not a line.

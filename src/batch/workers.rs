@@ -258,6 +258,7 @@ impl<'a> Worker<'a> {
         let is_fallback = flight.is_fallback;
         let mut retries = RetryPolicy::new(self.state().config.retries);
         let mut last = None;
+        let mut has_expired = false;
         let output = self.handle.output();
         let mut wait = None;
         let result = loop {
@@ -282,7 +283,14 @@ impl<'a> Worker<'a> {
             let answer = self.state().job.attempt(chat, attempt);
             drop(calling);
             let failure = match answer {
-                Ok(record) => break self.state().job.after_response(chat, flight.line(record), &self.handle),
+                Ok(record) => match self.state().job.after_response(chat, flight.line(record), &self.handle) {
+                    Err(failure) if failure.url_expired && !has_expired => {
+                        has_expired = true;
+                        last = Some(failure);
+                        continue;
+                    }
+                    result => break result,
+                },
                 Err(failure) => failure,
             };
             self.handle.slow_down_after(&failure, flight.attempts);

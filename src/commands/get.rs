@@ -104,16 +104,7 @@ impl Job for GetJob<'_> {
         run: &RunHandle<'_>,
     ) -> Result<Option<Record>, Failure> {
         let Some(pictures) = &self.pictures else { return Ok(Some(record)) };
-        let picture = match pictures.save(chat, &mut record, run.stop()) {
-            // Asks once more, for a fresh URL.
-            Err(error) if error.url_expired => {
-                let Record { attempts, elapsed_ms, .. } = record;
-                record = Record { attempts, elapsed_ms, ..run.request_again(chat)? };
-                pictures.save(chat, &mut record, run.stop())
-            }
-            result => result,
-        };
-        let picture = picture.map_err(|error| error.failure)?;
+        let picture = pictures.save(chat, &mut record, run.stop())?;
         self.note(&record, picture.as_deref());
         if let Some(picture) = picture.filter(|_| !self.args.only_changes || record.is_news()) {
             self.print(chat, &picture, run)?;

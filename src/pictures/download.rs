@@ -84,27 +84,13 @@ fn first_scan(jpeg: &[u8]) -> Option<&[u8]> {
     if find(b"\xff\xd8\xff").is_some() { None } else { find(b"\xff\xda").map(|at| &jpeg[at + 2..]) }
 }
 
-/// Why a picture was not downloaded or saved.
-#[derive(Debug)]
-pub struct DownloadError {
-    pub failure: Failure,
-    /// The URL has expired, or may have: a fresh one may help.
-    pub url_expired: bool,
-}
-
-impl From<Failure> for DownloadError {
-    fn from(failure: Failure) -> DownloadError {
-        DownloadError { failure, url_expired: false }
-    }
-}
-
 /// Downloads a picture, once, within `timeout`.
 pub fn download(
     agent: &Agent,
     target: &Target<'_>,
     timeout: Duration,
     output: &Output,
-) -> Result<(Format, Vec<u8>), DownloadError> {
+) -> Result<(Format, Vec<u8>), Failure> {
     output.wire(|| format!("> GET {}", target.url));
     let result = agent.call(target.url, Request::Get, Some(Instant::now() + timeout), SIZE_LIMIT);
     output.wire(|| match &result {
@@ -119,19 +105,18 @@ pub fn download(
                 return Ok((format, answer.body));
             }
             let why = anyhow::anyhow!("a {} without its end", format.extension());
-            Err(Failure::new(Kind::BadPicture, "the picture is incomplete").because(why).into())
+            Err(Failure::new(Kind::BadPicture, "the picture is incomplete").because(why))
         }
         format => {
             let text = if format.is_some() { &[] } else { &body[..body.len().min(TEXT_LIMIT)] };
-            let mut error = refusal(answer.status, format.is_some(), text);
-            error.failure.retry_after = answer.retry_after;
-            Err(error)
+            let failure = refusal(answer.status, format.is_some(), text);
+            Err(Failure { retry_after: answer.retry_after, ..failure })
         }
     }
 }
 
 /// The failure for an answer that is not a whole picture. `text` is empty if the body begins like a picture.
-fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
+fn refusal(status: u16, is_picture: bool, text: &[u8]) -> Failure {
     let text = String::from_utf8_lossy(text);
     let (text, lower) = (text.trim(), text.trim().to_lowercase());
     let is_html = lower.starts_with('<') && !lower.starts_with("<svg") && !lower.starts_with("<?xml");
@@ -157,9 +142,9 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> DownloadError {
     let mut failure = Failure::new(kind, what).because(anyhow::Error::msg(why));
     failure.http_status = Some(status);
     if url_expired {
-        failure = failure.hint("another run asks for a fresh URL");
+        failure = failure.hint("each run of `greenavatar get` asks for a fresh URL");
     }
-    DownloadError { failure, url_expired }
+    Failure { url_expired, ..failure }
 }
 
 fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
@@ -239,7 +224,7 @@ mod tests {
         let agent = Agent::new(&Options { timeout, ..Options::default() });
         let result = download(&agent, &target, timeout, &Output::default());
         server.requests();
-        result.map_err(|error| (error.failure.kind.code(), error.failure.message()))
+        result.map_err(|failure| (failure.kind.code(), failure.message()))
     }
 
     #[test]
@@ -256,11 +241,18 @@ mod tests {
         let target = url::check("https://localhost:9/x.jpg", &allowed).expect("allowed");
         let agent = Agent::new(&Options { public_addresses_only: true, ..Options::default() });
         let result = download(&agent, &target, Duration::from_secs(5), &Output::default());
-        let failure = result.expect_err("a loopback address").failure;
+        let failure = result.expect_err("a loopback address");
         let (message, hint) = (failure.message(), failure.hint.clone().expect("a hint"));
         assert!(message.contains("127.0.0.1") || message.contains("::1"), "{message}");
         assert!(hint.contains("VPN") && hint.contains("--allow-host localhost"), "{hint}");
         assert_eq!((failure.kind, failure.is_final), (Kind::BadPicture, true));
+    }
+
+    #[test]
+    fn the_hint_for_an_expired_url_names_the_command_that_asks_for_another() {
+        // `receive` does not: it has only the URL of the notification.
+        let hint = refusal(404, false, b"").hint.expect("a hint");
+        assert!(hint.contains("`greenavatar get` asks for a fresh URL"), "{hint}");
     }
 
     #[test]

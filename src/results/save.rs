@@ -55,7 +55,7 @@ impl<'a> Saver<'a> {
     /// Saves the picture of a record, or notes that it is gone. If it cannot be downloaded, returns why; the record says
     /// it too. Fails if nothing can be saved, or if the run ended before the download succeeded.
     pub fn save(&self, chat: &ChatId, record: &mut Record, stop: &StopFlag) -> Result<Option<Failure>, Failure> {
-        match self.pictures.save(chat, record, stop).map_err(|error| error.failure) {
+        match self.pictures.save(chat, record, stop) {
             Ok(_) => Ok(None),
             Err(failure) if failure.kind.ends_run() || stop.is_set() => Err(failure),
             Err(failure) => {

@@ -120,6 +120,8 @@ fn an_expired_url_is_requested_anew_once() {
     let server = Server::with(move |seen| {
         requests += 1;
         match (method(seen), requests) {
+            // A request for a fresh URL is retried like any other.
+            ("getAvatar", 3) => Answer::status(503).header("Retry-After", "0"),
             ("getAvatar", n) => {
                 let host = seen.header("host").expect("a host");
                 ok(&format!(r#"{{"urlAvatar":"http://{host}/pictures/{n}"}}"#))
@@ -128,11 +130,12 @@ fn an_expired_url_is_requested_anew_once() {
             _ => picture(JPEG),
         }
     })
-    .times(4);
-    let output = get(&server, ["--json", "--dir", "d", CHAT]).any_stdout().run();
+    .times(5);
+    let args = ["--json", "get", "--allow-host", "127.0.0.1", "--dir", "d", CHAT];
+    let output = Cli::on(&server).args(args).any_stdout().run();
     let line = json(&output.stdout);
-    assert!(line["urlAvatar"].as_str().expect("a URL").ends_with("/pictures/3"), "the line has the fresh URL: {line}");
-    assert!(output.stdout.ends_with("\"attempts\":1,\"elapsedMs\":_}\n"), "{}", output.stdout);
+    assert!(line["urlAvatar"].as_str().expect("a URL").ends_with("/pictures/4"), "the line has the fresh URL: {line}");
+    assert!(output.stdout.ends_with("\"attempts\":3,\"elapsedMs\":_}\n"), "{}", output.stdout);
     assert_eq!(names(output.path("d")), [format!("{CHAT}.jpg")]);
 }
 
