@@ -96,9 +96,10 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    /// Whether the last record is a comment among plain lines.
-    pub fn is_comment(&self) -> bool {
-        self.ends.len() == 1 && self.field(0).trim_ascii_start().starts_with(b"#")
+    /// Whether the last record is blank, or a comment among plain lines.
+    pub fn is_skipped(&self) -> bool {
+        let fields = self.fields[..self.ends.last().copied().unwrap_or_default()].trim_ascii_start();
+        fields.is_empty() || self.len() == 1 && fields.starts_with(b"#")
     }
 
     pub fn len(&self) -> usize {

@@ -40,7 +40,7 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
             }
             Record::At(line) => line,
         };
-        if records.is_comment() || std::mem::take(&mut is_header) {
+        if records.is_skipped() || std::mem::take(&mut is_header) {
             continue;
         }
         let mut text = |column: usize| {
@@ -105,7 +105,7 @@ impl Layout {
             && let Ok(Record::At(_)) = records.next()
         {
             let field = |column| String::from_utf8_lossy(records.field(column)).trim().to_owned();
-            if !records.is_comment() {
+            if !records.is_skipped() {
                 sample.push((0..records.len()).map(field).collect());
             }
         }
@@ -274,6 +274,14 @@ mod tests {
         }
         assert_eq!(found("a@example.com\n").len(), 1);
         assert!(found("").is_empty() && found("\n\r\n").is_empty());
+    }
+
+    #[test]
+    fn blank_records_are_skipped() {
+        let text = ";;\n \nName;Phone;\n;\nAda;1;\n;;\n";
+        assert_eq!(found(text), ["5 Ada: 1"]);
+        let counted = parse(&mut Feed::of(b"Name;Phone\n;;\nAda;\n"), &mut |_, _| ControlFlow::Continue(()));
+        assert_eq!(counted.expect("no file").without_number, 1);
     }
 
     #[test]
