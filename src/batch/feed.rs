@@ -20,8 +20,8 @@ use crate::shutdown::{self, SLICE};
 const STDIN: &str = "standard input";
 const CHUNK: usize = 16 * 1024;
 
-/// A file that is read piece by piece. UTF-16 with a byte-order mark becomes UTF-8, and a mark is removed; UTF-8 is not
-/// checked.
+/// A file that is read piece by piece or line by line. UTF-16 with a byte-order mark becomes UTF-8, and a mark is
+/// removed; UTF-8 is not checked.
 pub struct Feed {
     source: Source,
     /// The file's name for messages.

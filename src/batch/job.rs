@@ -57,12 +57,9 @@ pub trait BackgroundTask: Sync {
     /// Ends a wait of [`BackgroundTask::run`], from another thread: the run stops.
     fn interrupt(&self);
 
-    /// Takes the chats that have no line yet. Called when the run is over or cut off; then
-    /// [`BackgroundTask::run`] may still work.
-    fn take_unfinished(&self) -> Vec<ChatId>;
-
-    /// The line of a chat that the run ended before, and why.
-    fn unfinished(&self, chat: &ChatId, stop: &StopFlag) -> (Record, Failure);
+    /// Takes the chats that have no line yet, and `requeued` ones. Returns their lines and why the run ended before.
+    /// Called when the run is over or cut off; then [`BackgroundTask::run`] may still work.
+    fn take_unfinished(&self, requeued: VecDeque<ChatId>, stop: &StopFlag) -> Vec<(Record, Failure)>;
 }
 
 /// What the threads of a run share.

@@ -97,8 +97,7 @@ pub fn run(
         }
         if let Some(background) = background {
             let requeued = std::mem::take(&mut lock(&state.fallback).chats);
-            let chats = requeued.into_iter().chain(background.take_unfinished());
-            writer.print_unfinished(chats.map(|chat| background.unfinished(&chat, context.stop)));
+            writer.print_unfinished(background.take_unfinished(requeued, context.stop));
         }
         if is_over {
             let is_slow = lock(&state.limiter).was_late();

@@ -281,9 +281,9 @@ impl<'a> Writer<'a> {
         self.write(lines.into_iter().map(line).collect());
     }
 
-    /// Prints the summary. Returns the exit status, or the error of standard output or the journal. `list`: what
-    /// is left of it; `None` if it cannot be looked at.
-    /// `is_slow`: it took longer than its rate says because all workers were busy.
+    /// Prints the summary. Returns the exit status, or the error of standard output or the journal. `list`: what is left
+    /// of it; `None` if it cannot be looked at. `is_slow`: it took longer than its rate says because all workers were
+    /// busy.
     pub fn finish(mut self, list: Option<&mut Input>, is_slow: bool) -> Result<u8, Error> {
         self.context.output.progress().clear();
         if let Some(list) = list {

@@ -3,6 +3,7 @@
 //! A chat gets one line, its last: the result, or timed-out with the reason. A notification is deleted only after its
 //! line is flushed, and a line is printed only after its picture is saved.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -231,18 +232,17 @@ impl BackgroundTask for Collector<'_> {
         self.poll.agent.shutdown();
     }
 
-    fn take_unfinished(&self) -> Vec<ChatId> {
-        lock(&self.pending).drain().collect()
-    }
-
-    /// The journal keeps the chat as requested: the next run waits on.
-    fn unfinished(&self, chat: &ChatId, stop: &StopFlag) -> (Record, Failure) {
-        let failure = match stop.reason() {
-            Some((kind, message)) => Failure::new(*kind, message.clone()),
-            None => Failure::new(Kind::NoResult, "the run ended before a notification arrived"),
+    /// The journal keeps the chats as requested: the next run waits on.
+    fn take_unfinished(&self, requeued: VecDeque<ChatId>, stop: &StopFlag) -> Vec<(Record, Failure)> {
+        let line = |chat: ChatId| {
+            let failure = match stop.reason() {
+                Some((kind, message)) => Failure::new(*kind, message.clone()),
+                None => Failure::new(Kind::NoResult, "the run ended before a notification arrived"),
+            };
+            let error = Some(failure.body());
+            let record = Record { error, ..Record::new(chat.as_str(), Status::TimedOut) };
+            (record.named_as(&chat), failure)
         };
-        let error = Some(failure.body());
-        let record = Record { error, ..Record::new(chat.as_str(), Status::TimedOut) };
-        (record.named_as(chat), failure)
+        requeued.into_iter().chain(lock(&self.pending).drain()).map(line).collect()
     }
 }
