@@ -54,7 +54,10 @@ pub struct Input {
     lines: Option<Lines>,
     /// Whether a source could not be read. Its remaining entries are unknown, so the input ends.
     is_broken: bool,
-    dedup: Dedup,
+    /// The chats of the journal, and all of this run.
+    done: Option<Done>,
+    /// Without a journal, the last chats of this run.
+    recent: Deduplicator,
     pub duplicates: u64,
     /// Chats that are done in the journal.
     pub already_done: u64,
@@ -70,9 +73,8 @@ impl Input {
                 Source::Argument(_) | Source::Chats(_) => {}
             }
         }
-        let dedup = done.map_or_else(|| Dedup::Recent(Deduplicator::default()), Dedup::Journal);
-        let sources = sources.into();
-        Ok(Input { rule, sources, lines: None, is_broken: false, dedup, duplicates: 0, already_done: 0 })
+        let (sources, recent) = (sources.into(), Deduplicator::default());
+        Ok(Input { rule, sources, lines: None, is_broken: false, done, recent, duplicates: 0, already_done: 0 })
     }
 
     /// The largest possible number of entries, if it is known without reading.
@@ -87,8 +89,10 @@ impl Input {
 
     /// The number of chats ahead, duplicates included. Files are read for it; `None` if there is a pipe.
     pub fn count_ahead(&self) -> Option<u64> {
-        let is_new = |key| u64::from(!self.dedup.is_done(key));
-        let mut count = self.dedup.awaited();
+        // The chats that are waited for already have a line each.
+        let mut count = self.done.as_ref().map_or(0, |done| done.awaited.len() as u64);
+        let is_known = |key| self.done.as_ref().is_some_and(|done| done.contains(key) || done.awaited.contains(&key));
+        let is_new = |key| u64::from(!is_known(key));
         for source in &self.sources {
             let path = match source {
                 Source::Argument(_) => {
@@ -181,9 +185,9 @@ impl Input {
 
     fn is_new(&mut self, entry: &Entry) -> bool {
         let Entry::Chat(chat) = entry else { return true };
-        let seen = match &mut self.dedup {
-            Dedup::Recent(recent) => (!recent.insert(&chat.key())).then_some(SeenIn::Run),
-            Dedup::Journal(done) => done.insert(chat.key()),
+        let seen = match &mut self.done {
+            Some(done) => done.insert(chat.key()),
+            None => (!self.recent.insert(&chat.key())).then_some(SeenIn::Run),
         };
         match seen {
             None => return true,
@@ -192,27 +196,6 @@ impl Input {
             Some(SeenIn::Run) => self.duplicates += 1,
         }
         false
-    }
-}
-
-/// The chats that are not requested again.
-#[derive(Debug)]
-enum Dedup {
-    /// The last ones of this run.
-    Recent(Deduplicator),
-    /// All of this run, and those that are done in the journal.
-    Journal(Done),
-}
-
-impl Dedup {
-    /// Whether the entry is not counted: it is done, or its chat is waited for already.
-    fn is_done(&self, key: ChatKey) -> bool {
-        matches!(self, Dedup::Journal(done) if done.contains(key) || done.awaited.contains(&key))
-    }
-
-    /// Chats that an earlier run requested, and that have a line in this one.
-    fn awaited(&self) -> u64 {
-        if let Dedup::Journal(done) = self { done.awaited.len() as u64 } else { 0 }
     }
 }
 
