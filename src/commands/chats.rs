@@ -1,4 +1,4 @@
-//! What `get` and `request` share: where the chats come from, their journal, and the run.
+//! What `get` and `request` share: where the chats come from, and their journal.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,10 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::batch::input::{Input, Source};
-use crate::batch::job::{BackgroundTask, Job};
 use crate::batch::journal::{Journal, JournalFilter, Requested};
-use crate::batch::workers;
-use crate::batch::writer::{RunConfig, RunContext};
+use crate::batch::writer::RunConfig;
 use crate::chat_id::Rule;
 use crate::cli::ListArgs;
 use crate::commands::Context;
@@ -17,7 +15,6 @@ use crate::commands::files::Files;
 use crate::contacts::{self, account};
 use crate::failure::{Error, Failure};
 use crate::greenapi::client::Client;
-use crate::output::Output;
 use crate::pictures::Pictures;
 use crate::settings::{Flags, Settings};
 use crate::shutdown::StopFlag;
@@ -99,8 +96,8 @@ impl ListArgs {
         }
     }
 
-    /// Opens the journal, then the list without the chats that are done. `accepted_is_done`, `pictures`: see
-    /// [`JournalFilter`].
+    /// Opens the journal, then the list without the chats that are done. Returns also the chats that an earlier run
+    /// requested and that have no result yet. `accepted_is_done`, `pictures`: see [`JournalFilter`].
     pub fn open(
         &self,
         sources: Vec<Source>,
@@ -108,7 +105,7 @@ impl ListArgs {
         settings: &Settings,
         accepted_is_done: bool,
         pictures: Option<&Pictures<'_>>,
-    ) -> Result<OpenList, Error> {
+    ) -> Result<(Input, Option<Journal>, Vec<Requested>), Error> {
         check_stdin(&sources, settings)?;
         let id_instance = &settings.instance.id;
         let filter = JournalFilter { command, id_instance, max_age: self.max_age, accepted_is_done, pictures };
@@ -117,30 +114,7 @@ impl ListArgs {
             Some(state) => (Some(state.journal), Some(state.done), state.requested),
             None => (None, None, Vec::new()),
         };
-        Ok(OpenList { list: Input::open(sources, self.rule(settings)?, done)?, journal, requested })
-    }
-}
-
-pub struct OpenList {
-    pub list: Input,
-    pub journal: Option<Journal>,
-    /// Chats that an earlier run requested and that have no result yet.
-    pub requested: Vec<Requested>,
-}
-
-impl OpenList {
-    /// Runs a job for each chat and writes the lines to `output`. Returns the exit status.
-    pub fn run(
-        self,
-        config: RunConfig,
-        job: &dyn Job,
-        background: Option<&dyn BackgroundTask>,
-        stop: &StopFlag,
-        output: &Output,
-    ) -> Result<u8, Error> {
-        let journal = self.journal.as_ref();
-        let run_context = RunContext { output, journal, stop };
-        workers::run(self.list, job, background, config, run_context)
+        Ok((Input::open(sources, self.rule(settings)?, done)?, journal, requested))
     }
 }
 

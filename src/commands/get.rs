@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::batch::job::{Attempt, Job, RunHandle};
+use crate::batch::workers;
+use crate::batch::writer::RunContext;
 use crate::chat_id::ChatId;
 use crate::cli::GetArgs;
 use crate::commands::Context;
@@ -61,12 +63,10 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let job = GetJob { args, client, pictures, print, output };
     let has_files = args.save.dir.is_some() || (args.output.is_some() && !is_stdout);
     let files = job.pictures.as_ref().filter(|_| has_files);
-    let open = args.chats.open(sources, "get", settings, true, files)?;
-    if is_stdout {
-        let no_lines = context.output.without_lines();
-        return open.run(config, &job, None, &stop, &no_lines);
-    }
-    open.run(config, &job, None, &stop, output)
+    let (list, journal, _) = args.chats.open(sources, "get", settings, true, files)?;
+    let no_lines = output.without_lines();
+    let output = if is_stdout { &no_lines } else { output };
+    workers::run(list, &job, None, config, RunContext { output, journal: journal.as_ref(), stop: &stop })
 }
 
 /// What is written to standard output besides the result lines.

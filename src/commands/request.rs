@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::batch::input::Input;
 use crate::batch::job::{Attempt, Job, RunHandle};
 use crate::batch::workers;
-use crate::batch::writer::RunConfig;
+use crate::batch::writer::{RunConfig, RunContext};
 use crate::chat_id::ChatId;
 use crate::cli::RequestArgs;
 use crate::commands::Context;
-use crate::commands::chats::{OpenList, check_stdin};
+use crate::commands::chats::check_stdin;
 use crate::failure::{Error, Failure};
 use crate::greenapi::client::Client;
 use crate::record::{Record, Status};
@@ -36,38 +36,39 @@ pub fn run(args: &RequestArgs, context: &Context<'_>) -> Result<u8, Error> {
     if args.dry_run {
         check_stdin(&sources, settings)?;
         let list = Input::open(sources, args.chats.rule(settings)?, None)?;
-        let open = OpenList { list, journal: None, requested: Vec::new() };
         config = RunConfig { rate: 0.0, concurrency: 1, has_summary: false, ..config };
+        let job = DryRun { client, cacert: context.flags.cacert.as_deref() };
         let no_lines = context.output.without_lines();
-        return open.run(config, &DryRun { client, cacert: context.flags.cacert.as_deref() }, None, &stop, &no_lines);
+        return workers::run(list, &job, None, config, RunContext { output: &no_lines, journal: None, stop: &stop });
     }
     let saver = session.saver(&args.save, config.concurrency, context)?;
     config.saved_to = args.save.dir.clone();
     args.chats.add_contacts(&mut sources, &client, settings, &stop, context)?;
     let pictures = saver.as_ref().map(|saver| &saver.pictures);
-    let open = args.chats.open(sources, "request", settings, args.wait.is_none(), pictures)?;
+    let (list, journal, requested) = args.chats.open(sources, "request", settings, args.wait.is_none(), pictures)?;
+    let run_context = RunContext { output: context.output, journal: journal.as_ref(), stop: &stop };
     let Some(wait) = args.wait else {
         let job = Request { client, has_accepted: AtomicBool::new(false) };
-        let result = open.run(config, &job, None, &stop, context.output);
+        let result = workers::run(list, &job, None, config, run_context);
         if job.has_accepted.into_inner() && io::stderr().is_terminal() {
             context.output.note(LATER);
         }
         return result;
     };
-    if open.journal.is_none() {
+    if journal.is_none() {
         require_lines(context.output)?;
     }
     // Waits for the pending chats of an earlier run, too.
     let is_own = |chat: &ChatId| args.chats.chats.first().is_some_and(|own| own == chat.as_str());
-    config.is_single &= open.requested.iter().all(|requested| is_own(&requested.chat));
+    config.is_single &= requested.iter().all(|requested| is_own(&requested.chat));
     let lock = Lock::acquire(&settings.instance)?;
     let spool = args.spool.as_deref().map(Spool::open).transpose()?;
     let poll = session.poll_client(context);
     let queue = Queue::new(&poll, &client, settings.retries, spool, lock, &stop, context.output);
-    let collector = Collector::new(&client, &poll, queue, wait, args.fallback, &open.requested, saver);
+    let collector = Collector::new(&client, &poll, queue, wait, args.fallback, &requested, saver);
     workers::check_threads()?;
     collector.look_first()?;
-    open.run(config, &collector, Some(&collector), &stop, context.output)
+    workers::run(list, &collector, Some(&collector), config, run_context)
 }
 
 const LATER: &str =
