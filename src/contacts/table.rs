@@ -66,16 +66,27 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     }
 }
 
-/// The delimiter that is most frequent in the first lines, outside of quotes.
+/// The delimiter that the most of the first lines have, outside of quotes; of several, the one of which the most lines
+/// have the same number, and then not the comma, which is frequent in text.
 fn delimiter_of(head: &[u8]) -> u8 {
-    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
-    let (mut is_quoted, mut lines, mut before) = (false, 0, b'\n');
-    for &b in head {
+    const DELIMITERS: [u8; 3] = *b",;\t";
+    // How many of each a line has, without the lines that have none.
+    let mut counts = [const { Vec::new() }; 3];
+    let (mut is_quoted, mut lines, mut before, mut line) = (false, 0, b'\n', [0; 3]);
+    for &b in head.iter().chain(b"\n") {
         match b {
             // A quote within a field is text, unless it follows another one.
             b'"' => is_quoted = !is_quoted && b",;\t\r\n\"".contains(&before),
-            b'\n' | b'\r' if !is_quoted => lines += 1,
-            _ if !is_quoted => counts.iter_mut().filter(|(sign, _)| *sign == b).for_each(|(_, count)| *count += 1),
+            b'\n' | b'\r' if !is_quoted => {
+                counts
+                    .iter_mut()
+                    .zip(line)
+                    .filter(|(_, count)| *count > 0)
+                    .for_each(|(counts, count)| counts.push(count));
+                line = [0; 3];
+                lines += 1;
+            }
+            _ if !is_quoted => (0..3).filter(|at| DELIMITERS[*at] == b).for_each(|at| line[at] += 1),
             _ => {}
         }
         if lines == SAMPLE {
@@ -83,7 +94,9 @@ fn delimiter_of(head: &[u8]) -> u8 {
         }
         before = b;
     }
-    counts.iter().max_by_key(|(_, count)| *count).expect("there are three").0
+    let alike = |counts: &[u32]| counts.iter().map(|a| counts.iter().filter(|b| *b == a).count()).max();
+    let best = (0..3).max_by_key(|at| (counts[*at].len(), alike(&counts[*at]), *at));
+    DELIMITERS[best.expect("there are three")]
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -274,6 +287,18 @@ mod tests {
         }
         assert_eq!(found("a@example.com\n").len(), 1);
         assert!(found("").is_empty() && found("\n\r\n").is_empty());
+    }
+
+    #[test]
+    fn the_delimiter_is_in_all_lines() {
+        let text = "Name;Phone;Note\nAda;+11001234501;a, b, c, d\nBob;+11001234502;e, f, g, h, i\n";
+        assert_eq!(found(text), ["2 Ada: +11001234501", "3 Bob: +11001234502"]);
+        let text = "L, A;+11001234501;a, b\nM, B;+11001234502;c\n";
+        assert_eq!(found(text), ["1 L, A: +11001234501", "2 M, B: +11001234502"]);
+        assert_eq!(
+            found("Name,Phone\nA; B; C,+11001234501\nD,+11001234502\n"),
+            ["2 A; B; C: +11001234501", "3 D: +11001234502"]
+        );
     }
 
     #[test]
