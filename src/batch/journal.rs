@@ -141,7 +141,8 @@ impl Journal {
         };
         let Reading { mut done, requested, .. } = reading;
         let waiting = requested.into_iter().filter(|(key, _)| !done.contains(*key));
-        let mut requested: Vec<_> = waiting.map(|(key, at)| Requested { chat: key.chat_id(), at }).collect();
+        let request = |(key, (at, name)): (ChatKey, _)| Requested { chat: key.chat_id().named(name), at };
+        let mut requested: Vec<_> = waiting.map(request).collect();
         requested.sort_by_key(|requested| requested.at);
         done.awaited.extend(requested.iter().map(|requested| requested.chat.key()));
         let (tail, unsolicited_tail) = (tail(filter.command), tail(UNSOLICITED_COMMAND));
@@ -244,6 +245,7 @@ fn output_failed(path: &Path, error: io::Error) -> Failure {
 struct Row<'a> {
     #[serde(borrow)]
     chat_id: Cow<'a, str>,
+    name: Option<Box<str>>,
     status: Status,
     #[serde(borrow)]
     command: Cow<'a, str>,
@@ -263,7 +265,8 @@ struct Reading<'a> {
     filter: JournalFilter<'a>,
     now: Timestamp,
     done: Done,
-    requested: BTreeMap<ChatKey, i64>,
+    /// When each chat was requested, and its name.
+    requested: BTreeMap<ChatKey, (i64, Option<Box<str>>)>,
 }
 
 impl Reading<'_> {
@@ -329,7 +332,7 @@ impl Reading<'_> {
             Status::Accepted if !self.filter.accepted_is_done => {
                 // The line was written at the response. The result may be as old as the request.
                 let requested_at = at.as_millisecond().saturating_sub(row.elapsed_ms).div_euclid(1000);
-                self.requested.insert(chat.key(), requested_at);
+                self.requested.insert(chat.key(), (requested_at, row.name));
             }
             _ => {
                 self.done.journaled.insert(chat.key());

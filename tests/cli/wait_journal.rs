@@ -77,7 +77,7 @@ fn a_resumed_wait_counts_from_the_request_and_not_from_the_response() {
 #[test]
 fn one_chat_with_a_pending_one_of_an_earlier_run_is_a_list() {
     let journal = format!(
-        r#"{{"chatId":"{}","status":"accepted","command":"request","idInstance":"{}","at":"{}"}}"#,
+        r#"{{"chatId":"{}","name":"Ada","status":"accepted","command":"request","idInstance":"{}","at":"{}"}}"#,
         chat(2),
         INSTANCE,
         jiff::Timestamp::now()
@@ -90,5 +90,6 @@ fn one_chat_with_a_pending_one_of_an_earlier_run_is_a_list() {
     let output = cli.exits(1).any_stdout().stderr_has(r#""timedOut":1"#).run();
     let lines = jsons(&output.stdout);
     assert_eq!(of(&lines, CHAT)[0]["status"], "none");
-    assert_eq!(of(&lines, &chat(2))[0]["error"]["code"], "no-result");
+    let pending = of(&lines, &chat(2))[0];
+    assert_eq!((&pending["error"]["code"], &pending["name"]), (&"no-result".into(), &"Ada".into()));
 }
