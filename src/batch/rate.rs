@@ -35,26 +35,20 @@ impl RateLimiter {
     }
 
     /// Returns how long to wait before asking again. Zero: a request may be sent now, and its slot is taken.
-    ///
-    /// A worker that is late by less than half an interval does not shift the slots after it: so the rate is reached,
-    /// and no second has more than rate + 1 requests.
     pub fn acquire(&mut self, now: Instant) -> Duration {
-        let slot = self.next.unwrap_or(now);
-        let due = self.paused_until.map_or(slot, |until| slot.max(until));
-        if due > now {
-            return due - now;
+        let wait = self.due().map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        if wait.is_zero() {
+            self.skip_to(now);
+            self.next = Some(self.next.unwrap_or(now) + self.interval);
+            self.granted += 1;
         }
-        let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
-        self.next = Some(slot.max(earliest) + self.interval);
-        self.granted += 1;
-        Duration::ZERO
+        wait
     }
 
     /// A worker is free and will ask. The time since the next slot was due is lost; if the worker was not free because of
     /// a pause before a retry, only once a worker comes with another chat.
     pub fn arrive(&mut self, now: Instant, is_retry: bool) {
-        if let Some(slot) = self.next {
-            let due = self.paused_until.map_or(slot, |until| slot.max(until));
+        if let Some(due) = self.due() {
             self.maybe_lost += now.saturating_duration_since(due);
             self.skip_to(now);
         }
@@ -69,6 +63,13 @@ impl RateLimiter {
         self.skip_to(now);
     }
 
+    /// When the next request is due; `None` before the first one.
+    fn due(&self) -> Option<Instant> {
+        self.next.max(self.paused_until)
+    }
+
+    /// Moves the next slot if it is over by more than half an interval. A worker that is less late does not shift the
+    /// slots after it: so the rate is reached, and no second has more than rate + 1 requests.
     fn skip_to(&mut self, now: Instant) {
         let earliest = now.checked_sub(self.interval / 2).unwrap_or(now);
         self.next = self.next.map(|slot| slot.max(earliest));
