@@ -169,8 +169,10 @@ impl Layout {
         if layout.full_names.is_empty() && layout.name_parts.is_empty() {
             let rows = || sample.iter().skip(usize::from(layout.has_header));
             let is_text = |column: &usize| {
+                // A letter that is not UTF-8 is U+FFFD.
+                let is_letter = |c: char| c.is_alphabetic() || c == char::REPLACEMENT_CHARACTER;
                 let is_name = |row: &Vec<String>| {
-                    row.get(*column).is_some_and(|field| field.contains(char::is_alphabetic) && !field.contains('@'))
+                    row.get(*column).is_some_and(|field| field.contains(is_letter) && !field.contains('@'))
                 };
                 let is_excluded = layout.has_header && header.get(*column).is_some_and(|header| !may_be_name(header));
                 !is_excluded && !layout.phones.contains(column) && rows().any(is_name)
@@ -276,6 +278,14 @@ mod tests {
         assert_eq!(found("07700 900123;Ada\n"), ["1 Ada: 07700 900123"]);
         assert_eq!(found("a,b\nc,d\n"), ["1 ! no column of phone numbers was found"]);
         assert_eq!(found("11001234567@c.us\tAda\n# note\n120363043968066561@g.us\n").len(), 2);
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_is_a_name() {
+        let parts: [&[u8]; 3] =
+            [b"\xc8\xec\xff;\xd2\xe5\xeb\n", b"\xc8\xe2\xe0\xed;+11001234501\n", b"\xdf;+11001234502\n"];
+        let lines = ["2 \u{fffd}\u{fffd}\u{fffd}\u{fffd}: +11001234501", "3 \u{fffd}: +11001234502"];
+        assert_eq!(found(parts.concat()), lines);
     }
 
     #[test]
