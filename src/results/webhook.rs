@@ -296,12 +296,19 @@ impl Refusal {
 
     /// A request that hyper could not parse and has answered itself.
     fn malformed(error: &hyper::Error) -> Refusal {
-        let hint = "listen speaks plain HTTP: webhookUrl must be that of a proxy with TLS in front of it";
-        let status = match error.is_parse_too_large() {
-            true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            false => StatusCode::BAD_REQUEST,
+        let (status, what, hint) = match error.is_parse_too_large() {
+            true => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "the header is too large",
+                "the proxy in front of listen must add fewer or shorter headers",
+            ),
+            false => (
+                StatusCode::BAD_REQUEST,
+                "it is not HTTP/1.1",
+                "listen speaks plain HTTP: webhookUrl must be that of a proxy with TLS in front of it",
+            ),
         };
-        Refusal { request: "a request".into(), ..Refusal::new(status, "it is not HTTP/1.1", hint) }
+        Refusal { request: "a request".into(), ..Refusal::new(status, what, hint) }
     }
 }
 

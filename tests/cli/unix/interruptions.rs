@@ -186,6 +186,7 @@ fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
     }
     // The start of a TLS handshake.
     assert_eq!(ask(address, "\u{16}\u{3}\u{1}\u{2}").0, 400);
+    assert_eq!(status("POST", "/hook", &format!("X: {}\r\n", "x".repeat(17_000)), ""), 431);
     let output = running.stop();
     let lines = jsons(&output.stderr);
     let warnings: Vec<_> = lines.iter().filter_map(|line| line.get("warning")).collect();
@@ -202,9 +203,10 @@ fn each_kind_of_refusal_is_reported_once_with_what_to_change() {
     reported("415: the body is compressed", "compression");
     reported("400: the body is not a notification", "unchanged");
     reported("a request was refused with 400: it is not HTTP/1.1", "plain HTTP");
-    assert_eq!(warnings.len(), 7, "{warnings:?}");
+    reported("a request was refused with 431: the header is too large", "shorter headers");
+    assert_eq!(warnings.len(), 8, "{warnings:?}");
     let tally = lines.iter().find_map(|line| line.get("tally")).expect("a summary");
-    assert_eq!((&tally["refused"], &tally["discarded"], &tally["printed"]), (&22.into(), &3.into(), &0.into()));
+    assert_eq!((&tally["refused"], &tally["discarded"], &tally["printed"]), (&23.into(), &3.into(), &0.into()));
 }
 
 #[test]
