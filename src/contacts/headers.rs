@@ -8,7 +8,7 @@ const PHONE: &str = "phone|mobile|mobil|cell|whatsapp|handy|telef|téléphone|po
 /// The whole header of such a column.
 const PHONE_EXACT: &str = "tel|tel.|contact number|contact no|contact no.|number|nummer|numero|número|numéro|numer|номер|chatid|chat id|jid|gsm";
 /// In the header of a column that has none of these numbers, whatever else it says.
-const NOT_PHONE: &str = "phonetic|type|label|fax|pager|mail|тип|факс|carrier|model";
+const NOT_PHONE: &str = "phonetic|type|label|fax|pager|mail|тип|факс|carrier|model|automob|automó|автомоб|cancel";
 /// The whole header of a column of whole names.
 pub const FULL_NAME: &str = "name|full name|fullname|display name|displayname|contact|contact name|фио|имя и фамилия|\
     полное имя|anzeigename|vollständiger name|nom complet|nombre completo|nome completo|naam|nazwa|姓名|名前|氏名|이름|\

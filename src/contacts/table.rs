@@ -254,6 +254,7 @@ mod tests {
         assert_eq!(found("ИМЯ;Фамилия;Телефон\r\nИван;Петров;1\r\n"), ["2 Иван Петров: 1"]);
         assert_eq!(found("Όνομα;Τηλέφωνο\nΆντα;+11001234501\n"), ["2 Άντα: +11001234501"]);
         assert_eq!(found("# mine\nName;Phone\n# more\nAda;1\n"), ["4 Ada: 1"]);
+        assert_eq!(found("Имя;Автомобиль;Моб. тел.;Cancelled\nИван;Lada;1;no\n"), ["2 Иван: 1"]);
         let both = "Name,First Name,Mobile\n,Ada,1\nAda L.,Ada,2\n";
         assert_eq!(found(both), ["2 Ada: 1", "3 Ada L.: 2"]);
     }
