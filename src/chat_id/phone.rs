@@ -168,13 +168,12 @@ fn has_loose_end(plain: &str) -> bool {
         || around('.').is_some_and(|(before, after)| has_one_dot && (after <= 2 || is_decimal(before)))
 }
 
-/// Whether the country code is followed by the zero that numbers have only within their country. A number that begins
-/// with 0 has no country code at all.
+/// Whether the country code is followed by the zero that numbers have only within their country; where there is no trunk
+/// prefix, it is part of the number. A number that begins with 0 has no country code at all.
 fn has_trunk_zero(digits: &str) -> bool {
     let code = SHORT_CODES.iter().find(|code| digits.starts_with(**code)).map_or(3, |code| code.len());
     let (code, rest) = digits.split_at(code.min(digits.len()));
-    digits.starts_with('0')
-        || trunk_prefixes(code).iter().any(|trunk| trunk.starts_with('0') && rest.starts_with(trunk))
+    digits.starts_with('0') || rest.starts_with('0') && !trunk_prefixes(code).is_empty()
 }
 
 #[cfg(test)]
@@ -232,6 +231,8 @@ mod tests {
             "+44 (07700) 900123",
             "+39 (0)6 1234567",
             "+36 06 30 1234567",
+            "+375 (029) 123-45-67",
+            "+7 0900 1234567",
             "000 1 100 1234567",
             "011 1 100 1234567",
             "8 (900) 123-45-67",
