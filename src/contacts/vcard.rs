@@ -162,7 +162,8 @@ fn name_of(card: &VCard) -> String {
 fn property_of(line: &[u8]) -> (String, String) {
     let head = line.split(|&b| b == b':').next().unwrap_or_default();
     let head = String::from_utf8_lossy(head).to_uppercase();
-    let name = head.split(';').next().unwrap_or_default().trim();
+    // A file made of several has their byte-order marks within.
+    let name = head.split(';').next().unwrap_or_default().trim_start_matches('\u{feff}').trim();
     (name.rsplit('.').next().unwrap_or_default().to_owned(), head)
 }
 
@@ -269,6 +270,12 @@ mod tests {
         let cut = "BEGIN:VCARD\nFN:Grace\nTEL:2\n";
         assert_eq!(found(format!("{cut}{whole}")), [format!("1 ! {WITHOUT_END}"), "6 Ada: 1".into()]);
         assert_eq!(found(format!("{whole}{cut}")), ["3 Ada: 1".into(), format!("5 ! {WITHOUT_END}")]);
+    }
+
+    #[test]
+    fn files_may_be_joined_with_their_byte_order_marks() {
+        let card = "\u{feff}BEGIN:VCARD\nFN:Ada\nTEL:1\nEND:VCARD\n";
+        assert_eq!(found(card.repeat(2)), ["3 Ada: 1", "7 Ada: 1"]);
     }
 
     #[test]
