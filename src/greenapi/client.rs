@@ -1,6 +1,5 @@
 //! Calls GREEN-API's methods for one instance. Only the URL contains the token.
 
-use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -123,40 +122,40 @@ impl<'a> Client<'a> {
         let url = self.url(method, self.instance.token.expose(), tail);
         self.output.wire(|| format!("> GET {url}"));
         let began = Instant::now();
-        let has_begun = Cell::new(false);
+        // Whether the list was read to its end; `None` if the answer is not a list.
+        let mut read = None;
         let result = self.agent.call_with_body(&url, Request::Get, None, |mut answer, body| {
             let mut body = BufReader::with_capacity(16 * 1024, body.take(LIST_LIMIT));
-            has_begun.set((200..=299).contains(&answer.status) && begins_a_list(&mut body));
-            if has_begun.get() {
-                return Ok(read_list(body, list, emit));
+            if (200..=299).contains(&answer.status) && begins_a_list(&mut body) {
+                read = Some(read_list(body, list, emit));
+            } else {
+                // `Agent::call_with_body` returns an error of the body itself.
+                let _ = body.take(ANSWER_LIMIT as u64).read_to_end(&mut answer.body);
             }
-            // `Agent::call_with_body` returns an error of the body itself.
-            let _ = body.take(ANSWER_LIMIT as u64).read_to_end(&mut answer.body);
-            Err(answer)
+            answer
         });
         self.output.wire(|| {
-            let what = match &result {
-                Ok(Ok(_)) => "a list".to_owned(),
-                Ok(Err(answer)) => format!("{} {}", answer.status, self.shown(method, &answer.body)),
-                Err(error) => format!("nothing: {error:?}"),
+            let what = match (&result, &read) {
+                (Ok(_), Some(_)) => "a list".to_owned(),
+                (Ok(answer), None) => format!("{} {}", answer.status, self.shown(method, &answer.body)),
+                (Err(error), _) => format!("nothing: {error:?}"),
             };
             format!("< {what} in {} ms", began.elapsed().as_millis())
         });
         const INCOMPLETE: &str = "the list of contacts is incomplete";
-        match result {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(why))) => {
+        match (result, read) {
+            (Ok(_), Some(Ok(()))) => Ok(()),
+            (Ok(_), Some(Err(why))) => {
                 Err(Failure::new(Kind::UnexpectedResponse, INCOMPLETE).because(anyhow::Error::msg(why)))
             }
-            Ok(Err(answer)) => {
+            (Ok(answer), None) => {
                 let answer = into_result(answer)?;
                 Err(unexpected(&answer, "the answer is not a list of contacts"))
             }
-            Err(error) => {
+            (Err(error), None) => Err(http_failure(error, self.timeout)),
+            (Err(error), Some(_)) => {
                 let mut failure = http_failure(error, self.timeout);
-                if has_begun.get() {
-                    failure.error = failure.error.context(INCOMPLETE);
-                }
+                failure.error = failure.error.context(INCOMPLETE);
                 Err(failure)
             }
         }
