@@ -7,8 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
-
 use crate::batch::input::Input;
 use crate::batch::journal::Journal;
 use crate::batch::tally::Tally;
@@ -99,7 +97,6 @@ impl Line {
 pub struct Writer<'a> {
     config: &'a RunConfig,
     context: RunContext<'a>,
-    bar: Option<ProgressBar>,
     tally: Tally,
     /// Failures in a row that mean that the service is unavailable.
     in_a_row: u32,
@@ -119,10 +116,10 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// A writer, with a progress bar if one is wanted; only then `count` is asked for the number of chats.
     pub fn new(config: &'a RunConfig, context: RunContext<'a>, count: impl FnOnce() -> Option<u64>) -> Writer<'a> {
+        context.output.progress().start_bar(count);
         Writer {
             config,
             context,
-            bar: context.output.progress().start_bar(count),
             tally: Tally::default(),
             in_a_row: 0,
             given_up: None,
@@ -212,9 +209,7 @@ impl<'a> Writer<'a> {
     }
 
     fn advance(&self, chats: u64) {
-        if let Some(bar) = &self.bar {
-            bar.inc(chats);
-        }
+        self.context.output.progress().advance(chats, self.tally.failures());
     }
 
     fn print(&mut self, text: &Masked) {
@@ -248,9 +243,6 @@ impl<'a> Writer<'a> {
                 Some(failure) => self.note_failure(failure),
             }
             self.advance(1);
-            if let (Some(bar), failures @ 1..) = (&self.bar, self.tally.failures()) {
-                bar.set_message(format!("{failures} failed"));
-            }
         }
         if let Some(written) = line.written {
             let _ = written.send(!self.is_broken);

@@ -77,16 +77,26 @@ impl Progress {
 
     /// Shows the bar of a list: done of total, rate, failures, time left. Only for more than one chat; `count` is not
     /// called if nothing is shown.
-    pub fn start_bar(&self, count: impl FnOnce() -> Option<u64>) -> Option<ProgressBar> {
+    pub fn start_bar(&self, count: impl FnOnce() -> Option<u64>) {
         let total = if self.is_on { count() } else { Some(0) };
         if total.is_some_and(|total| total < 2) {
-            return None;
+            return;
         }
         let template = match total {
             Some(_) => "{bar:40} {pos}/{len} {per_sec} {msg} {left}  {wait}",
             None => "{pos} done {per_sec} {msg} {elapsed}  {wait}",
         };
-        Some(self.show(total, template, true))
+        self.show(total, template, true);
+    }
+
+    /// Adds chats that are done to the bar of a list, if there is one. `failures`: how many have failed so far.
+    pub fn advance(&self, chats: u64, failures: u64) {
+        if let Some(Line { bar, is_list: true }) = &*lock(&self.line) {
+            bar.inc(chats);
+            if failures > 0 {
+                bar.set_message(format!("{failures} failed"));
+            }
+        }
     }
 
     /// Shows what is waited for, unless the wait is short. `{}` in the text is the time left.
