@@ -11,7 +11,6 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -45,8 +44,8 @@ pub fn read(dir: &Path, named: Vec<ChatId>) -> Result<Vec<Chat>, Failure> {
     for id in named {
         chat(&mut chats, id);
     }
-    let found = add_pictures(dir, &mut chats).and_then(|()| add_history(dir, &mut chats));
-    found.map_err(|error| Failure::caused(Kind::InputUnreadable, error))?;
+    add_pictures(dir, &mut chats)?;
+    add_history(dir, &mut chats)?;
     let mut chats: Vec<_> = chats.into_values().collect();
     for chat in &mut chats {
         chat.earlier.sort_by(|a, b| (b.saved, &b.path).cmp(&(a.saved, &a.path)));
@@ -61,7 +60,7 @@ fn chat(chats: &mut HashMap<ChatKey, Chat>, id: ChatId) -> &mut Chat {
     chats.entry(id.key()).or_insert(Chat { id, current: None, earlier: Vec::new(), changed: None })
 }
 
-fn add_pictures(dir: &Path, chats: &mut HashMap<ChatKey, Chat>) -> anyhow::Result<()> {
+fn add_pictures(dir: &Path, chats: &mut HashMap<ChatKey, Chat>) -> Result<(), Failure> {
     for (path, saved) in pictures_in(dir)? {
         let Some(id) = chat_id(path.file_stem()) else { continue };
         let chat = chat(chats, id);
@@ -78,14 +77,14 @@ fn add_pictures(dir: &Path, chats: &mut HashMap<ChatKey, Chat>) -> anyhow::Resul
     Ok(())
 }
 
-fn add_history(dir: &Path, chats: &mut HashMap<ChatKey, Chat>) -> anyhow::Result<()> {
+fn add_history(dir: &Path, chats: &mut HashMap<ChatKey, Chat>) -> Result<(), Failure> {
     let history = dir.join("history");
     let folders = match fs::read_dir(&history) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        folders => folders.with_context(|| cannot_read(&history))?,
+        folders => folders.map_err(|error| unreadable(&history, error))?,
     };
     for folder in folders {
-        let folder = folder.with_context(|| cannot_read(&history))?;
+        let folder = folder.map_err(|error| unreadable(&history, error))?;
         let Some(id) = chat_id(Some(&folder.file_name())) else { continue };
         let path = folder.path();
         if !path.is_dir() {
@@ -103,14 +102,14 @@ fn add_history(dir: &Path, chats: &mut HashMap<ChatKey, Chat>) -> anyhow::Result
         chat.earlier.extend(pictures);
         if chat.current.is_none() {
             // The last picture was moved there when it was gone.
-            chat.changed = modified(&path).with_context(|| cannot_read(&path))?;
+            chat.changed = modified(&path).map_err(|error| unreadable(&path, error))?;
         }
     }
     Ok(())
 }
 
 /// The picture files in a directory and when they were changed.
-fn pictures_in(dir: &Path) -> anyhow::Result<Vec<(PathBuf, Timestamp)>> {
+fn pictures_in(dir: &Path) -> Result<Vec<(PathBuf, Timestamp)>, Failure> {
     let read = || {
         let mut pictures = Vec::new();
         for entry in fs::read_dir(dir)? {
@@ -125,7 +124,7 @@ fn pictures_in(dir: &Path) -> anyhow::Result<Vec<(PathBuf, Timestamp)>> {
         }
         Ok(pictures)
     };
-    read().map_err(|error: io::Error| anyhow::Error::from(error).context(cannot_read(dir)))
+    read().map_err(|error| unreadable(dir, error))
 }
 
 /// When a file was changed; `None` if it has just been removed.
@@ -151,8 +150,8 @@ fn time_of(stem: &str) -> Option<Timestamp> {
     time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
 }
 
-fn cannot_read(path: &Path) -> String {
-    format!("cannot read {}", path.to_string_lossy())
+fn unreadable(path: &Path, error: io::Error) -> Failure {
+    Failure::new(Kind::InputUnreadable, format!("cannot read {}", path.display())).because(error)
 }
 
 #[cfg(test)]

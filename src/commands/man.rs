@@ -1,6 +1,8 @@
 //! `man`: the manual, one page for each command, made from the command line's definition and its help.
 
-use anyhow::Context as _;
+use std::path::Path;
+use std::{fs, io};
+
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -22,15 +24,15 @@ pub fn run(args: &ManArgs, context: &Context<'_>) -> Result<u8, Error> {
         context.output.write_last(&Masked::new(page(&cli)))?;
         return Ok(0);
     };
-    let write = || {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", shown_path(dir)))?;
-        for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
-            let path = dir.join(command.get_display_name().unwrap_or("greenavatar").to_owned() + ".1");
-            std::fs::write(&path, page(command)).with_context(|| format!("cannot write {}", shown_path(&path)))?;
-        }
-        anyhow::Ok(())
+    let failed = |what: &str, path: &Path, error: io::Error| {
+        Failure::new(Kind::OutputFailed, format!("cannot {what} {}", shown_path(path))).because(error)
     };
-    write().map(|()| 0).map_err(|error| Failure::caused(Kind::OutputFailed, error).into())
+    fs::create_dir_all(dir).map_err(|error| failed("create", dir, error))?;
+    for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+        let path = dir.join(command.get_display_name().unwrap_or("greenavatar").to_owned() + ".1");
+        fs::write(&path, page(command)).map_err(|error| failed("write", &path, error))?;
+    }
+    Ok(0)
 }
 
 /// The page of a command. The sections of its long help become sections of the page, line by line.
