@@ -136,8 +136,9 @@ impl Layout {
             has_header: false,
         };
         let has_words = !layout.phones.is_empty() || !layout.full_names.is_empty() || !layout.name_parts.is_empty();
-        let has_number = |field: &String| shape(field) != Shape::Other || has_digits_of_a_number(field);
-        layout.has_header = has_words && !first.iter().any(has_number);
+        let has_number = first.iter().any(|field| shape(field) != Shape::Other)
+            || layout.phones.iter().any(|column| has_digits_of_a_number(&first[*column]));
+        layout.has_header = has_words && !has_number;
         if !layout.has_header {
             layout = Layout::default();
         }
@@ -254,6 +255,8 @@ mod tests {
         assert_eq!(found("ИМЯ;Фамилия;Телефон\r\nИван;Петров;1\r\n"), ["2 Иван Петров: 1"]);
         assert_eq!(found("Όνομα;Τηλέφωνο\nΆντα;+11001234501\n"), ["2 Άντα: +11001234501"]);
         assert_eq!(found("# mine\nName;Phone\n# more\nAda;1\n"), ["4 Ada: 1"]);
+        let with_date = "First Name;Last Name;Phone;Debt on 01.01.2024\nAda;L;1;5\n";
+        assert_eq!(found(with_date), ["2 Ada L: 1"]);
         assert_eq!(found("Имя;Автомобиль;Моб. тел.;Cancelled\nИван;Lada;1;no\n"), ["2 Иван: 1"]);
         let both = "Name,First Name,Mobile\n,Ada,1\nAda L.,Ada,2\n";
         assert_eq!(found(both), ["2 Ada: 1", "3 Ada L.: 2"]);
