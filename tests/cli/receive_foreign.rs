@@ -11,7 +11,7 @@ fn foreign() -> Vec<(String, &'static str)> {
         (sample("device-info.json"), "deviceInfo"),
         (sample("message-status-duplicate-key.json"), "outgoingMessageStatus"),
         (r#"{"typeWebhook":"deviceInfo","avatarInfo":{"chatId":false,"urlAvatar":""}}"#.to_owned(), "deviceInfo"),
-        (r#"{"typeWebhook":"avatarInfo","avatarInfo":{"chatId":11001234567}}"#.to_owned(), "avatarInfo"),
+        (r#"{"typeWebhook":"avatarInfo","avatarInfo":{"chatId":120363043968066561}}"#.to_owned(), "avatarInfo"),
         (r#"{"typeWebhook":"avatarInfo","avatarInfo":{"urlAvatar":""}}"#.to_owned(), "avatarInfo"),
         (r#"{"typeWebhook":"avatarInfo","avatarInfo":null}"#.to_owned(), "avatarInfo"),
         (r#"{"typeWebhook":"avatarInfo","avatarInfo":"11001234567@c.us"}"#.to_owned(), "avatarInfo"),
