@@ -78,11 +78,9 @@ fn delimiter_of(head: &[u8]) -> u8 {
             // A quote within a field is text, unless it follows another one.
             b'"' => is_quoted = !is_quoted && b",;\t\r\n\"".contains(&before),
             b'\n' | b'\r' if !is_quoted => {
-                counts
-                    .iter_mut()
-                    .zip(line)
-                    .filter(|(_, count)| *count > 0)
-                    .for_each(|(counts, count)| counts.push(count));
+                for (counts, count) in counts.iter_mut().zip(line) {
+                    counts.extend((count > 0).then_some(count));
+                }
                 line = [0; 3];
                 lines += 1;
             }
