@@ -180,7 +180,7 @@ fn check_name(settings: &Settings) -> Check {
                 other => (Kind::Unreachable, format!("{other:?}")),
             };
             let failure = Failure::new(kind, format!("{host} cannot be looked up"))
-                .because(anyhow::Error::msg(why))
+                .because_text(why)
                 .hint("check the spelling of --api-url, and the network");
             Check::failed(failure).skipping_rest("the host is not known")
         }

@@ -165,6 +165,11 @@ impl Failure {
         Failure { error: cause.into().context(self.error.to_string()), ..self }
     }
 
+    /// Adds a text as the cause, to a failure without causes.
+    pub fn because_text(self, cause: String) -> Failure {
+        self.because(anyhow::Error::msg(cause))
+    }
+
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self

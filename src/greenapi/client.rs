@@ -145,9 +145,7 @@ impl<'a> Client<'a> {
         const INCOMPLETE: &str = "the list of contacts is incomplete";
         match (result, read) {
             (Ok(_), Some(Ok(()))) => Ok(()),
-            (Ok(_), Some(Err(why))) => {
-                Err(Failure::new(Kind::UnexpectedResponse, INCOMPLETE).because(anyhow::Error::msg(why)))
-            }
+            (Ok(_), Some(Err(why))) => Err(Failure::new(Kind::UnexpectedResponse, INCOMPLETE).because_text(why)),
             (Ok(answer), None) => {
                 let answer = into_result(answer)?;
                 Err(unexpected(&answer, "the answer is not a list of contacts"))

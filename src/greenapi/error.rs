@@ -89,8 +89,8 @@ pub fn failure_of_reason(reason: &str) -> Failure {
 /// The failure of an answer that is not the method's.
 pub fn unexpected(answer: &Answer, what: &'static str) -> Failure {
     let said = redact(String::from_utf8_lossy(&answer.body).trim());
-    let error = anyhow::Error::msg(if said.is_empty() { "an empty answer".to_owned() } else { said });
-    let failure = Failure::new(Kind::UnexpectedResponse, what).because(error);
+    let said = if said.is_empty() { "an empty answer".to_owned() } else { said };
+    let failure = Failure::new(Kind::UnexpectedResponse, what).because_text(said);
     Failure { http_status: Some(answer.status), ..failure.hint(CHECK_URL) }
 }
 
@@ -100,8 +100,7 @@ const CHECK_URL: &str = "check that --api-url is the apiUrl in GREEN-API's conso
 
 /// The failure of a call without an answer.
 pub fn http_failure(error: HttpError, timeout: Duration) -> Failure {
-    let caused =
-        |kind, what: &'static str, cause: &str| Failure::new(kind, what).because(anyhow::Error::msg(redact(cause)));
+    let caused = |kind, what: &'static str, cause: &str| Failure::new(kind, what).because_text(redact(cause));
     let is_final = error.is_final();
     let failure = match error {
         HttpError::Timeout => Failure::new(Kind::Timeout, format!("no answer within {}", show_duration(timeout)))
@@ -258,7 +257,7 @@ fn describe(kind: Kind, said: String) -> Failure {
         ),
         _ => ("unexpected response", CHECK_URL),
     };
-    Failure::new(kind, what).because(anyhow::Error::msg(said)).hint(hint)
+    Failure::new(kind, what).because_text(said).hint(hint)
 }
 
 #[cfg(test)]

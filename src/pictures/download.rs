@@ -104,8 +104,8 @@ pub fn download(
             if format.is_complete(body) {
                 return Ok((format, answer.body));
             }
-            let why = anyhow::anyhow!("a {} without its end", format.extension());
-            Err(Failure::new(Kind::BadPicture, "the picture is incomplete").because(why))
+            let why = format!("a {} without its end", format.extension());
+            Err(Failure::new(Kind::BadPicture, "the picture is incomplete").because_text(why))
         }
         format => {
             let text = if format.is_some() { &[] } else { &body[..body.len().min(TEXT_LIMIT)] };
@@ -139,7 +139,7 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> Failure {
         300..=399 => (Kind::UnexpectedResponse, "the picture host redirected", format!("status {status}")),
         _ => (Kind::UnexpectedResponse, "unexpected response of the picture host", answer),
     };
-    let mut failure = Failure::new(kind, what).because(anyhow::Error::msg(why));
+    let mut failure = Failure::new(kind, what).because_text(why);
     failure.http_status = Some(status);
     if url_expired {
         failure = failure.hint("each run of `greenavatar get` asks for a fresh URL");
@@ -149,7 +149,7 @@ fn refusal(status: u16, is_picture: bool, text: &[u8]) -> Failure {
 
 fn http_failure(error: HttpError, host: &str, timeout: Duration) -> Failure {
     let incomplete = format!("incomplete download from {host}");
-    let caused = |kind, what: String, why: &str| Failure::new(kind, what).because(anyhow::Error::msg(redact(why)));
+    let caused = |kind, what: String, why: &str| Failure::new(kind, what).because_text(redact(why));
     let is_final = error.is_final();
     let failure = match error {
         HttpError::Timeout => {
