@@ -13,7 +13,7 @@ use crate::chat_id::phone::{self, Number, Unclear};
 use crate::chat_id::{ChatId, Rule};
 use crate::failure::Failure;
 
-/// Lines and records that decide what kind of table it is.
+/// How many records decide what kind of table it is.
 const SAMPLE: usize = 100;
 
 pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
@@ -25,7 +25,7 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
         feed.consume(5);
         delimiter = given;
     }
-    let layout = Layout::of(feed.rest(), delimiter);
+    let layout = Layout::of(&first_records(feed.rest(), delimiter));
     let mut records = Records::new(feed, delimiter, lines);
     let mut summary = Summary::default();
     let mut is_header = layout.has_header;
@@ -66,35 +66,31 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     }
 }
 
-/// The delimiter that the most of the first lines have, outside of quotes; of several, the one of which the most lines
-/// have the same number, and then not the comma, which is frequent in text.
+/// The delimiter with which the most records have several fields; of several, the one with which the most records have
+/// the same number of fields, and then not the comma, which is frequent in text.
 fn delimiter_of(head: &[u8]) -> u8 {
-    const DELIMITERS: [u8; 3] = *b",;\t";
-    // How many of each a line has, without the lines that have none.
-    let mut counts = [const { Vec::new() }; 3];
-    let (mut is_quoted, mut lines, mut before, mut line) = (false, 0, b'\n', [0; 3]);
-    for &b in head.iter().chain(b"\n") {
-        match b {
-            // A quote within a field is text, unless it follows another one.
-            b'"' => is_quoted = !is_quoted && b",;\t\r\n\"".contains(&before),
-            b'\n' | b'\r' if !is_quoted => {
-                for (counts, count) in counts.iter_mut().zip(line) {
-                    counts.extend((count > 0).then_some(count));
-                }
-                line = [0; 3];
-                lines += 1;
-            }
-            _ if !is_quoted => (0..3).filter(|at| DELIMITERS[*at] == b).for_each(|at| line[at] += 1),
-            _ => {}
+    let rank = |delimiter: &u8| {
+        let lengths: Vec<_> = first_records(head, *delimiter).iter().map(Vec::len).filter(|&len| len > 1).collect();
+        let alike = lengths.iter().map(|a| lengths.iter().filter(|b| *b == a).count()).max();
+        (lengths.len(), alike)
+    };
+    b",;\t".iter().copied().max_by_key(rank).expect("there are three")
+}
+
+/// The first records of a table that are not skipped.
+fn first_records(head: &[u8], delimiter: u8) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut head = Feed::of(head);
+    let mut records = Records::new(&mut head, delimiter, LineCounter::default());
+    while found.len() < SAMPLE
+        && let Ok(Record::At(_)) = records.next()
+    {
+        let field = |column| String::from_utf8_lossy(records.field(column)).trim().to_owned();
+        if !records.is_skipped() {
+            found.push((0..records.len()).map(field).collect());
         }
-        if lines == SAMPLE {
-            break;
-        }
-        before = b;
     }
-    let alike = |counts: &[u32]| counts.iter().map(|a| counts.iter().filter(|b| *b == a).count()).max();
-    let best = (0..3).max_by_key(|at| (counts[*at].len(), alike(&counts[*at]), *at));
-    DELIMITERS[best.expect("there are three")]
+    found
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -108,18 +104,8 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(head: &[u8], delimiter: u8) -> Layout {
-        let mut sample: Vec<Vec<String>> = Vec::new();
-        let mut head = Feed::of(head);
-        let mut records = Records::new(&mut head, delimiter, LineCounter::default());
-        while sample.len() < SAMPLE
-            && let Ok(Record::At(_)) = records.next()
-        {
-            let field = |column| String::from_utf8_lossy(records.field(column)).trim().to_owned();
-            if !records.is_skipped() {
-                sample.push((0..records.len()).map(field).collect());
-            }
-        }
+    /// The layout of a table of which these are the first records.
+    fn of(sample: &[Vec<String>]) -> Layout {
         let Some(first) = sample.first() else { return Layout::default() };
         let columns = sample.iter().map(Vec::len).max().unwrap_or_default();
         let header: Vec<String> =
