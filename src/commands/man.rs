@@ -14,7 +14,7 @@ use crate::failure::{Error, Failure, Kind};
 use crate::token::{Masked, shown_path};
 
 /// When the manual was last changed.
-const DATE: &str = "2026-11-27";
+const DATE: &str = "2026-11-28";
 
 /// Prints the main page, or writes all pages into a directory.
 pub fn run(args: &ManArgs, context: &Context<'_>) -> Result<u8, Error> {
