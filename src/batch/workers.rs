@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Condvar, Mutex};
 use std::thread::{self, Scope};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::batch::input::{Entry, Input, Next};
 use crate::batch::job::{Attempt, BackgroundTask, FallbackQueue, Job, RunHandle, RunState, lock};
@@ -30,8 +30,6 @@ const WAITING_EVENTS: usize = 16;
 const FILES_OF_A_WORKER: u64 = 4;
 /// Files that are open besides: the standard streams, a list, a journal, a spool, locks and a connection to a queue.
 const OTHER_FILES: u64 = 10;
-/// If an entry takes longer than this, the worker waited for the list, which is not a loss of the rate.
-const INPUT_TIME: Duration = Duration::from_millis(1);
 /// Enough for a call through TLS.
 const STACK_SIZE: usize = 512 * 1024;
 
@@ -216,15 +214,17 @@ impl<'a> Worker<'a> {
     /// Waits for the list's next entry; serves re-queued chats while a pipe is silent.
     fn next_entry(&self) -> Option<Entry> {
         while !self.handle.stop().is_set() {
-            let asked = Instant::now();
             let (next, repeats) = {
                 let mut input = lock(self.input);
                 let before = input.duplicates;
-                (input.next(Some(Instant::now() + SLICE)), input.duplicates - before)
+                let mut next = input.next(Some(Instant::now()));
+                if matches!(next, Ok(Next::Waiting)) {
+                    // The rate is not lost while the list has no entry.
+                    next = input.next(Some(Instant::now() + SLICE));
+                    lock(&self.state().limiter).excuse(Instant::now());
+                }
+                (next, input.duplicates - before)
             };
-            if asked.elapsed() > INPUT_TIME {
-                lock(&self.state().limiter).excuse(Instant::now());
-            }
             if repeats > 0 {
                 self.handle.report(Event::Repeated(repeats));
             }
