@@ -14,13 +14,14 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Arg, ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 
 use self::contacts::{ContactsArgs, GalleryArgs};
 use self::listen::ListenArgs;
 use self::setup::{CompletionsArgs, DoctorArgs, ManArgs, SandboxArgs};
 use crate::duration::{parse_duration, parse_timeout};
 use crate::greenapi::contacts::List;
+use crate::output::Color;
 use crate::pictures::url::AllowedHost;
 use crate::platform;
 use crate::settings::Flags;
@@ -331,8 +332,9 @@ pub struct OutputFlags {
     #[arg(long, global = true, hide_short_help = true)]
     pub no_progress: bool,
     /// When to use colours
-    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", value_enum, default_value = "auto")]
-    pub color: ColorChoice,
+    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(value_parser = PossibleValuesParser::new(["auto", "always", "never"]).map(|word| usage::color(&word)))]
+    pub color: Color,
 }
 
 /// An option that every program has, at the end of its heading.

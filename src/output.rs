@@ -11,7 +11,6 @@ use std::iter;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use clap::ColorChoice;
 use serde::Serialize;
 use serde_json::json;
 
@@ -24,14 +23,24 @@ use crate::token::Masked;
 /// The pause before a stream in non-blocking mode that is full is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Whether text on a stream is coloured; `Auto`: on a terminal, unless NO_COLOR or TERM=dumb says otherwise.
-pub fn has_colors(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
-    match choice {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => {
-            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-            stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR or TERM=dumb says otherwise.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    pub fn applies_to(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+                stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
         }
     }
 }
@@ -45,7 +54,7 @@ pub struct Options {
     /// `-v`: requests and answers too.
     pub verbose: bool,
     pub no_progress: bool,
-    pub color: ColorChoice,
+    pub color: Color,
 }
 
 fn unwritable(error: io::Error) -> Failure {
@@ -85,8 +94,8 @@ impl Output {
         Output {
             options,
             progress: Arc::new(Progress::new(!options.quiet && !options.no_progress)),
-            colors_stdout: !options.json && has_colors(options.color, &io::stdout()),
-            colors_stderr: !options.json && has_colors(options.color, &io::stderr()),
+            colors_stdout: !options.json && options.color.applies_to(&io::stdout()),
+            colors_stderr: !options.json && options.color.applies_to(&io::stderr()),
             ..Output::default()
         }
     }

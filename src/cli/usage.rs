@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::ColorChoice;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::EXIT_USAGE;
-use crate::output::{Output, has_colors};
+use crate::output::{Color, Output};
 use crate::token::{Masked, register};
 
 /// Prints help to standard output or a usage error to standard error, and returns the exit status. The secrets of the
@@ -17,10 +16,10 @@ pub fn print(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let color = typed_color(arguments);
     let output = Output::default();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let help = Masked::new(text(has_colors(color, &std::io::stdout())));
+        let help = Masked::new(text(color.applies_to(&std::io::stdout())));
         return output.write_last(&help).map_or_else(|error| output.print_final_error(error), |()| 0);
     }
-    let mut text = text(has_colors(color, &std::io::stderr())).trim_end().to_owned();
+    let mut text = text(color.applies_to(&std::io::stderr())).trim_end().to_owned();
     // `greenavatar` without arguments prints its help, which is not an error.
     if error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         text.insert_str(0, "greenavatar: ");
@@ -37,14 +36,23 @@ pub fn print(error: &clap::Error, arguments: &[OsString]) -> u8 {
 }
 
 /// The value of `--color` on a command line that could not be parsed.
-fn typed_color(arguments: &[OsString]) -> ColorChoice {
+fn typed_color(arguments: &[OsString]) -> Color {
     let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let after = |at: usize| words.get(at + 1).map(AsRef::as_ref);
     let mut values = words.iter().enumerate().filter_map(|(at, word)| match word.as_ref() {
         "--color" => after(at),
         word => word.strip_prefix("--color="),
     });
-    values.next_back().and_then(|value| value.parse().ok()).unwrap_or_default()
+    color(values.next_back().unwrap_or_default())
+}
+
+/// A value of `--color`.
+pub fn color(word: &str) -> Color {
+    match word {
+        "never" => Color::Never,
+        "always" => Color::Always,
+        _ => Color::Auto,
+    }
 }
 
 /// Registers every value that may be a token, to be masked: of options with "tok" in their name, misspelt ones too, and
