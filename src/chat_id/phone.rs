@@ -168,8 +168,8 @@ fn has_loose_end(plain: &str) -> bool {
         || around('.').is_some_and(|(before, after)| has_one_dot && (after <= 2 || is_decimal(before)))
 }
 
-/// Whether the country code is followed by the zero that numbers have only within their country; where there is no trunk
-/// prefix, it is part of the number. A number that begins with 0 has no country code at all.
+/// Whether the country code is followed by the zero that numbers have only within their country. In a country without a
+/// trunk prefix, a zero is part of the number. A number that begins with 0 has no country code at all.
 fn has_trunk_zero(digits: &str) -> bool {
     let code = SHORT_CODES.iter().find(|code| digits.starts_with(**code)).map_or(3, |code| code.len());
     let (code, rest) = digits.split_at(code.min(digits.len()));

@@ -64,8 +64,8 @@ pub fn run(args: &GetArgs, context: &Context<'_>) -> Result<u8, Error> {
     let has_files = args.save.dir.is_some() || (args.output.is_some() && !is_stdout);
     let files = job.pictures.as_ref().filter(|_| has_files);
     let (list, journal, _) = args.chats.open(sources, "get", settings, true, files)?;
-    let no_lines = output.without_lines();
-    let output = if is_stdout { &no_lines } else { output };
+    let no_lines = is_stdout.then(|| output.without_lines());
+    let output = no_lines.as_ref().unwrap_or(output);
     workers::run(list, &job, None, config, RunContext { output, journal: journal.as_ref(), stop: &stop })
 }
 

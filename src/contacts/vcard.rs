@@ -23,7 +23,7 @@ pub fn parse(feed: &mut Feed, sink: &mut Sink<'_>) -> Result<Summary, Failure> {
     let mut summary = Summary::default();
     let mut open: Option<Card> = None;
     while let Some((number, line)) = next_line(feed)? {
-        let (name, head) = property_of(&line);
+        let (name, head, _) = property_of(&line);
         let is_inside = open.as_ref().is_some_and(|card| card.continues(&line));
         let before = match name.as_str() {
             "BEGIN" if !is_inside => open.replace(Card { line: number, ..Card::default() }),
@@ -106,14 +106,7 @@ impl Card {
         if property.is_empty() {
             return;
         }
-        let (name, _) = property_of(&property);
-        let mut is_quoted = false;
-        let colon = property.iter().position(|&b| {
-            is_quoted ^= b == b'"';
-            b == b':' && !is_quoted
-        });
-        let colon = colon.or_else(|| property.iter().position(|&b| b == b':'));
-        let value = &property[colon.map_or(property.len(), |colon| colon + 1)..];
+        let (name, _, value) = property_of(&property);
         let decoded = match self.is_quoted_printable {
             true => quoted_printable::decode(value, ParseMode::Robust).unwrap_or_default(),
             false => value.to_vec(),
@@ -162,13 +155,20 @@ fn name_of(card: &VCard) -> String {
     }
 }
 
-/// The name of a line's property without its group, and all that is before the colon, both in capitals.
-fn property_of(line: &[u8]) -> (String, String) {
-    let head = line.split(|&b| b == b':').next().unwrap_or_default();
+/// The name of a property without its group, all that is before the colon, both in capitals, and the value.
+fn property_of(line: &[u8]) -> (String, String, &[u8]) {
+    let mut is_quoted = false;
+    let ends_head = |&b: &u8| {
+        is_quoted ^= b == b'"';
+        b == b':' && !is_quoted
+    };
+    // A quote may be left open.
+    let colon = line.iter().position(ends_head).or_else(|| line.iter().position(|&b| b == b':'));
+    let (head, value) = line.split_at(colon.unwrap_or(line.len()));
     let head = String::from_utf8_lossy(head).to_uppercase();
     // A file made of several has their byte-order marks within.
     let name = head.split(';').next().unwrap_or_default().trim_start_matches('\u{feff}').trim();
-    (name.rsplit('.').next().unwrap_or_default().to_owned(), head)
+    (name.rsplit('.').next().unwrap_or_default().to_owned(), head, value.get(1..).unwrap_or_default())
 }
 
 /// The next line, of a longer one the first 64 KiB. A signal counts as the end of the file.
